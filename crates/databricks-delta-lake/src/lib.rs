@@ -1,0 +1,47 @@
+//! The Databricks client for Rust: jobs, SQL, Delta tables and schemas behind one client.
+//!
+//! This crate adds no behaviour. It re-exports the crates of the family, each behind a feature, and
+//! [`DatabricksClient`] hands out their clients with the warehouse, catalog and schema of one configuration.
+//!
+//! ```no_run
+//! use databricks_delta_lake::DatabricksClient;
+//!
+//! # async fn example() -> Result<(), databricks_delta_lake::DatabricksError> {
+//! let client = DatabricksClient::from_env()?;
+//! let days: Vec<(String, i64)> = client
+//!     .default_sql()?
+//!     .statement("SELECT weather, count(*) FROM weather WHERE wind > :wind GROUP BY weather")
+//!     .param("wind", 5.0)
+//!     .fetch_all()
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | feature | brings | default |
+//! |---|---|---|
+//! | `jobs` | [`jobs`]: runs started and waited for | yes |
+//! | `schema` | [`schema`]: data types, quoting, Unity Catalog | yes |
+//! | `sql` | [`sql`]: statements and their results (Arrow) | yes |
+//! | `delta` | [`delta`]: reads, writes, merge, maintenance (Parquet) | yes |
+//! | `testkit` | [`testkit`]: a simulated workspace for tests | no |
+
+mod client;
+mod error;
+
+pub use client::DatabricksClient;
+pub use error::DatabricksError;
+
+#[cfg(feature = "delta")]
+pub use databricks_delta as delta;
+#[cfg(feature = "jobs")]
+pub use databricks_jobs as jobs;
+#[cfg(feature = "schema")]
+pub use databricks_schema as schema;
+#[cfg(feature = "sql")]
+pub use databricks_sql as sql;
+#[cfg(feature = "testkit")]
+pub use databricks_testkit as testkit;
+pub use databricks_transport as transport;
+
+pub use databricks_transport::DatabricksConfig;

@@ -1,0 +1,189 @@
+//! The entry point: a client for the tables of a catalog and schema.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use databricks_schema::{CatalogClient, ColumnSchema, TableName, TableSchema};
+use databricks_sql::SqlClient;
+use databricks_transport::Client;
+use futures::Stream;
+use serde::Serialize;
+
+use crate::add_columns::AddColumns;
+use crate::create_table::CreateTable;
+use crate::detail::TableDetail;
+use crate::error::{BoxError, DeltaError, Result};
+use crate::files::FilesClient;
+use crate::history::History;
+use crate::maintenance::{Optimize, Restore, Vacuum};
+use crate::merge::MergeBuilder;
+use crate::names::{IntoTableName, Target};
+use crate::read::Read;
+use crate::write::Write;
+use crate::{detail, lookup};
+
+/// Reads, writes and looks after Delta tables. Cheap to clone.
+///
+/// Tables are named `"t"` (in the client's catalog and schema), `"s.t"` or `"c.s.t"`.
+#[derive(Debug, Clone)]
+pub struct DeltaClient {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    catalog: String,
+    schema: String,
+    remote: Option<Remote>,
+}
+
+/// The clients of the workspace's services.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) catalog: CatalogClient,
+    pub(crate) sql: SqlClient,
+    pub(crate) files: FilesClient,
+}
+
+impl DeltaClient {
+    /// A client for the tables of `catalog` and `schema`, which runs statements through `sql`.
+    ///
+    /// # Errors
+    /// [`DeltaError::InvalidName`] when `catalog` or `schema` cannot be a name.
+    pub fn new(client: &Client, sql: SqlClient, catalog: &str, schema: &str) -> Result<Self> {
+        TableName::new(catalog, schema, "t").map_err(|error| DeltaError::InvalidName {
+            name: format!("{catalog}.{schema}"),
+            reason: error.to_string(),
+        })?;
+        let remote = Remote { catalog: CatalogClient::new(client), sql, files: FilesClient::new(client) };
+        Ok(Self::with(catalog, schema, Some(remote)))
+    }
+
+    /// A client that sends nothing: its builders build statements, and their ends answer [`DeltaError::Mock`].
+    /// Its catalog is `main`, its schema `default`.
+    pub fn mock() -> Self {
+        Self::with("main", "default", None)
+    }
+
+    fn with(catalog: &str, schema: &str, remote: Option<Remote>) -> Self {
+        Self { inner: Arc::new(Inner { catalog: catalog.to_owned(), schema: schema.to_owned(), remote }) }
+    }
+
+    /// The catalog of tables that are named without one.
+    pub fn catalog(&self) -> &str {
+        &self.inner.catalog
+    }
+
+    /// The schema of tables that are named without one.
+    pub fn schema(&self) -> &str {
+        &self.inner.schema
+    }
+
+    /// A table's full name.
+    ///
+    /// # Errors
+    /// [`DeltaError::InvalidName`] when `table` is not a name.
+    pub fn table_name(&self, table: impl IntoTableName) -> Result<TableName> {
+        table.into_table_name(self.catalog(), self.schema())
+    }
+
+    /// Creates a table with the columns of `schema`.
+    pub fn create_table(&self, table: impl IntoTableName, schema: TableSchema) -> CreateTable {
+        CreateTable::new(self.clone(), self.target(table), schema)
+    }
+
+    /// Appends rows, given as values of a serde type, as one commit.
+    pub fn write_batch<'a, T: Serialize + Sync>(
+        &self,
+        table: impl IntoTableName,
+        rows: &'a [T],
+    ) -> Write<'a> {
+        Write::rows(self.clone(), self.target(table), rows)
+    }
+
+    /// Appends Arrow batches of `schema`, as one commit. How many there are need not be known.
+    pub fn write_batches<'a, S, E>(
+        &self,
+        table: impl IntoTableName,
+        schema: SchemaRef,
+        batches: S,
+    ) -> Write<'a>
+    where
+        S: Stream<Item = Result<RecordBatch, E>> + Send + 'a,
+        E: Into<BoxError> + 'a,
+    {
+        Write::batches(self.clone(), self.target(table), schema, batches)
+    }
+
+    /// Updates, deletes and inserts rows of a table by those of a source, as one commit.
+    pub fn merge<'a>(&self, table: impl IntoTableName) -> MergeBuilder<'a> {
+        MergeBuilder::new(self.clone(), self.target(table))
+    }
+
+    /// Reads a table, now or at an earlier version.
+    pub fn read_table(&self, table: impl IntoTableName) -> Read {
+        Read::new(self.clone(), self.target(table))
+    }
+
+    /// The commits of a table, newest first.
+    pub fn history(&self, table: impl IntoTableName) -> History {
+        History::new(self.clone(), self.target(table))
+    }
+
+    /// What a table is made of: location, size, files, properties.
+    ///
+    /// # Errors
+    /// [`DeltaError::Sql`] when the statement fails, [`DeltaError::UnexpectedResult`] when it answers no row.
+    pub async fn detail(&self, table: impl IntoTableName) -> Result<TableDetail> {
+        detail::fetch(self.remote()?, &self.table_name(table)?).await
+    }
+
+    /// The columns of a table, with their types as the table declares them.
+    ///
+    /// # Errors
+    /// [`DeltaError::TableNotFound`] when there is no such table.
+    pub async fn table_schema(&self, table: impl IntoTableName) -> Result<TableSchema> {
+        lookup::table_schema(self.remote()?, &self.table_name(table)?).await
+    }
+
+    /// Compacts a table's small files into larger ones.
+    pub fn optimize(&self, table: impl IntoTableName) -> Optimize {
+        Optimize::new(self.clone(), self.target(table))
+    }
+
+    /// Removes files that no version within the retention needs.
+    pub fn vacuum(&self, table: impl IntoTableName) -> Vacuum {
+        Vacuum::new(self.clone(), self.target(table))
+    }
+
+    /// Makes an earlier version of a table its newest.
+    pub fn restore(&self, table: impl IntoTableName) -> Restore {
+        Restore::new(self.clone(), self.target(table))
+    }
+
+    /// Adds columns to a table, all in one commit.
+    pub fn add_columns(
+        &self,
+        table: impl IntoTableName,
+        columns: impl IntoIterator<Item = ColumnSchema>,
+    ) -> AddColumns {
+        AddColumns::new(self.clone(), self.target(table), columns.into_iter().collect())
+    }
+
+    /// Files in volumes.
+    ///
+    /// # Errors
+    /// [`DeltaError::Mock`] from a mock client.
+    pub fn files(&self) -> Result<&FilesClient> {
+        Ok(&self.remote()?.files)
+    }
+
+    pub(crate) fn target(&self, table: impl IntoTableName) -> Target {
+        Target::new(table, self.catalog(), self.schema())
+    }
+
+    pub(crate) fn remote(&self) -> Result<&Remote> {
+        self.inner.remote.as_ref().ok_or(DeltaError::Mock)
+    }
+}

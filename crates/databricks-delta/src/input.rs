@@ -1,0 +1,207 @@
+//! Where the rows of a write or a merge come from, and how they become batches for a table.
+
+use std::fmt;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use databricks_schema::{TableName, TableSchema};
+use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use serde::Serialize;
+
+use crate::columns::{self, Paired, is_text};
+use crate::error::{BoxError, DeltaError, Result};
+use crate::rows::{self, Rows, Slice};
+use crate::stage::parts;
+use crate::statement::cast::CastColumn;
+
+/// Rows turned into columns at once: little enough that other tasks get their turn.
+const ROWS_AT_A_TIME: usize = 4_096;
+
+/// Rows of a serde type, or batches of columns.
+pub(crate) enum Input<'a> {
+    Rows(Box<dyn Rows + 'a>),
+    Batches { schema: SchemaRef, batches: BoxStream<'a, Result<RecordBatch>> },
+}
+
+/// Rows that were checked against a table, as batches to stage and the casts that load them.
+pub(crate) struct Prepared<'a> {
+    pub(crate) batches: BoxStream<'a, Result<RecordBatch>>,
+    pub(crate) schema: SchemaRef,
+    pub(crate) casts: Vec<CastColumn>,
+}
+
+impl fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rows(rows) => write!(f, "Rows({})", rows.len()),
+            Self::Batches { schema, .. } => write!(f, "Batches({:?})", schema.fields()),
+        }
+    }
+}
+
+impl<'a> Input<'a> {
+    pub(crate) fn rows<T: Serialize + Sync>(rows: &'a [T]) -> Self {
+        Self::Rows(Box::new(Slice(rows)))
+    }
+
+    pub(crate) fn batches<S, E>(schema: SchemaRef, batches: S) -> Self
+    where
+        S: Stream<Item = Result<RecordBatch, E>> + Send + 'a,
+        E: Into<BoxError> + 'a,
+    {
+        let batches = batches.map_err(|error| DeltaError::Input(error.into())).boxed();
+        Self::Batches { schema, batches }
+    }
+
+    /// Whether there are no rows, as far as that is known without asking a stream.
+    pub(crate) fn is_known_empty(&self) -> bool {
+        matches!(self, Self::Rows(rows) if rows.len() == 0)
+    }
+
+    /// Prepares the rows for loading: the table must have all their columns.
+    pub(crate) async fn for_table(self, table: &TableName, schema: &TableSchema) -> Result<Prepared<'a>> {
+        self.prepare(schema, |pair| {
+            pair.known(table, schema)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Prepares the rows as the source of a merge: they may have columns that only the merge's conditions use.
+    pub(crate) async fn for_merge(self, schema: &TableSchema) -> Result<Prepared<'a>> {
+        self.prepare(schema, |_| Ok(())).await
+    }
+
+    async fn prepare(
+        self,
+        table: &TableSchema,
+        check: impl Fn(&Paired<'_>) -> Result<()>,
+    ) -> Result<Prepared<'a>> {
+        match self {
+            Self::Rows(rows) => {
+                let names = rows::column_names(rows.as_ref()).await?;
+                let pairs = pairs(names.iter().map(String::as_str), table, check)?;
+                let fields = row_fields(rows.as_ref(), &pairs)?;
+                let casts = casts(&pairs, &fields)?;
+                let schema = parts::file_schema(&Schema::new(fields.clone()))?;
+                Ok(Prepared { batches: row_batches(rows, fields), schema, casts })
+            }
+            Self::Batches { schema, batches } => {
+                let names = schema.fields().iter().map(|field| field.name().as_str());
+                let casts = casts(&pairs(names, table, check)?, schema.fields())?;
+                Ok(Prepared { batches, schema: parts::file_schema(&schema)?, casts })
+            }
+        }
+    }
+}
+
+fn pairs<'n>(
+    names: impl IntoIterator<Item = &'n str>,
+    table: &'n TableSchema,
+    check: impl Fn(&Paired<'_>) -> Result<()>,
+) -> Result<Vec<Paired<'n>>> {
+    let pairs = columns::pair(names, table)?;
+    if pairs.is_empty() {
+        return Err(DeltaError::data("it has no columns"));
+    }
+    pairs.iter().try_for_each(check)?;
+    Ok(pairs)
+}
+
+/// The casts of a merge's rows, when they are written out as literals.
+pub(crate) fn literal_casts(
+    names: &[String],
+    table: &TableSchema,
+    rows: &[Vec<String>],
+) -> Result<Vec<CastColumn>> {
+    let pairs = columns::pair(names.iter().map(String::as_str), table)?;
+    let is_text =
+        |index: usize| rows.iter().filter_map(|row| row.get(index)).any(|literal| literal.starts_with('\''));
+    pairs.iter().enumerate().map(|(index, pair)| cast(pair, is_text(index))).collect()
+}
+
+fn casts(pairs: &[Paired<'_>], fields: &[FieldRef]) -> Result<Vec<CastColumn>> {
+    pairs.iter().zip(fields).map(|(pair, field)| cast(pair, is_text(field.data_type()))).collect()
+}
+
+fn cast(pair: &Paired<'_>, text: bool) -> Result<CastColumn> {
+    match pair.target {
+        Some(column) => CastColumn::new(pair.name, &column.name, &column.data_type, text),
+        None => Ok(CastColumn::plain(pair.name)),
+    }
+}
+
+/// The types that rows are encoded in: the table's, and for columns that it lacks those of the values.
+fn row_fields(rows: &dyn Rows, pairs: &[Paired<'_>]) -> Result<Vec<FieldRef>> {
+    let inferred =
+        if pairs.iter().all(|pair| pair.target.is_some()) { Vec::new() } else { rows.infer_fields()? };
+    let field =
+        |pair: &Paired<'_>| match pair.target {
+            Some(column) => {
+                // The cast knows better than the encoder why a type cannot be loaded.
+                cast(pair, true)?;
+                columns::file_field(pair.name, column)
+            }
+            None => inferred.iter().find(|field| field.name() == pair.name).cloned().ok_or_else(|| {
+                DeltaError::data(format!("the type of column `{}` cannot be told", pair.name))
+            }),
+        };
+    pairs.iter().map(field).collect()
+}
+
+fn row_batches<'a>(rows: Box<dyn Rows + 'a>, fields: Vec<FieldRef>) -> BoxStream<'a, Result<RecordBatch>> {
+    stream::unfold((rows, fields, 0), |(rows, fields, start)| async move {
+        let end = rows.len().min(start + ROWS_AT_A_TIME);
+        if start == end {
+            return None;
+        }
+        tokio::task::yield_now().await;
+        let batch = rows.encode(start..end, &fields);
+        Some((batch, (rows, fields, end)))
+    })
+    .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Row {
+        #[serde(rename = "ID")]
+        id: i64,
+        deleted: bool,
+    }
+
+    fn schema() -> TableSchema {
+        TableSchema::parse("id INT, price DECIMAL(10,2)").unwrap()
+    }
+
+    #[tokio::test]
+    async fn all_rows_come_in_order_in_small_batches() {
+        let data: Vec<_> = (0..10_000).map(|id| Row { id, deleted: false }).collect();
+        let prepared = Input::rows(&data).for_merge(&schema()).await.unwrap();
+        let batches: Vec<_> = prepared.batches.try_collect().await.unwrap();
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [4_096, 4_096, 1_808]);
+    }
+
+    #[tokio::test]
+    async fn a_write_needs_every_column_in_the_table_and_a_merge_does_not() {
+        let data = [Row { id: 1, deleted: true }];
+        let table = TableName::new("main", "weather", "days").unwrap();
+        let refused = Input::rows(&data).for_table(&table, &schema()).await.err().unwrap();
+        assert!(matches!(refused, DeltaError::UnknownColumn { column, .. } if column == "deleted"));
+        let merge = Input::rows(&data).for_merge(&schema()).await.unwrap();
+        let casts: Vec<_> = merge.casts.iter().map(CastColumn::to_sql).collect();
+        assert_eq!(casts, ["CAST(`ID` AS INT) AS `id`", "`deleted`"]);
+    }
+
+    #[tokio::test]
+    async fn a_value_out_of_its_columns_range_is_an_error_and_not_a_wrong_value() {
+        let data = [Row { id: i64::MAX, deleted: true }];
+        let prepared = Input::rows(&data).for_merge(&schema()).await.unwrap();
+        let error = prepared.batches.try_collect::<Vec<_>>().await.unwrap_err();
+        assert!(matches!(error, DeltaError::Encode { first_row: 0, last_row: 0, .. }), "{error}");
+    }
+}

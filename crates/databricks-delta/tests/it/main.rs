@@ -1,0 +1,9 @@
+//! The crate against a simulated workspace: what is sent, what is left, what is said when it goes wrong.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod files;
+mod merge;
+mod read;
+mod support;
+mod write;

@@ -1,0 +1,108 @@
+//! Commits of our own: what INSERT, COPY INTO and CREATE TABLE write to the log.
+//!
+//! The commit phase runs in a task that outlives the statement: a cancelled statement has committed or it has not,
+//! and its table's lock is held until that is settled.
+
+use std::collections::HashMap;
+use std::future::Future;
+
+use deltalake::DeltaTable;
+use deltalake::checkpoints::create_checkpoint;
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake::kernel::{Action, CommitInfo, IsolationLevel};
+use deltalake::protocol::DeltaOperation;
+use serde_json::{Map, Value};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::error::{LocalError, Result};
+
+/// Versions between two checkpoints.
+const CHECKPOINT_EVERY: u64 = 10;
+
+/// A commit as history will show it.
+pub(super) struct Draft {
+    /// What it is to delta-rs: decides what it conflicts with.
+    pub(super) operation: DeltaOperation,
+    /// Databricks' name of the operation: `WRITE`, `COPY INTO`.
+    pub(super) name: &'static str,
+    pub(super) parameters: Vec<(&'static str, Value)>,
+    /// Databricks' names of the metrics, and their values.
+    pub(super) metrics: Vec<(&'static str, u64)>,
+    pub(super) actions: Vec<Action>,
+    /// Whether nothing was read to make it.
+    pub(super) blind_append: bool,
+    pub(super) user: String,
+}
+
+/// Commits to the table, checkpoints when it is time, and lets the lock go.
+pub(super) async fn commit(table: DeltaTable, draft: Draft, guard: OwnedMutexGuard<()>) -> Result<()> {
+    in_task(async move {
+        let _only_writer = guard;
+        let info = draft.info(table.version());
+        let Draft { operation, mut actions, .. } = draft;
+        actions.push(Action::CommitInfo(info));
+        let state = table.snapshot()?;
+        let committed = CommitBuilder::from(properties())
+            .with_actions(actions)
+            .build(Some(state), table.log_store(), operation)
+            .await?;
+        let version = committed.version();
+        let mut after = DeltaTable::new(table.log_store());
+        after.state = Some(committed.snapshot());
+        checkpoint(&after, version).await;
+        Ok(())
+    })
+    .await
+}
+
+/// Runs to its end even when nobody waits any more.
+pub(super) async fn in_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(work).await.map_err(LocalError::internal)?
+}
+
+/// How every commit of this crate is made: a failed checkpoint must not fail a commit that is there, so delta-rs'
+/// own hooks are off.
+pub(super) fn properties() -> CommitProperties {
+    CommitProperties::default().with_create_checkpoint(false).with_cleanup_expired_logs(Some(false))
+}
+
+/// As [`properties`], naming the user.
+pub(super) fn properties_of(user: &str) -> CommitProperties {
+    properties().with_metadata([("userName".to_owned(), Value::from(user))])
+}
+
+/// Writes a checkpoint at every tenth version. The commit stands whether or not this works.
+pub(super) async fn checkpoint(table: &DeltaTable, version: u64) {
+    if version == 0 || !version.is_multiple_of(CHECKPOINT_EVERY) {
+        return;
+    }
+    if let Err(error) = create_checkpoint(table, None).await {
+        tracing::warn!(version, %error, "no checkpoint was written");
+    }
+}
+
+impl Draft {
+    /// The `commitInfo` action of a commit on top of `read_version`.
+    pub(super) fn info(&self, read_version: Option<u64>) -> CommitInfo {
+        let parameters = self.parameters.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
+        let metrics: Map<String, Value> = self
+            .metrics
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), Value::from(value.to_string())))
+            .collect();
+        CommitInfo {
+            timestamp: Some(chrono::Utc::now().timestamp_millis()),
+            user_name: Some(self.user.clone()),
+            operation: Some(self.name.to_owned()),
+            operation_parameters: Some(parameters.collect::<HashMap<_, _>>()),
+            read_version,
+            isolation_level: Some(IsolationLevel::WriteSerializable),
+            is_blind_append: Some(self.blind_append),
+            engine_info: Some(concat!("databricks-local/", env!("CARGO_PKG_VERSION")).to_owned()),
+            info: HashMap::from([("operationMetrics".to_owned(), Value::Object(metrics))]),
+            ..CommitInfo::default()
+        }
+    }
+}

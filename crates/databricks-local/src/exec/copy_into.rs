@@ -1,0 +1,222 @@
+//! COPY INTO: loads each file of a volume once, all files of a statement in one commit.
+//!
+//! The commit holds one `txn` action per file, under an application id made of the file's path. "Loaded already" is
+//! therefore as atomic as the rows themselves, and any number of statements may ask for the same files.
+
+use databricks_testkit::EngineResult;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, UNNAMED_TABLE};
+use deltalake::DeltaTable;
+use deltalake::kernel::{Action, Transaction};
+use deltalake::protocol::{DeltaOperation, SaveMode};
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use serde_json::Value;
+
+use super::commit::{self, Draft};
+use super::files::{self, DataFile};
+use super::projection::{self, Matching};
+use super::rows::{count, counts};
+use super::statement::Statement;
+use super::write::{Target, Written};
+use crate::error::{LocalError, Result};
+use crate::parse::CopyInto;
+use crate::query;
+
+/// Log lookups at the same time.
+const LOOKUPS_AT_ONCE: usize = 8;
+
+impl Statement {
+    pub(super) async fn copy_into(&self, copy: CopyInto) -> Result<EngineResult> {
+        let force = force(&copy)?;
+        let path = self.object(&copy.table)?;
+        let guard = self.lock(&path).await;
+        let table = self.open(&path).await?;
+        let target = Target::of(&table)?;
+        let found = source_files(self, &copy).await?;
+        let new = if force { found } else { not_loaded(&table, found).await? };
+        if new.is_empty() {
+            return loaded(self, 0).await;
+        }
+        let plan = self.copy_plan(&copy, &target, &new).await?;
+        let written = self.write(plan, &target).await?;
+        let draft = self.copy_draft(&copy, &written, &new);
+        commit::commit(table, draft, guard).await?;
+        loaded(self, written.rows).await
+    }
+
+    /// The rows of the files, as the table's columns.
+    async fn copy_plan(&self, copy: &CopyInto, target: &Target, new: &[DataFile]) -> Result<LogicalPlan> {
+        let provider = files::provider(self, new, &copy.file_format, &copy.format_options).await?;
+        let source = match &copy.select {
+            Some(select) => query::plan_copy_select(self, select, provider, &self.parameters).await?,
+            None => LogicalPlanBuilder::scan(UNNAMED_TABLE, provider_as_source(provider), None)?.build()?,
+        };
+        let matching = matching(copy, target, &source)?;
+        projection::project(source, &target.schema, &matching)
+    }
+
+    fn copy_draft(&self, copy: &CopyInto, written: &Written, new: &[DataFile]) -> Draft {
+        let now = chrono::Utc::now().timestamp_millis();
+        let mut actions: Vec<Action> = written.files.iter().cloned().map(Action::Add).collect();
+        actions.extend(
+            new.iter().map(|file| Action::Txn(Transaction::new_with_last_update(app_id(file), 1, Some(now)))),
+        );
+        Draft {
+            name: "COPY INTO",
+            parameters: vec![
+                ("path", Value::from(copy.path.clone())),
+                ("fileFormat", Value::from(copy.file_format.clone())),
+            ],
+            operation: DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None },
+            metrics: vec![
+                ("numFiles", count(written.files.len())),
+                ("numOutputRows", written.rows),
+                ("numOutputBytes", written.bytes()),
+                ("numSourceFiles", count(new.len())),
+            ],
+            actions,
+            blind_append: true,
+            user: self.user.clone(),
+        }
+    }
+}
+
+async fn loaded(statement: &Statement, rows: u64) -> Result<EngineResult> {
+    let skipped_corrupt = ("num_skipped_corrupt_files", 0);
+    counts(statement, [("num_affected_rows", rows), ("num_inserted_rows", rows), skipped_corrupt]).await
+}
+
+/// The application id of a file in the table's log.
+fn app_id(file: &DataFile) -> String {
+    format!("copy-into:{}", file.path)
+}
+
+/// The files of which the table's log says nothing.
+async fn not_loaded(table: &DeltaTable, found: Vec<DataFile>) -> Result<Vec<DataFile>> {
+    let mut lookups = Vec::with_capacity(found.len());
+    for file in found {
+        lookups.push(unless_loaded(table.clone(), file).boxed());
+    }
+    let checked: Vec<Option<DataFile>> =
+        futures::stream::iter(lookups).buffered(LOOKUPS_AT_ONCE).try_collect().await?;
+    Ok(checked.into_iter().flatten().collect())
+}
+
+/// The file, if the table's log does not name it.
+async fn unless_loaded(table: DeltaTable, file: DataFile) -> Result<Option<DataFile>> {
+    let store = table.log_store();
+    let version = table.snapshot()?.transaction_version(store.as_ref(), app_id(&file)).await?;
+    Ok(version.is_none().then_some(file))
+}
+
+/// The files the statement names, by path, FILES and PATTERN.
+async fn source_files(statement: &Statement, copy: &CopyInto) -> Result<Vec<DataFile>> {
+    if !copy.file_format.eq_ignore_ascii_case("parquet") {
+        return Err(LocalError::unsupported_feature(format_args!(
+            "COPY INTO with FILEFORMAT = {}",
+            copy.file_format
+        )));
+    }
+    if copy.files.is_empty() {
+        let mut files = files::list(statement, &copy.path).await?;
+        if let Some(pattern) = &copy.pattern {
+            check_pattern(pattern)?;
+            files.retain(|file| glob(pattern.as_bytes(), file.path.name().as_bytes()));
+        }
+        return if files.is_empty() { Err(no_files(copy)) } else { Ok(files) };
+    }
+    let mut files = Vec::with_capacity(copy.files.len());
+    for name in &copy.files {
+        let path = format!("{}/{name}", copy.path.trim_end_matches('/'));
+        files.extend(files::list(statement, &path).await?);
+    }
+    Ok(files)
+}
+
+/// `[COPY_INTO_SOURCE_SCHEMA_INFERENCE_FAILED]`: a folder without data is a mistake, not an empty load.
+fn no_files(copy: &CopyInto) -> LocalError {
+    LocalError::new(
+        "COPY_INTO_SOURCE_SCHEMA_INFERENCE_FAILED",
+        "42KD9",
+        format!(
+            "The source directory did not contain any parsable files of type {}. Please check the contents of '{}'.",
+            copy.file_format, copy.path
+        ),
+    )
+}
+
+/// COPY_OPTIONS: whether to load files again. Others are refused by name.
+fn force(copy: &CopyInto) -> Result<bool> {
+    let mut force = false;
+    for (key, value) in &copy.copy_options {
+        let on = value.eq_ignore_ascii_case("true");
+        match key.to_ascii_lowercase().as_str() {
+            "force" => force = on,
+            "mergeschema" if !on => {}
+            _ => {
+                let what = format_args!("COPY INTO with the option '{key}' = '{value}'");
+                return Err(LocalError::unsupported_feature(what));
+            }
+        }
+    }
+    Ok(force)
+}
+
+/// Which column of the files fills which column of the table.
+fn matching(copy: &CopyInto, target: &Target, source: &LogicalPlan) -> Result<Matching> {
+    let given: Vec<String> = source.schema().fields().iter().map(|field| field.name().clone()).collect();
+    if copy.by_position || !copy.columns.is_empty() {
+        return projection::by_position(&target.schema, &copy.columns, given.len(), |wanted, given| {
+            let message = format!(
+                "Cannot copy into the table: {wanted} columns are to be filled, the source has {given}."
+            );
+            LocalError::new("COPY_INTO_COLUMN_ARITY_MISMATCH", "21S01", message)
+        });
+    }
+    projection::by_name(&target.schema, &given, |name| {
+        let message = format!(
+            "A schema mismatch was detected: the source column `{name}` is not in the table. Leave it out of the SELECT list, or add it with ALTER TABLE .. ADD COLUMNS."
+        );
+        LocalError::new("COPY_INTO_SCHEMA_MISMATCH_WITH_TARGET_TABLE", "42KDG", message)
+    })
+}
+
+fn check_pattern(pattern: &str) -> Result<()> {
+    if pattern.contains(['[', '{', '\\', '/']) {
+        return Err(LocalError::unsupported_feature(format_args!(
+            "COPY INTO with PATTERN = '{pattern}': * and ? are known"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether a name matches a pattern of `*` and `?`.
+fn glob(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => {
+            (0..=name.len()).any(|skip| name.get(skip..).is_some_and(|tail| glob(rest, tail)))
+        }
+        (Some((b'?', rest)), Some((_, tail))) => glob(rest, tail),
+        (Some((a, rest)), Some((b, tail))) => a == b && glob(rest, tail),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_names() {
+        for (pattern, name, expected) in [
+            ("*.parquet", "a.parquet", true),
+            ("part-?.*", "part-1.x", true),
+            ("a*", "ba", false),
+            ("", "", true),
+            ("*", "", true),
+        ] {
+            assert_eq!(glob(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+        }
+    }
+}

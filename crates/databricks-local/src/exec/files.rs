@@ -1,0 +1,227 @@
+//! Files of volumes as query input: listing them, and reading them as tables.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use databricks_testkit::VolumePath;
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::execution::session_state::SessionState;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use url::Url;
+
+use super::statement::Statement;
+use crate::error::{LocalError, Result};
+use crate::metastore::{Metastore, ObjectPath};
+
+/// File footers read at the same time.
+const FOOTERS_AT_ONCE: usize = 8;
+
+/// A data file of a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DataFile {
+    /// As SQL names it: `/Volumes/catalog/schema/volume/..`.
+    pub(super) path: VolumePath,
+    /// Where it lies.
+    pub(super) place: PathBuf,
+}
+
+/// The data files at a path: the file itself, or those of the folder. Names that begin with `_` or `.` are none.
+///
+/// # Errors
+/// `[PATH_NOT_FOUND]`, and named refusals for paths outside volumes, globs, and folders in the folder.
+pub(super) async fn list(statement: &Statement, path: &str) -> Result<Vec<DataFile>> {
+    let path = path.to_owned();
+    statement.blocking(move |shared| list_blocking(&shared.metastore, &path)).await
+}
+
+fn list_blocking(metastore: &Metastore, text: &str) -> Result<Vec<DataFile>> {
+    let path = parse(text)?;
+    let place = place(metastore, &path)?;
+    let metadata = std::fs::metadata(&place).map_err(|_| path_not_found(text))?;
+    if metadata.is_file() {
+        return Ok(vec![DataFile { path, place }]);
+    }
+    let io = |e: std::io::Error| LocalError::io("Cannot list", &place, &e);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&place).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if name.starts_with(['_', '.']) {
+            continue;
+        }
+        if entry.file_type().map_err(io)?.is_dir() {
+            return Err(LocalError::unsupported_feature(format_args!(
+                "reading the folders inside {path} (it holds '{name}'): name the folder that holds the files"
+            )));
+        }
+        let path = path.child(&name).map_err(|e| LocalError::internal(e.to_string()))?;
+        files.push(DataFile { path, place: entry.path() });
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// A path as SQL writes it.
+fn parse(text: &str) -> Result<VolumePath> {
+    if text.contains(['*', '?', '[', '{']) {
+        return Err(LocalError::unsupported_feature(format_args!("the glob pattern in the path '{text}'")));
+    }
+    let plain = text.strip_prefix("dbfs:").unwrap_or(text);
+    if !plain.starts_with("/Volumes/") {
+        return Err(LocalError::unsupported_feature(format_args!(
+            "the path '{text}': the local workspace reads files of volumes, /Volumes/<catalog>/<schema>/<volume>/.."
+        )));
+    }
+    VolumePath::parse(plain)
+        .map_err(|error| LocalError::new("INVALID_PARAMETER_VALUE.INVALID_PATH", "22023", error.to_string()))
+}
+
+/// Where a path of a volume that exists lies.
+pub(super) fn place(metastore: &Metastore, path: &VolumePath) -> Result<PathBuf> {
+    let volume = ObjectPath::parse(path.catalog(), path.schema(), path.volume())?;
+    metastore.state().volume(&volume)?;
+    Ok(path.segments().iter().fold(metastore.volume_dir(&volume), |place, segment| place.join(segment)))
+}
+
+/// The files as one table: columns are those of all files, matched by name.
+///
+/// # Errors
+/// `[PATH_NOT_FOUND]` for no file at all, `[FAILED_READ_FILE]` for one that is not of the format, and a named refusal
+/// for a format or option that is not built.
+pub(super) async fn provider(
+    statement: &Statement,
+    files: &[DataFile],
+    format: &str,
+    options: &[(String, String)],
+) -> Result<Arc<dyn TableProvider>> {
+    if !format.eq_ignore_ascii_case("parquet") {
+        return Err(LocalError::unsupported_feature(format_args!(
+            "the file format '{format}': PARQUET is read"
+        )));
+    }
+    for (key, value) in options {
+        check_option(key, value)?;
+    }
+    let urls: Vec<ListingTableUrl> = files.iter().map(|file| url(&file.place)).collect::<Result<_>>()?;
+    // Views and the like stay out of plans: the engine's types are the table's types.
+    let format = ParquetFormat::default().with_force_view_types(false);
+    let options = ListingOptions::new(Arc::new(format)).with_file_extension("");
+    let state = statement.context.state();
+    let mut footers = Vec::with_capacity(files.len());
+    for (file, url) in files.iter().zip(&urls) {
+        footers.push(read_schema(file.clone(), url.clone(), options.clone(), state.clone()).boxed());
+    }
+    let schemas: Vec<Schema> = futures::stream::iter(footers).buffered(FOOTERS_AT_ONCE).try_collect().await?;
+    let schema = Schema::try_merge(schemas.into_iter().map(plain)).map_err(|error| {
+        LocalError::new(
+            "FAILED_MERGE_SCHEMA",
+            "42KD9",
+            format!("The files do not agree on their columns: {error}."),
+        )
+    })?;
+    let config = ListingTableConfig::new_with_multi_paths(urls)
+        .with_listing_options(options)
+        .with_schema(Arc::new(schema));
+    Ok(Arc::new(ListingTable::try_new(config)?))
+}
+
+/// The columns of one file.
+async fn read_schema(
+    file: DataFile,
+    url: ListingTableUrl,
+    options: ListingOptions,
+    state: SessionState,
+) -> Result<Schema> {
+    let schema = options.infer_schema(&state, &url).await;
+    schema.map(|schema| schema.as_ref().clone()).map_err(|error| unreadable(&file, error.into()))
+}
+
+/// File metadata is a writer's own and differs from file to file; every column may be missing in another file.
+fn plain(schema: Schema) -> Schema {
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true).with_metadata(Default::default()));
+    Schema::new(fields.collect::<Vec<_>>())
+}
+
+/// Options that change nothing here are taken; others are refused by name.
+fn check_option(key: &str, value: &str) -> Result<()> {
+    match key.to_ascii_lowercase().as_str() {
+        "mergeschema" => Ok(()),
+        "schemaevolutionmode" if value.eq_ignore_ascii_case("none") => Ok(()),
+        _ => Err(LocalError::unsupported_feature(format_args!(
+            "the option '{key}' = '{value}' for PARQUET files"
+        ))),
+    }
+}
+
+fn url(place: &Path) -> Result<ListingTableUrl> {
+    let url = Url::from_file_path(place)
+        .map_err(|()| LocalError::internal(format_args!("{} is no absolute path", place.display())))?;
+    Ok(ListingTableUrl::parse(url.as_str())?)
+}
+
+fn unreadable(file: &DataFile, error: LocalError) -> LocalError {
+    match error.class() {
+        "STORAGE_FULL" | "OUT_OF_MEMORY" => error,
+        _ => LocalError::new(
+            "FAILED_READ_FILE.PARQUET_NOT_READABLE",
+            "KD001",
+            format!("Error while reading file {}: it is no Parquet file. {}", file.path, error.message()),
+        ),
+    }
+}
+
+/// `[PATH_NOT_FOUND]`.
+pub(super) fn path_not_found(path: &str) -> LocalError {
+    LocalError::new("PATH_NOT_FOUND", "42K03", format!("Path does not exist: {path}."))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::metastore::Entry;
+
+    fn volume() -> (tempfile::TempDir, Metastore, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let metastore = Metastore::open(dir.path()).unwrap();
+        let path = ObjectPath::parse("main", "default", "v").unwrap();
+        metastore.create_volume(&path, Entry::new("u", None), false).unwrap();
+        let place = metastore.volume_dir(&path);
+        (dir, metastore, place)
+    }
+
+    #[test]
+    fn hidden_files_are_not_data() {
+        let (_dir, metastore, place) = volume();
+        for name in ["b.parquet", "a.parquet", "_SUCCESS", ".part.crc"] {
+            std::fs::write(place.join(name), "x").unwrap();
+        }
+        let files = list_blocking(&metastore, "dbfs:/Volumes/MAIN/default/v/").unwrap();
+        let names: Vec<String> = files.iter().map(|file| file.path.to_string()).collect();
+        assert_eq!(names, ["/Volumes/main/default/v/a.parquet", "/Volumes/main/default/v/b.parquet"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_by_name() {
+        let (_dir, metastore, place) = volume();
+        std::fs::create_dir(place.join("inner")).unwrap();
+        let cases = [
+            ("/Volumes/main/default/v/nope", "PATH_NOT_FOUND"),
+            ("/Volumes/main/default/other", "UC_VOLUME_NOT_FOUND"),
+            ("/Volumes/main/default/v/../../x", "INVALID_PARAMETER_VALUE.INVALID_PATH"),
+            ("s3://bucket/x", "UNSUPPORTED_FEATURE.LOCAL_WORKSPACE"),
+            ("/Volumes/main/default/v/*.parquet", "UNSUPPORTED_FEATURE.LOCAL_WORKSPACE"),
+            ("/Volumes/main/default/v", "UNSUPPORTED_FEATURE.LOCAL_WORKSPACE"),
+        ];
+        for (path, class) in cases {
+            let error = list_blocking(&metastore, path).unwrap_err();
+            assert_eq!(error.class(), class, "{path}: {error}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Runs commands: one file per group, on delta-rs' builders and DataFusion plans.
+//!
+//! Each statement that changes a table makes exactly one Delta commit, under that table's lock. Reads take no lock:
+//! they work on the version that was current when they began.
+
+mod alter;
+mod commit;
+mod copy_into;
+mod create_table;
+mod describe;
+mod engine;
+mod files;
+mod history;
+mod insert;
+mod log;
+mod maintenance;
+mod merge;
+mod modify;
+mod objects;
+mod open;
+mod projection;
+mod properties;
+mod restore;
+mod rows;
+mod show;
+mod statement;
+mod write;
+
+pub(crate) use self::describe::catalog_text;
+pub(crate) use self::engine::LocalEngine;
+pub(crate) use self::open::builder as table_builder;

@@ -1,0 +1,147 @@
+//! UPDATE, DELETE and TRUNCATE TABLE.
+
+use std::sync::Arc;
+
+use databricks_testkit::EngineResult;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, TableReference};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, UNNAMED_TABLE};
+use deltalake::DeltaTable;
+use sqlparser::ast;
+
+use super::commit;
+use super::merge::{assigned_column, refuse_subqueries, table_reference};
+use super::projection::bare;
+use super::rows::{count, counts};
+use super::statement::Statement;
+use super::write::{Target, writer_properties};
+use crate::error::{LocalError, Result};
+use crate::metastore::ObjectPath;
+use crate::parse::{Delete, Name, Update};
+use crate::query;
+
+impl Statement {
+    pub(super) async fn update(&self, update: Update) -> Result<EngineResult> {
+        let path = self.object(&update.table)?;
+        let guard = self.lock(&path).await;
+        let table = self.open(&path).await?;
+        let columns = Target::of(&table)?.schema;
+        let (name, scope) = self.scope(&update.table, update.alias.as_deref(), &table)?;
+        let mut builder = table
+            .clone()
+            .update()
+            .with_session_state(self.state())
+            .with_writer_properties(writer_properties())
+            .with_commit_properties(commit::properties_of(&self.user));
+        let mut assigned = Vec::with_capacity(update.assignments.len());
+        for assignment in &update.assignments {
+            let index = assigned_column(&columns, &name, &assignment.column)?;
+            let column = columns.field(index).name().clone();
+            if assigned.contains(&column) {
+                let message =
+                    format!("The column `{column}` is assigned more than once. Name each column once.");
+                return Err(LocalError::new("DUPLICATE_ASSIGNMENTS", "42701", message));
+            }
+            let value = self.assigned_value(&scope, &columns, index, &assignment.value).await?;
+            builder = builder.with_update(bare(&column), unqualified(value)?);
+            assigned.push(column);
+        }
+        if let Some(predicate) = &update.predicate {
+            builder = builder.with_predicate(self.row_condition(&scope, predicate, "UPDATE").await?);
+        }
+        let (after, metrics) = builder.await?;
+        commit::checkpoint(&after, after.version().unwrap_or(0)).await;
+        drop(guard);
+        counts(self, [("num_affected_rows", count(metrics.num_updated_rows))]).await
+    }
+
+    pub(super) async fn delete(&self, delete: &Delete) -> Result<EngineResult> {
+        let path = self.object(&delete.table)?;
+        let guard = self.lock(&path).await;
+        let table = self.open(&path).await?;
+        let predicate = match &delete.predicate {
+            Some(predicate) => {
+                let (_, scope) = self.scope(&delete.table, delete.alias.as_deref(), &table)?;
+                Some(self.row_condition(&scope, predicate, "DELETE").await?)
+            }
+            None => None,
+        };
+        let deleted = self.delete_rows(table, predicate).await?;
+        drop(guard);
+        counts(self, [("num_affected_rows", deleted)]).await
+    }
+
+    /// As DELETE without a condition, but it answers nothing.
+    pub(super) async fn truncate(&self, name: &Name) -> Result<EngineResult> {
+        let path: ObjectPath = self.object(name)?;
+        let guard = self.lock(&path).await;
+        let table = self.open(&path).await?;
+        self.delete_rows(table, None).await?;
+        drop(guard);
+        Ok(EngineResult::default())
+    }
+
+    async fn delete_rows(&self, table: DeltaTable, predicate: Option<Expr>) -> Result<u64> {
+        let before = table.clone();
+        let mut builder = table
+            .delete()
+            .with_session_state(self.state())
+            .with_writer_properties(writer_properties())
+            .with_commit_properties(commit::properties_of(&self.user));
+        if let Some(predicate) = predicate.clone() {
+            builder = builder.with_predicate(predicate);
+        }
+        let (after, metrics) = builder.await?;
+        commit::checkpoint(&after, after.version().unwrap_or(0)).await;
+        match metrics.num_deleted_rows {
+            Some(rows) => Ok(count(rows)),
+            None => self.count_rows(&before, predicate).await,
+        }
+    }
+
+    /// The rows of a version that fulfil a condition: for files whose writers left no statistics.
+    async fn count_rows(&self, table: &DeltaTable, predicate: Option<Expr>) -> Result<u64> {
+        let source = provider_as_source(self.provider(table).await?);
+        let mut plan = LogicalPlanBuilder::scan(UNNAMED_TABLE, source, None)?;
+        if let Some(predicate) = predicate {
+            plan = plan.filter(predicate)?;
+        }
+        let rows = self.context.execute_logical_plan(plan.build()?).await?.count().await?;
+        Ok(count(rows))
+    }
+
+    /// How the statement may name the table's columns.
+    fn scope(
+        &self,
+        table: &Name,
+        alias: Option<&str>,
+        opened: &DeltaTable,
+    ) -> Result<(TableReference, DFSchema)> {
+        let name = match alias {
+            Some(alias) => TableReference::bare(alias),
+            None => table_reference(self, table)?,
+        };
+        let columns = opened.snapshot()?.snapshot().arrow_schema();
+        let scope = DFSchema::try_from_qualified_schema(name.clone(), Arc::as_ref(&columns))?;
+        Ok((name, scope))
+    }
+
+    /// A WHERE condition over the table's rows.
+    async fn row_condition(&self, scope: &DFSchema, condition: &ast::Expr, statement: &str) -> Result<Expr> {
+        let condition = query::plan_predicate(self, scope, condition, &self.parameters).await?;
+        refuse_subqueries(&condition, &format!("a subquery in the condition of {statement}: use MERGE"))?;
+        unqualified(condition)
+    }
+}
+
+/// The expression over the columns' bare names, as delta-rs scans them.
+fn unqualified(expr: Expr) -> Result<Expr> {
+    let bare = expr.transform(|expr| match expr {
+        Expr::Column(column) if column.relation.is_some() => {
+            Ok(Transformed::yes(Expr::Column(bare(&column.name))))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(bare.data)
+}

@@ -1,0 +1,213 @@
+//! Writes the rows of a plan as Parquet files of a table, streaming: nothing is committed here.
+//!
+//! Each partition of the plan is one task with one open file (one per table partition), so memory holds a row group
+//! per core, whatever the number of rows. On failure the files written so far are deleted.
+
+use std::collections::HashMap;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::SchemaRef;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::LogicalPlan;
+use deltalake::DeltaTable;
+use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
+use deltalake::kernel::Add;
+use deltalake::operations::get_num_idx_cols_and_stats_columns;
+use futures::StreamExt;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+use tokio::task::JoinSet;
+
+use super::rows::count;
+use super::statement::Statement;
+use crate::error::{LocalError, Result};
+
+/// Bytes after which a new data file is begun.
+const FILE_BYTES: u64 = 128 << 20;
+
+/// Rows of a row group: what one open file holds in memory.
+const ROW_GROUP_ROWS: usize = 128 * 1024;
+
+/// Where rows go, and in which shape.
+#[derive(Clone)]
+pub(super) struct Target {
+    store: Arc<dyn ObjectStore>,
+    /// The table's columns, in order; not nullable where the table says NOT NULL.
+    pub(super) schema: SchemaRef,
+    config: WriterConfig,
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) files: Vec<Add>,
+    pub(super) rows: u64,
+}
+
+impl Written {
+    /// The size of all files.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().filter_map(|file| u64::try_from(file.size).ok()).sum()
+    }
+}
+
+/// A writer's settings from a table's statistics settings: how many columns, or which. (delta-rs exports no name for
+/// the type of the first, so this cannot be a function.)
+macro_rules! config {
+    ($schema:expr, $partitions:expr, $statistics:expr) => {{
+        let (columns_counted, columns_named) = $statistics;
+        let (properties, file_bytes) = (Some(writer_properties()), NonZeroU64::new(FILE_BYTES));
+        let schema = Arc::clone($schema);
+        WriterConfig::new(schema, $partitions, properties, file_bytes, None, columns_counted, columns_named)
+    }};
+}
+impl Target {
+    /// An existing table.
+    ///
+    /// # Errors
+    /// A named refusal for tables whose rules this writer does not know how to keep.
+    pub(super) fn of(table: &DeltaTable) -> Result<Self> {
+        let snapshot = table.snapshot()?.snapshot();
+        refuse_unknown_rules(snapshot.metadata().configuration(), &snapshot.arrow_schema())?;
+        let partition_columns = snapshot.metadata().partition_columns().to_vec();
+        let statistics =
+            get_num_idx_cols_and_stats_columns(Some(snapshot.table_properties()), HashMap::new());
+        let schema = snapshot.arrow_schema();
+        let config = config!(&schema, partition_columns, statistics);
+        Ok(Self { store: table.log_store().object_store(None), schema, config })
+    }
+
+    /// A table that is not there yet.
+    pub(super) fn new(
+        table: &DeltaTable,
+        schema: SchemaRef,
+        partitions: &[String],
+        properties: &[(String, String)],
+    ) -> Self {
+        let properties = properties.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        let statistics = get_num_idx_cols_and_stats_columns(None, properties);
+        let config = config!(&schema, partitions.to_vec(), statistics);
+        Self { store: table.log_store().object_store(None), schema, config }
+    }
+}
+
+/// How this crate writes Parquet.
+pub(super) fn writer_properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_created_by(concat!("databricks-local ", env!("CARGO_PKG_VERSION")).to_owned())
+        .build()
+}
+
+fn refuse_unknown_rules(properties: &HashMap<String, String>, schema: &SchemaRef) -> Result<()> {
+    if let Some(key) = properties.keys().find(|key| key.starts_with("delta.constraints.")) {
+        return Err(LocalError::unsupported_feature(format_args!(
+            "writing a table with a CHECK constraint ({key})"
+        )));
+    }
+    if properties.get("delta.columnMapping.mode").is_some_and(|mode| mode != "none") {
+        return Err(LocalError::unsupported_feature("writing a table with column mapping"));
+    }
+    let rules = ["delta.generationExpression", "delta.invariants", "delta.identity.start"];
+    for field in schema.fields() {
+        if let Some(rule) = rules.iter().find(|rule| field.metadata().contains_key(**rule)) {
+            return Err(LocalError::unsupported_feature(format_args!(
+                "writing the column `{}` with {rule}",
+                field.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl Statement {
+    /// Writes the rows of a plan whose columns are the table's, in order.
+    pub(super) async fn write(&self, plan: LogicalPlan, target: &Target) -> Result<Written> {
+        let frame = self.context.execute_logical_plan(plan).await?;
+        let mut tasks = JoinSet::new();
+        for stream in frame.execute_stream_partitioned().await? {
+            tasks.spawn(write_stream(stream, target.clone()));
+        }
+        let mut written = Written::default();
+        let mut failure = None;
+        while let Some(ended) = tasks.join_next().await {
+            match ended.map_err(LocalError::internal).flatten() {
+                Ok(part) => {
+                    written.rows += part.rows;
+                    written.files.extend(part.files);
+                }
+                Err(error) if failure.is_none() => {
+                    failure = Some(error);
+                    tasks.abort_all();
+                }
+                Err(_) => {}
+            }
+        }
+        match failure {
+            None => Ok(written),
+            Some(error) => {
+                delete_files(target, &written.files).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn write_stream(mut stream: SendableRecordBatchStream, target: Target) -> Result<Written> {
+    let mut writer = DeltaWriter::new(Arc::clone(&target.store), target.config.clone());
+    let mut rows = 0;
+    loop {
+        let step = match stream.next().await {
+            None => break,
+            Some(Ok(batch)) => match conform(&batch, &target.schema) {
+                Ok(batch) => writer.write(&batch).await.map(|()| batch.num_rows()).map_err(LocalError::from),
+                Err(error) => Err(error),
+            },
+            Some(Err(error)) => Err(error.into()),
+        };
+        match step {
+            Ok(written) => rows += count(written),
+            Err(error) => {
+                if let Err(left) = writer.abort().await {
+                    tracing::warn!(%left, "an unfinished data file could not be removed");
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(Written { files: writer.close().await?, rows })
+}
+
+/// The batch in exactly the table's schema, with NOT NULL checked.
+fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(batch.num_columns());
+    for (array, field) in batch.columns().iter().zip(schema.fields()) {
+        if !field.is_nullable() && array.logical_null_count() > 0 {
+            return Err(LocalError::not_null_violated(field.name()));
+        }
+        let same = array.data_type() == field.data_type();
+        columns.push(if same {
+            Arc::clone(array)
+        } else {
+            cast_with_options(array, field.data_type(), &options)?
+        });
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+}
+
+/// Files that no commit will name. What cannot be deleted is harmless: VACUUM finds it.
+pub(super) async fn delete_files(target: &Target, files: &[Add]) {
+    for file in files {
+        let path = object_store::path::Path::from(file.path.as_str());
+        if let Err(error) = target.store.delete(&path).await {
+            tracing::warn!(%path, %error, "a data file of a failed write is left for VACUUM");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The `databricks-local` program: a Databricks workspace in a folder, for any client.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use databricks_local::{LocalError, LocalWorkspace};
+use tracing_subscriber::EnvFilter;
+
+/// A Databricks workspace on this machine: SQL on DataFusion, tables on Delta Lake.
+#[derive(Parser)]
+#[command(name = "databricks-local", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the workspace in a folder until ctrl-c.
+    Serve(Serve),
+}
+
+#[derive(Args)]
+struct Serve {
+    /// The folder of the workspace; made when there is none.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The port of the API; 0 lets the system choose.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    port: u16,
+    /// The address to listen on. Anyone who reaches it and has the token can run SQL here.
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    address: IpAddr,
+    /// The token that clients must send.
+    #[arg(long, value_name = "T", env = "DATABRICKS_LOCAL_TOKEN", default_value = LocalWorkspace::DEFAULT_TOKEN, hide_env_values = true)]
+    token: String,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,deltalake_core=error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let Cli { command: Command::Serve(serve) } = Cli::parse();
+    match run(serve).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("databricks-local: {}", error.message());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(serve: Serve) -> Result<(), LocalError> {
+    let Serve { data, port, address, token } = serve;
+    let own_token = token != LocalWorkspace::DEFAULT_TOKEN;
+    let workspace = LocalWorkspace::builder(&data).token(token).open()?;
+    let server = workspace.serve(SocketAddr::new(address, port)).await?;
+    println!("{}", server.url());
+    println!("folder        {}", workspace.path().display());
+    println!("warehouse id  {}", LocalWorkspace::WAREHOUSE);
+    let token = if own_token { "the one you gave" } else { LocalWorkspace::DEFAULT_TOKEN };
+    println!("token         {token}");
+    println!("ctrl-c stops it.");
+    wait_for_stop().await;
+    server.shutdown().await;
+    Ok(())
+}
+
+/// Waits for ctrl-c, and on Unix for the signal that process managers send.
+async fn wait_for_stop() {
+    let interrupted = async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::warn!(%error, "ctrl-c cannot be heard; stop the process by its id");
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminated) => tokio::select! {
+                () = interrupted => {}
+                _ = terminated.recv() => {}
+            },
+            Err(_) => interrupted.await,
+        }
+    }
+    #[cfg(not(unix))]
+    interrupted.await;
+}

@@ -1,0 +1,161 @@
+//! What runs per batch where the engine's own function would answer differently, or not at all.
+//!
+//! A kernel is a plain function of arrays whose types the planner has already settled; errors carry their
+//! Databricks class through the engine.
+
+use std::hash::{Hash, Hasher};
+
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, StringArray};
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    expr::ScalarFunction,
+};
+
+use super::types::Typed;
+use crate::error::{LocalError, Result};
+
+pub(super) mod arithmetic;
+pub(super) mod cast_text;
+pub(super) mod casts;
+pub(super) mod dates;
+pub(super) mod decimals;
+pub(super) mod floats;
+pub(super) mod math;
+pub(super) mod nested;
+pub(super) mod strings;
+
+/// Arrays of equal length and the type to return -> an array of that type and length.
+pub(super) type Eval = fn(&[ArrayRef], &DataType) -> Result<ArrayRef>;
+
+/// A kernel as the engine's function.
+#[derive(Debug)]
+struct Kernel {
+    name: &'static str,
+    returns: DataType,
+    signature: Signature,
+    eval: Eval,
+}
+
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.returns == other.returns
+    }
+}
+
+impl Eq for Kernel {}
+
+impl Hash for Kernel {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+        self.returns.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Kernel {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> datafusion::common::Result<DataType> {
+        Ok(self.returns.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> datafusion::common::Result<ColumnarValue> {
+        let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
+        let rows = if constant { 1 } else { args.number_rows };
+        let arrays: Vec<ArrayRef> =
+            args.args.iter().map(|a| a.to_array(rows)).collect::<datafusion::common::Result<_>>()?;
+        let out = (self.eval)(&arrays, &self.returns)?;
+        if constant {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&out, 0)?));
+        }
+        Ok(ColumnarValue::Array(out))
+    }
+}
+
+/// A call of a kernel. Constant arguments are worked out now, unless that fails: then it fails when it runs, and
+/// only if it runs.
+pub(super) fn call(name: &'static str, eval: Eval, args: Vec<Expr>, returns: DataType) -> Typed {
+    if let Some(value) = constant(eval, &args, &returns) {
+        return Typed::new(Expr::Literal(value, None), returns);
+    }
+    let signature = Signature::any(args.len(), Volatility::Immutable);
+    let kernel = Kernel { name, returns: returns.clone(), signature, eval };
+    let function = ScalarFunction::new_udf(ScalarUDF::new_from_impl(kernel).into(), args);
+    Typed::new(Expr::ScalarFunction(function), returns)
+}
+
+fn constant(eval: Eval, args: &[Expr], returns: &DataType) -> Option<ScalarValue> {
+    try_constant(eval, args, returns).and_then(Result::ok)
+}
+
+/// The value of a call with literal arguments only.
+pub(super) fn try_constant(eval: Eval, args: &[Expr], returns: &DataType) -> Option<Result<ScalarValue>> {
+    let arrays: Vec<ArrayRef> = args
+        .iter()
+        .map(|arg| match arg {
+            Expr::Literal(value, _) => value.to_array_of_size(1).ok(),
+            _ => None,
+        })
+        .collect::<Option<_>>()?;
+    let out = eval(&arrays, returns).and_then(|array| Ok(ScalarValue::try_from_array(&array, 0)?));
+    Some(out)
+}
+
+/// The n-th argument.
+pub(super) fn argument(args: &[ArrayRef], n: usize) -> Result<&ArrayRef> {
+    args.get(n).ok_or_else(|| LocalError::internal("a function was called with too few arguments"))
+}
+
+/// The n-th argument as numbers, dates or timestamps.
+pub(super) fn numbers<T: ArrowPrimitiveType>(args: &[ArrayRef], n: usize) -> Result<&PrimitiveArray<T>> {
+    argument(args, n)?.as_primitive_opt().ok_or_else(|| wrong_type(args, n))
+}
+
+/// The n-th argument as text.
+pub(super) fn text(args: &[ArrayRef], n: usize) -> Result<&StringArray> {
+    argument(args, n)?.as_string_opt::<i32>().ok_or_else(|| wrong_type(args, n))
+}
+
+fn wrong_type(args: &[ArrayRef], n: usize) -> LocalError {
+    let ty = args.get(n).map(|a| a.data_type().to_string()).unwrap_or_default();
+    LocalError::internal(format!("argument {n} of a function has the type {ty}"))
+}
+
+/// One number of one, NULL of NULL.
+pub(super) fn map1<A, O>(
+    args: &[ArrayRef],
+    op: impl Fn(A::Native) -> Result<Option<O::Native>>,
+) -> Result<PrimitiveArray<O>>
+where
+    A: ArrowPrimitiveType,
+    O: ArrowPrimitiveType,
+{
+    numbers::<A>(args, 0)?.iter().map(|v| v.map_or(Ok(None), &op)).collect()
+}
+
+/// One number of two, NULL of any NULL.
+pub(super) fn map2<A, B, O>(
+    args: &[ArrayRef],
+    op: impl Fn(A::Native, B::Native) -> Result<Option<O::Native>>,
+) -> Result<PrimitiveArray<O>>
+where
+    A: ArrowPrimitiveType,
+    B: ArrowPrimitiveType,
+    O: ArrowPrimitiveType,
+{
+    let (left, right) = (numbers::<A>(args, 0)?, numbers::<B>(args, 1)?);
+    left.iter()
+        .zip(right.iter())
+        .map(|pair| match pair {
+            (Some(a), Some(b)) => op(a, b),
+            _ => Ok(None),
+        })
+        .collect()
+}

@@ -1,0 +1,12 @@
+//! The local workspace, driven through its engine; Delta tables are read back with an independent reader's eye.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod copy_into;
+mod errors;
+mod history;
+mod local;
+mod maintenance;
+mod merge;
+mod objects;
+mod results;
+mod writes;

@@ -1,0 +1,81 @@
+//! Lists as streams: one request a page, asked for when the stream gets there.
+
+use databricks_transport::{ApiRequest, Client, Error, ErrorKind, Operation};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Result, SchemaError};
+
+/// One page. An empty one may have a successor.
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Page<T> {
+    #[serde(
+        alias = "catalogs",
+        alias = "schemas",
+        alias = "tables",
+        alias = "volumes",
+        default = "Vec::new"
+    )]
+    items: Vec<T>,
+    #[serde(default)]
+    next_page_token: Option<String>,
+}
+
+/// A list: where it is and what it is asked with.
+pub(super) struct List {
+    pub(super) operation: Operation,
+    pub(super) path: &'static str,
+    pub(super) query: Vec<(&'static str, String)>,
+}
+
+impl List {
+    fn page(&self, token: Option<&str>) -> ApiRequest {
+        // Without `max_results` the server answers unpaged, which it is about to stop doing; 0 lets it choose.
+        let request = ApiRequest::get(self.path).query("max_results", 0);
+        let request = self.query.iter().fold(request, |request, (name, value)| request.query(name, value));
+        match token {
+            Some(token) => request.query("page_token", token),
+            None => request,
+        }
+    }
+}
+
+/// What to ask for next.
+enum Next {
+    First,
+    After(String),
+    Nothing,
+}
+
+/// All items of all pages.
+pub(super) fn items<T>(client: Client, list: List) -> BoxStream<'static, Result<T>>
+where
+    T: DeserializeOwned + Send + 'static,
+{
+    let pages = stream::try_unfold((client, list, Next::First), |(client, list, next)| async move {
+        let token = match next {
+            Next::First => None,
+            Next::After(token) => Some(token),
+            Next::Nothing => return Ok(None),
+        };
+        let page: Page<T> = client.call(list.operation, list.page(token.as_deref())).await?;
+        let next = match page.next_page_token.filter(|next| !next.is_empty()) {
+            Some(next) if token.as_ref() == Some(&next) => {
+                return Err(SchemaError::from(repeated(&list, &next)));
+            }
+            Some(next) => Next::After(next),
+            None => Next::Nothing,
+        };
+        let items = stream::iter(page.items.into_iter().map(Ok));
+        Ok(Some((items, (client, list, next))))
+    });
+    pages.try_flatten().boxed()
+}
+
+/// Following such a token would never end.
+fn repeated(list: &List, token: &str) -> Error {
+    let message = format!("{} answered page token `{token}` to a request with that same token", list.path);
+    Error::new(ErrorKind::Decode, message)
+}

@@ -1,0 +1,253 @@
+//! Columns and the schema of a table.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::print::print_suffix;
+use crate::{ColumnNameRules, DataType, Result, SchemaError, StructField, quote, validate_column_name};
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ColumnSchema {
+    /// Its name, as written; names match case-insensitively.
+    pub name: String,
+    /// Its type.
+    pub data_type: DataType,
+    /// Whether it may be NULL.
+    #[serde(default = "yes")]
+    pub nullable: bool,
+    /// Its comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl ColumnSchema {
+    /// A nullable column without a comment.
+    pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
+        Self { name: name.into(), data_type, nullable: true, comment: None }
+    }
+
+    /// Whether it may be NULL.
+    pub fn with_nullable(mut self, nullable: bool) -> Self {
+        self.nullable = nullable;
+        self
+    }
+
+    /// `NOT NULL`.
+    pub fn not_null(self) -> Self {
+        self.with_nullable(false)
+    }
+
+    /// With this comment.
+    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
+        self.comment = Some(comment.into());
+        self
+    }
+}
+
+/// DDL: `` `name` TYPE [NOT NULL] [COMMENT '..'] ``.
+impl fmt::Display for ColumnSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", quote::identifier(&self.name), self.data_type)?;
+        print_suffix(self.nullable, self.comment.as_deref(), f)
+    }
+}
+
+/// The columns of a table, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TableSchema {
+    /// The columns.
+    pub columns: Vec<ColumnSchema>,
+}
+
+impl TableSchema {
+    /// A schema of these columns.
+    pub fn new(columns: impl IntoIterator<Item = ColumnSchema>) -> Self {
+        Self { columns: columns.into_iter().collect() }
+    }
+
+    /// Reads a DDL column list: `id BIGINT NOT NULL COMMENT 'key', tags ARRAY<STRING>`, in parentheses or not.
+    ///
+    /// Defaults, generated columns, masks and constraints are refused, not dropped.
+    ///
+    /// # Errors
+    /// [`SchemaError::InvalidDataType`] with the place; [`SchemaError::DuplicateColumn`].
+    pub fn parse(text: &str) -> Result<Self> {
+        let schema = Self { columns: crate::parse::columns(text)? };
+        schema.check_duplicates()?;
+        Ok(schema)
+    }
+
+    /// The column of this name, in any case.
+    pub fn column(&self, name: &str) -> Option<&ColumnSchema> {
+        let name = name.to_lowercase();
+        self.columns.iter().find(|column| column.name.to_lowercase() == name)
+    }
+
+    /// Checks that a Delta table can have these columns: names allowed by `rules`, nested ones included, and none
+    /// twice.
+    ///
+    /// # Errors
+    /// [`SchemaError::InvalidColumnName`], [`SchemaError::ReservedColumnName`] or [`SchemaError::DuplicateColumn`].
+    pub fn validate(&self, rules: ColumnNameRules) -> Result<()> {
+        self.check_duplicates()?;
+        for column in &self.columns {
+            validate_column_name(&column.name, rules)?;
+            validate_nested(&column.data_type, rules)?;
+        }
+        Ok(())
+    }
+
+    fn check_duplicates(&self) -> Result<()> {
+        unique(self.columns.iter().map(|column| column.name.as_str()), "")?;
+        self.columns.iter().try_for_each(|column| unique_nested(&column.data_type, &column.name))
+    }
+}
+
+/// The DDL column list, without parentheses.
+impl fmt::Display for TableSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, column) in self.columns.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "{column}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::str::FromStr for TableSchema {
+    type Err = SchemaError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text)
+    }
+}
+
+impl FromIterator<ColumnSchema> for TableSchema {
+    fn from_iter<I: IntoIterator<Item = ColumnSchema>>(columns: I) -> Self {
+        Self::new(columns)
+    }
+}
+
+impl From<StructField> for ColumnSchema {
+    fn from(field: StructField) -> Self {
+        let StructField { name, data_type, nullable, comment } = field;
+        Self { name, data_type, nullable, comment }
+    }
+}
+
+fn unique<'a>(names: impl Iterator<Item = &'a str>, parent: &str) -> Result<()> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name.to_lowercase()) {
+            return Err(SchemaError::DuplicateColumn { name: path(parent, name) });
+        }
+    }
+    Ok(())
+}
+
+fn unique_nested(data_type: &DataType, parent: &str) -> Result<()> {
+    match data_type {
+        DataType::Array(element) => unique_nested(element, &path(parent, "element")),
+        DataType::Map(key, value) => {
+            unique_nested(key, &path(parent, "key"))?;
+            unique_nested(value, &path(parent, "value"))
+        }
+        DataType::Struct(fields) => {
+            unique(fields.iter().map(|field| field.name.as_str()), parent)?;
+            fields.iter().try_for_each(|field| unique_nested(&field.data_type, &path(parent, &field.name)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn validate_nested(data_type: &DataType, rules: ColumnNameRules) -> Result<()> {
+    match data_type {
+        DataType::Array(element) => validate_nested(element, rules),
+        DataType::Map(key, value) => {
+            validate_nested(key, rules)?;
+            validate_nested(value, rules)
+        }
+        // Only top-level columns can collide with the change data feed's own.
+        DataType::Struct(fields) => fields.iter().try_for_each(|field| {
+            validate_column_name(&field.name, rules.with_change_data_feed(false))?;
+            validate_nested(&field.data_type, rules)
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn path(parent: &str, name: &str) -> String {
+    if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn column_lists_read_what_they_print() {
+        let text = "`id` BIGINT NOT NULL COMMENT 'it\\'s the key', `a b` STRUCT<x: ARRAY<INT>>, `c``d` DECIMAL(10,2)";
+        let schema = TableSchema::parse(text).unwrap();
+        assert_eq!(schema.to_string(), text);
+        assert_eq!(TableSchema::parse(&format!(" ({text}) ")).unwrap(), schema);
+        assert_eq!(schema.column("ID").unwrap().comment.as_deref(), Some("it's the key"));
+        assert!(schema.column("x").is_none());
+    }
+
+    #[test]
+    fn empty_lists_are_schemas_without_columns() {
+        assert_eq!(TableSchema::parse("").unwrap(), TableSchema::default());
+        assert_eq!(TableSchema::parse("()").unwrap(), TableSchema::default());
+    }
+
+    #[test]
+    fn what_a_column_list_cannot_keep_is_refused() {
+        for text in [
+            "id BIGINT GENERATED ALWAYS AS IDENTITY",
+            "id BIGINT DEFAULT 1",
+            "id BIGINT PRIMARY KEY",
+            "id",
+            "id BIGINT,",
+            "(id BIGINT",
+            "id BIGINT)",
+            "(id BIGINT,)",
+            ",",
+        ] {
+            assert!(matches!(TableSchema::parse(text), Err(SchemaError::InvalidDataType { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn duplicates_are_found_in_any_case_and_depth() {
+        let error = TableSchema::parse("a INT, A STRING").unwrap_err().to_string();
+        assert!(error.contains("`A`"), "{error}");
+        let error = TableSchema::parse("a ARRAY<STRUCT<b: INT, B: INT>>").unwrap_err().to_string();
+        assert!(error.contains("`a.element.B`"), "{error}");
+    }
+
+    #[test]
+    fn nested_names_are_validated() {
+        let schema = TableSchema::parse("a MAP<STRING, STRUCT<`b c`: INT>>").unwrap();
+        let error = schema.validate(ColumnNameRules::default()).unwrap_err().to_string();
+        assert!(error.contains("`b c`"), "{error}");
+        schema.validate(ColumnNameRules::default().with_column_mapping(true)).unwrap();
+    }
+
+    #[test]
+    fn json_has_defaults_and_text_types() {
+        let schema: TableSchema =
+            serde_json::from_str(r#"{"columns":[{"name":"a","data_type":"array<int>"}]}"#).unwrap();
+        assert_eq!(schema, TableSchema::parse("a ARRAY<INT>").unwrap());
+    }
+}

@@ -1,0 +1,8 @@
+//! The laws and the recorded evidence that types and quoting stand on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod laws;
+mod recorded;
+
+#[cfg(feature = "catalog")]
+mod catalog;

@@ -1,0 +1,162 @@
+//! Walks the chunks of a result in order and opens what each needs: a download, or nothing when its rows came along.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tracing::Instrument;
+
+use super::budget::{Budget, Reservation};
+use super::download::Download;
+use super::task::Task;
+use crate::api::Api;
+use crate::decode::{self, Layout};
+use crate::wire::{Link, Manifest, ResultPage};
+use crate::{Result, SqlError, StatementId};
+
+/// What all chunks of a result share.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) api: Api,
+    pub(crate) id: StatementId,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) compressed: bool,
+    decoded_bytes: HashMap<u64, u64>,
+}
+
+impl Plan {
+    pub(crate) fn new(api: Api, id: StatementId, layout: Arc<Layout>, manifest: &Manifest) -> Self {
+        let sizes = manifest.chunks.iter().filter_map(|chunk| Some((chunk.chunk_index, chunk.byte_count?)));
+        let compressed = manifest.result_compression.as_deref().is_some_and(|name| name.starts_with("LZ4"));
+        Self { api, id, layout, compressed, decoded_bytes: sizes.collect() }
+    }
+
+    /// The chunk's size once decoded: the manifest knows it, a link may name its compressed size instead.
+    pub(crate) fn decoded_bytes(&self, link: &Link) -> u64 {
+        let known = self.decoded_bytes.get(&link.chunk_index).copied();
+        known.unwrap_or_default().max(link.byte_count.unwrap_or_default())
+    }
+}
+
+/// The decoded batches of one chunk, and the bytes that they hold of the budget.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub(crate) batches: std::collections::VecDeque<RecordBatch>,
+    pub(crate) reservation: Reservation,
+}
+
+impl Chunk {
+    pub(crate) fn new(batches: Vec<RecordBatch>, mut reservation: Reservation) -> Self {
+        reservation.set(batches.iter().map(size).sum());
+        Self { batches: batches.into(), reservation }
+    }
+
+    /// The next batch; its bytes are the reader's from now on.
+    pub(crate) fn pop(&mut self) -> Option<RecordBatch> {
+        let batch = self.batches.pop_front()?;
+        self.reservation.shrink(size(&batch));
+        Some(batch)
+    }
+}
+
+fn size(batch: &RecordBatch) -> u64 {
+    batch.get_array_memory_size() as u64
+}
+
+/// The task that walks the chunks. It reserves each chunk's bytes in order before opening it.
+pub(crate) struct Walker {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) budget: Budget,
+    pub(crate) out: mpsc::Sender<Result<Task<Chunk>>>,
+    pub(crate) runtime: Handle,
+}
+
+impl Walker {
+    pub(crate) async fn run(self, first: ResultPage) -> Result<()> {
+        if let Err(error) = self.walk(first).await {
+            // The reader sees it where the chunk would have been; if it is gone, nobody needs it.
+            let _ = self.out.send(Err(error)).await;
+        }
+        Ok(())
+    }
+
+    async fn walk(&self, first: ResultPage) -> Result<()> {
+        let (mut page, mut index) = (first, None);
+        loop {
+            let next = page.next();
+            let last = page_end(&page);
+            if !self.open_page(page).await? {
+                return Ok(());
+            }
+            let Some(next) = next else { return Ok(()) };
+            if next <= last || index.is_some_and(|index| next <= index) {
+                return Err(SqlError::decode(format!("chunk {last} names chunk {next} as the one after it")));
+            }
+            index = Some(next);
+            page = self.plan.api.chunk(&self.plan.id, next).await?;
+        }
+    }
+
+    /// Opens every chunk of a page; `false` when the reader is gone.
+    async fn open_page(&self, mut page: ResultPage) -> Result<bool> {
+        let mut links = page.external_links.take().unwrap_or_default();
+        links.sort_by_key(|link| link.chunk_index);
+        // A chunk without rows has nothing to fetch, and is not the end.
+        for link in links.into_iter().filter(|link| link.row_count != Some(0)) {
+            let task = self.download(link).await;
+            if self.out.send(Ok(task)).await.is_err() {
+                return Ok(false);
+            }
+        }
+        if page.data_array.is_none() && page.attachment.is_none() {
+            return Ok(true);
+        }
+        let task = self.decode(page).await;
+        Ok(self.out.send(Ok(task)).await.is_ok())
+    }
+
+    async fn download(&self, link: Link) -> Task<Chunk> {
+        let decoded = self.plan.decoded_bytes(&link);
+        // The size of the file is known when it answers; until then it counts as much as what it becomes.
+        let reservation = self.budget.reserve(decoded.saturating_mul(2)).await;
+        let download = Download { plan: Arc::clone(&self.plan), link, decoded, reservation };
+        Task::owning(self.runtime.spawn(download.run().in_current_span()))
+    }
+
+    async fn decode(&self, page: ResultPage) -> Task<Chunk> {
+        let bytes = self.plan.decoded_bytes.get(&page.chunk_index).copied().unwrap_or_default();
+        let reservation = self.budget.reserve(bytes).await;
+        let plan = Arc::clone(&self.plan);
+        Task::owning(self.runtime.spawn_blocking(move || {
+            let span = fetch_span(&plan.id, page.chunk_index, page.row_count);
+            let batches = span.in_scope(|| decode_page(&plan, page))?;
+            Ok(Chunk::new(batches, reservation))
+        }))
+    }
+}
+
+fn page_end(page: &ResultPage) -> u64 {
+    let links = page.external_links.iter().flatten().map(|link| link.chunk_index);
+    links.max().unwrap_or(page.chunk_index)
+}
+
+fn decode_page(plan: &Plan, page: ResultPage) -> Result<Vec<RecordBatch>> {
+    if let Some(attachment) = page.attachment {
+        let bytes = STANDARD
+            .decode(attachment)
+            .map_err(|error| SqlError::decode(format!("the attached result is not base64: {error}")))?;
+        let batches = decode::arrow_file(Bytes::from(bytes), plan.compressed, page.row_count)?;
+        return batches.into_iter().map(|batch| plan.layout.conform(batch)).collect();
+    }
+    let rows = page.data_array.unwrap_or_default();
+    Ok(vec![plan.layout.decode_json(&rows)?])
+}
+
+pub(crate) fn fetch_span(id: &StatementId, chunk_index: u64, row_count: Option<u64>) -> tracing::Span {
+    tracing::info_span!("databricks.sql.fetch", statement_id = %id, chunk_index, row_count)
+}

@@ -1,0 +1,43 @@
+//! Streams over a result: chunks fetched ahead, in order, within a budget of bytes.
+//!
+//! One task walks the chunks and opens their downloads; each download is a task; the stream takes them in order.
+//! Everything ends when the stream is dropped.
+
+mod batches;
+mod budget;
+mod chunks;
+mod download;
+mod row_stream;
+mod task;
+
+pub use batches::BatchStream;
+pub use row_stream::RowStream;
+
+use crate::api::Api;
+use crate::cancel::CancelGuard;
+use crate::wire::StatementResponse;
+
+/// How a result is fetched.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fetch {
+    pub(crate) budget_bytes: u64,
+    pub(crate) concurrency: usize,
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        Self { budget_bytes: 64 * 1024 * 1024, concurrency: 16 }
+    }
+}
+
+/// A statement that has succeeded, and how its result is to be read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) api: Api,
+    pub(crate) response: StatementResponse,
+    /// Cancels the statement if the reader goes away early.
+    pub(crate) guard: Option<CancelGuard>,
+    /// What the caller asked for: a result cut there is no error.
+    pub(crate) row_limit: Option<u64>,
+    pub(crate) fetch: Fetch,
+}

@@ -1,0 +1,216 @@
+//! Waiting for a statement's end: polling with backoff, within a deadline.
+
+use std::time::Duration;
+
+use databricks_transport::{Error, ErrorKind};
+use tokio::time::Instant;
+
+use crate::api::Api;
+use crate::cancel::cancel_quietly;
+use crate::wire::StatementResponse;
+use crate::{Result, SqlError, StatementId, StatementState, error_text};
+
+/// How long the server may hold back the answer to a submission. The API takes none, or 5 to 50 s.
+const MAX_HELD: Duration = Duration::from_secs(30);
+const MIN_HELD: Duration = Duration::from_secs(5);
+
+const FIRST_POLL: Duration = Duration::from_millis(200);
+const MAX_POLL: Duration = Duration::from_secs(5);
+/// Failed polls in a row, each already retried by the transport, before the wait gives up.
+const POLL_FAILURES: u32 = 5;
+/// How much later than the deadline the answer to a submission may come.
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
+/// What telling the server to cancel may take once the time is over.
+const CANCEL_TIME: Duration = Duration::from_secs(10);
+
+/// The time that a statement has, counted from its submission.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    limit: Option<(Instant, Duration)>,
+}
+
+impl Deadline {
+    pub(crate) fn after(timeout: Option<Duration>) -> Self {
+        let limit = timeout.and_then(|timeout| Some((Instant::now().checked_add(timeout)?, timeout)));
+        Self { limit }
+    }
+
+    /// The `wait_timeout` to ask for: a fast statement then takes one round trip, and a short deadline still has
+    /// a statement id to cancel by.
+    pub(crate) fn held(timeout: Option<Duration>) -> Duration {
+        match timeout {
+            Some(timeout) if timeout < MIN_HELD => Duration::ZERO,
+            Some(timeout) => Duration::from_secs(timeout.as_secs()).min(MAX_HELD),
+            None => MAX_HELD,
+        }
+    }
+
+    /// Waits for the answer to a submission. It should come by the deadline, as the server was asked not to hold it
+    /// longer; after a little grace the caller is not kept.
+    ///
+    /// # Errors
+    /// An ambiguous timeout: the statement has no id yet. Its answer, if one comes, cancels it.
+    pub(crate) async fn bound_submission<T>(&self, submission: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some((at, timeout)) = self.limit else { return submission.await };
+        let patience = at.checked_add(ANSWER_GRACE).unwrap_or(at);
+        tokio::time::timeout_at(patience, submission).await.unwrap_or_else(|_| {
+            let message = format!("the server did not answer the submission within {timeout:?}");
+            Err(SqlError::Transport(Error::new(ErrorKind::Timeout, message).with_ambiguous(true)))
+        })
+    }
+
+    /// Runs `work` while there is time, else `None`.
+    async fn bound<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match self.limit {
+            Some((at, _)) => tokio::time::timeout_at(at, work).await.ok(),
+            None => Some(work.await),
+        }
+    }
+}
+
+/// Polls until the statement has ended well, and returns the answer that says so.
+pub(crate) async fn until_success(
+    api: &Api,
+    first: StatementResponse,
+    deadline: Deadline,
+) -> Result<StatementResponse> {
+    let id = first.statement_id.clone();
+    match deadline.bound(poll_until_success(api, first)).await {
+        Some(outcome) => outcome,
+        None => Err(time_is_up(api, id, deadline).await),
+    }
+}
+
+async fn poll_until_success(api: &Api, mut response: StatementResponse) -> Result<StatementResponse> {
+    let mut delay = FIRST_POLL;
+    while !has_succeeded(&response)? {
+        tokio::time::sleep(delay).await;
+        delay = (delay * 2).min(MAX_POLL);
+        response = poll(api, &response.statement_id, delay).await?;
+    }
+    Ok(response)
+}
+
+/// One poll that passing faults do not end: the statement runs on, whatever happens to a question about it.
+async fn poll(api: &Api, id: &StatementId, delay: Duration) -> Result<StatementResponse> {
+    let mut failures = 0;
+    loop {
+        match api.get(id).await {
+            Err(SqlError::Transport(error)) if error.is_retryable() && failures < POLL_FAILURES => {
+                failures += 1;
+                tracing::warn!(statement_id = %id, %error, failures, "poll failed; asking again");
+                tokio::time::sleep(delay).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn time_is_up(api: &Api, id: StatementId, deadline: Deadline) -> SqlError {
+    let timeout = deadline.limit.map(|(_, timeout)| timeout).unwrap_or_default();
+    tracing::warn!(statement_id = %id, ?timeout, "statement timed out; cancelling it");
+    if tokio::time::timeout(CANCEL_TIME, cancel_quietly(api, &id)).await.is_err() {
+        tracing::warn!(statement_id = %id, "the server did not confirm the cancellation");
+    }
+    SqlError::StatementTimeout { statement_id: id, timeout }
+}
+
+/// Whether the statement has ended well; an error if it ended otherwise.
+pub(crate) fn has_succeeded(response: &StatementResponse) -> Result<bool> {
+    match StatementState::parse(&response.status.state) {
+        StatementState::Succeeded => Ok(true),
+        // A result that came with its own closing is complete; without one it is gone.
+        StatementState::Closed if response.result.is_some() || response.manifest.is_some() => Ok(true),
+        StatementState::Pending | StatementState::Running | StatementState::Unknown(_) => Ok(false),
+        state => Err(failure(response, &state)),
+    }
+}
+
+fn failure(response: &StatementResponse, state: &StatementState) -> SqlError {
+    let statement_id = response.statement_id.clone();
+    let status = &response.status;
+    let error = status.error.clone().unwrap_or_default();
+    let message = error.message.trim().to_owned();
+    match state {
+        StatementState::Closed => SqlError::Closed { statement_id },
+        StatementState::Canceled => {
+            SqlError::Canceled { statement_id, message: (!message.is_empty()).then_some(message) }
+        }
+        _ => SqlError::StatementFailed {
+            statement_id,
+            error_class: error_text::error_class(&message).map(str::to_owned),
+            sql_state: status
+                .sql_state
+                .clone()
+                .or_else(|| error_text::sql_state(&message).map(str::to_owned)),
+            error_code: error.error_code,
+            message,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn response(json: serde_json::Value) -> StatementResponse {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn outcome(status: serde_json::Value) -> Result<bool> {
+        has_succeeded(&response(serde_json::json!({ "statement_id": "s1", "status": status })))
+    }
+
+    #[test]
+    fn server_holds_an_answer_only_as_long_as_the_deadline_allows() {
+        for (timeout, held) in [(None, 30), (Some(3), 0), (Some(5), 5), (Some(12), 12), (Some(600), 30)] {
+            assert_eq!(
+                Deadline::held(timeout.map(Duration::from_secs)),
+                Duration::from_secs(held),
+                "{timeout:?}"
+            );
+        }
+        assert_eq!(Deadline::held(Some(Duration::from_millis(7_900))), Duration::from_secs(7));
+    }
+
+    #[test]
+    fn state_decides_between_waiting_success_and_failure() {
+        assert!(!outcome(serde_json::json!({"state": "PENDING"})).unwrap());
+        assert!(!outcome(serde_json::json!({"state": "RUNNING"})).unwrap());
+        assert!(!outcome(serde_json::json!({"state": "QUEUED_LATER"})).unwrap());
+        assert!(outcome(serde_json::json!({"state": "SUCCEEDED"})).unwrap());
+        assert!(matches!(outcome(serde_json::json!({"state": "CANCELED"})), Err(SqlError::Canceled { .. })));
+        assert!(matches!(outcome(serde_json::json!({"state": "CLOSED"})), Err(SqlError::Closed { .. })));
+    }
+
+    #[test]
+    fn closed_with_a_result_is_success() {
+        let closed = response(serde_json::json!({
+            "statement_id": "s1", "status": {"state": "CLOSED"},
+            "manifest": {"schema": {"column_count": 0}}, "result": {},
+        }));
+        assert!(has_succeeded(&closed).unwrap());
+    }
+
+    #[test]
+    fn failed_statement_names_class_state_code_and_text() {
+        let error = outcome(serde_json::json!({"state": "FAILED", "error": {
+            "error_code": "BAD_REQUEST",
+            "message": "\n[TABLE_OR_VIEW_NOT_FOUND] No table `a`. SQLSTATE: 42P01\n",
+        }}))
+        .unwrap_err();
+        assert_eq!(error.error_class(), Some("TABLE_OR_VIEW_NOT_FOUND"));
+        assert_eq!(error.sql_state(), Some("42P01"));
+        insta::assert_snapshot!(error, @"statement s1 failed: [TABLE_OR_VIEW_NOT_FOUND] No table `a`. SQLSTATE: 42P01");
+    }
+
+    #[test]
+    fn state_of_the_status_wins_over_the_text() {
+        let error = outcome(serde_json::json!({
+            "state": "FAILED", "sql_state": "22012", "error": {"error_code": "BAD_REQUEST", "message": "x"},
+        }))
+        .unwrap_err();
+        assert_eq!(error.sql_state(), Some("22012"));
+    }
+}

@@ -1,0 +1,11 @@
+//! The SQL client against a scripted workspace and against recorded answers of a real one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod leaf;
+
+mod cancel;
+mod execute;
+mod replay;
+mod simulated;
+mod stream;
+mod types;

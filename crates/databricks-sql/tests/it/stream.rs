@@ -1,0 +1,166 @@
+//! Results behind links: order, renewal, retries, counts, memory.
+
+use std::time::Duration;
+
+use databricks_sql::SqlError;
+use futures::{StreamExt, TryStreamExt};
+use serde_json::json;
+
+use crate::leaf::{Leaf, Reply, SUBMIT, chunk_line, external, link_page, numbers, numbers_from, result};
+
+async fn all(leaf: &Leaf) -> Result<Vec<i64>, SqlError> {
+    leaf.sql().statement("SELECT n FROM t").fetch_all().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_come_in_order_whatever_the_downloads_do() {
+    const CHUNKS: &[u64] = &[300, 1, 7, 500, 20];
+    // The first download takes the longest.
+    let leaf = external(CHUNKS, |call, _| {
+        let file = numbers(CHUNKS, call.chunk());
+        Some(Reply::bytes(file).after(Duration::from_secs(5 - call.chunk())))
+    });
+    let started = tokio::time::Instant::now();
+    assert_eq!(all(&leaf).await.unwrap(), (0..828).collect::<Vec<i64>>());
+    assert!(started.elapsed() < Duration::from_secs(10), "one after another: {:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn link_is_followed_with_its_headers_and_without_our_credential() {
+    let leaf = external(&[3], |_, _| None);
+    all(&leaf).await.unwrap();
+    let download = &leaf.downloads()[0];
+    assert_eq!(download.headers["x-key"], "k");
+    assert!(!download.headers.contains_key("authorization"));
+    assert!(leaf.calls()[0].headers.contains_key("authorization"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_link_is_resolved_again() {
+    let leaf =
+        external(&[3, 4], |call, before| (call.chunk() == 1 && before == 0).then(|| Reply::status(403)));
+    assert_eq!(all(&leaf).await.unwrap().len(), 7);
+    // Once to learn the link, once to renew it.
+    assert_eq!(leaf.count(&chunk_line(1)), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn link_near_its_end_is_resolved_before_it_is_used() {
+    const CHUNKS: &[u64] = &[3];
+    let leaf = Leaf::new(|call, _| match call.line.as_str() {
+        SUBMIT => {
+            let mut page = link_page(CHUNKS, 0);
+            page["external_links"][0]["expiration"] = json!("2020-01-01T00:00:00Z");
+            page["external_links"][0]["external_link"] = json!("https://storage.invalid/file/99");
+            Reply::json(&result(CHUNKS, &page))
+        }
+        "GET /file/0" => Reply::bytes(numbers(CHUNKS, 0)),
+        line if line == chunk_line(0) => Reply::json(&link_page(CHUNKS, 0)),
+        other => panic!("{other}"),
+    });
+    assert_eq!(all(&leaf).await.unwrap(), [0, 1, 2]);
+    assert_eq!(leaf.lines(), [SUBMIT.to_owned(), chunk_line(0), "GET /file/0".to_owned()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn broken_downloads_are_repeated() {
+    const CHUNKS: &[u64] = &[100, 100];
+    for broken in [
+        Reply::status(500),
+        Reply { content_length: Some(1 << 20), ..Reply::bytes(numbers(CHUNKS, 1)) },
+        Reply::bytes(&numbers(CHUNKS, 1)[..200]),
+        Reply::bytes("<html>"),
+    ] {
+        let leaf =
+            external(CHUNKS, move |call, before| (call.chunk() == 1 && before == 0).then(|| broken.clone()));
+        assert_eq!(all(&leaf).await.unwrap(), (0..200).collect::<Vec<i64>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn chunk_that_stays_broken_is_an_error() {
+    let leaf = external(&[5, 5], |call, _| (call.chunk() == 1).then(|| Reply::status(403)));
+    let error = all(&leaf).await.unwrap_err();
+    let SqlError::Transport(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.status().unwrap().as_u16(), 403);
+    assert!(leaf.downloads().len() < 12, "{:?}", leaf.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_past_a_chunk_are_cut_and_missing_ones_are_an_error() {
+    const CHUNKS: &[u64] = &[10, 10];
+    let more = external(CHUNKS, |call, _| Some(Reply::bytes(numbers_from(call.chunk() * 10, 15))));
+    assert_eq!(all(&more).await.unwrap(), (0..20).collect::<Vec<i64>>());
+    let less = external(CHUNKS, |call, _| Some(Reply::bytes(numbers_from(call.chunk() * 10, 9))));
+    let error = all(&less).await.unwrap_err();
+    assert!(matches!(error, SqlError::RowCountMismatch { expected: 10, actual: 9 }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn result_without_its_last_chunk_is_an_error() {
+    let leaf = Leaf::new(|call, _| match call.line.as_str() {
+        SUBMIT => Reply::json(&result(&[5, 5], &link_page(&[5], 0))),
+        _ => Reply::bytes(numbers(&[5], call.chunk())),
+    });
+    let error = all(&leaf).await.unwrap_err();
+    assert!(matches!(error, SqlError::RowCountMismatch { expected: 10, actual: 5 }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_chunk_is_not_the_end() {
+    let leaf = external(&[2, 0, 2], |_, _| None);
+    assert_eq!(all(&leaf).await.unwrap(), [0, 1, 2, 3]);
+    assert_eq!(leaf.downloads().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn prefetch_stays_within_its_budget_of_bytes() {
+    // 8,000 bytes a chunk once decoded, counted twice until it is.
+    let leaf = external(&[1000; 20], |_, _| None);
+    let statement = leaf.sql().statement("SELECT n FROM t").prefetch_bytes(40_000);
+    let mut batches = statement.batches().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let ahead = leaf.downloads().len();
+    assert!((2..=6).contains(&ahead), "{ahead} chunks of 20 were fetched for a reader who took none");
+    let mut rows = 0;
+    while let Some(batch) = batches.try_next().await.unwrap() {
+        rows += batch.num_rows();
+    }
+    assert_eq!(rows, 20_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn chunk_above_the_budget_still_comes() {
+    let leaf = external(&[1000; 5], |_, _| None);
+    let statement = leaf.sql().statement("SELECT n FROM t").prefetch_bytes(1);
+    assert_eq!(statement.fetch_all::<i64>().await.unwrap().len(), 5000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn downloads_at_once_are_bounded() {
+    let leaf =
+        external(&[1; 40], |_, _| Some(Reply::bytes(numbers_from(0, 1)).after(Duration::from_secs(25))));
+    let open = leaf.sql().statement("SELECT n FROM t").concurrency(4).batches();
+    tokio::time::timeout(Duration::from_secs(20), open).await.unwrap_err();
+    // The one that the reader waits for, four queued, one at the door.
+    assert!(leaf.downloads().len() <= 6, "{}", leaf.downloads().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_says_what_comes_before_it_comes() {
+    let leaf = external(&[2, 1], |_, _| None);
+    let mut batches = leaf.sql().statement("SELECT n FROM t").batches().await.unwrap();
+    assert_eq!(batches.total_rows(), Some(3));
+    assert_eq!(batches.statement_id().as_str(), "s1");
+    assert_eq!(batches.columns()[0].sql_type(), "BIGINT");
+    assert_eq!(batches.next().await.unwrap().unwrap().schema(), batches.schema());
+}
+
+#[tokio::test(start_paused = true)]
+async fn statement_stream_runs_when_it_is_polled() {
+    let leaf = external(&[2, 1], |_, _| None);
+    let stream = leaf.sql().execute_stream::<(i64,)>("SELECT n FROM t");
+    assert!(leaf.lines().is_empty());
+    let rows: Vec<(i64,)> = stream.try_collect().await.unwrap();
+    assert_eq!(rows, [(0,), (1,), (2,)]);
+}

@@ -1,0 +1,155 @@
+//! The Statement Execution API: submit, poll, chunks, cancel, close; sessions; the storage behind external links.
+
+mod answer;
+mod compress;
+mod links;
+mod registry;
+mod request;
+mod sessions;
+mod storage;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use databricks_transport::Body;
+use futures::FutureExt;
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::api_error::{Answer, ApiFailure, json_response};
+use crate::engine::{EngineRequest, EngineResult, StatementEngine, StatementFailure};
+use crate::files::drain;
+use crate::route::Call;
+use crate::workspace_info::known_warehouse;
+
+pub(crate) use links::LinkSigner;
+use registry::{Entry, Outcome};
+pub(crate) use registry::{Limits, Statements};
+use request::{Disposition, StatementSpec, SubmitBody, WaitPolicy};
+pub(crate) use sessions::Sessions;
+pub(crate) use sessions::{close_session, open_session};
+pub(crate) use storage::storage;
+
+/// The largest JSON body read: a statement of 16 MiB may need more than that once escaped.
+const BODY_LIMIT: usize = 64 * 1024 * 1024;
+
+/// `POST /api/2.0/sql/statements`.
+pub(crate) async fn submit(call: &Call<'_>, body: Body) -> Answer {
+    let body: SubmitBody = read_json(body).await?;
+    known_warehouse(call, body.warehouse_id()?)?;
+    let defaults = call.shared.sessions.defaults(call.user, body.session_id())?;
+    let StatementSpec { engine, delivery, wait } = body.into_spec(call.user, defaults)?;
+    let (statements, id) = (&call.shared.statements, call.shared.ids.next());
+    let entry = statements.insert(id, call.user, delivery, call.shared.clock.elapsed());
+    start(call.shared.engine.clone(), engine, entry.clone());
+    wait_for_end(&entry, wait).await;
+    statements.make_room(call.shared.clock.elapsed());
+    answer::statement(call, &entry).await
+}
+
+/// Runs the engine in a task that a cancel aborts.
+fn start(engine: Arc<dyn StatementEngine>, request: EngineRequest, entry: Arc<Entry>) {
+    let runner = entry.clone();
+    let task = tokio::spawn(async move {
+        runner.set_running();
+        let outcome = AssertUnwindSafe(async { engine.execute(request).await }).catch_unwind().await;
+        runner.finish(match outcome {
+            Ok(result) => judge(&runner, result),
+            Err(_) => {
+                Outcome::Failed(StatementFailure::internal("The engine panicked while it ran the statement."))
+            }
+        });
+    });
+    entry.set_task(task.abort_handle());
+}
+
+/// A result that passes the INLINE limit is a failure, as documented.
+fn judge(entry: &Entry, result: Result<EngineResult, StatementFailure>) -> Outcome {
+    let result = match result {
+        Ok(result) => result,
+        Err(failure) => return Outcome::Failed(failure),
+    };
+    let bytes: u64 = result.chunks.iter().map(|chunk| chunk.byte_count()).sum();
+    if entry.delivery.disposition == Disposition::Inline && bytes > entry.inline_limit {
+        let limit = entry.inline_limit;
+        let message = format!(
+            "Inline byte limit exceeded. Statements executed with disposition=INLINE can have a result size of at most \
+             {limit} bytes. Please execute the statement with disposition=EXTERNAL_LINKS if you want to download the full result."
+        );
+        return Outcome::Failed(StatementFailure {
+            error_code: "BAD_REQUEST".to_owned(),
+            message,
+            sql_state: None,
+        });
+    }
+    Outcome::Succeeded(entry.delivery.limit(result))
+}
+
+async fn wait_for_end(entry: &Arc<Entry>, policy: WaitPolicy) {
+    if policy.timeout == Duration::ZERO {
+        return;
+    }
+    if timeout(policy.timeout, entry.ended()).await.is_err() && policy.cancel_on_timeout {
+        entry.cancel();
+    }
+}
+
+/// `GET /api/2.0/sql/statements/{id}`.
+pub(crate) async fn poll(call: &Call<'_>, id: &str) -> Answer {
+    let entry = find(call, id)?;
+    answer::statement(call, &entry).await
+}
+
+/// `GET /api/2.0/sql/statements/{id}/result/chunks/{index}`.
+pub(crate) async fn chunk(call: &Call<'_>, id: &str, index: &str) -> Answer {
+    let entry = find(call, id)?;
+    let index = index.parse().map_err(|_| {
+        ApiFailure::invalid(format!("'{index}' is not a chunk index: a whole number from 0 is."))
+    })?;
+    answer::chunk(call, &entry, index).await
+}
+
+/// `POST /api/2.0/sql/statements/{id}/cancel`: received, whatever the state; one that has ended stays as it is.
+pub(crate) fn cancel(call: &Call<'_>, id: &str) -> Answer {
+    find(call, id)?.cancel();
+    json_response(&json!({}))
+}
+
+/// `DELETE /api/2.0/sql/statements/{id}`: cancels what still runs and frees the result.
+pub(crate) fn close(call: &Call<'_>, id: &str) -> Answer {
+    find(call, id)?.close();
+    json_response(&json!({}))
+}
+
+/// A statement of this user. Those of others do not exist for them.
+fn find(call: &Call<'_>, id: &str) -> Result<Arc<Entry>, ApiFailure> {
+    call.shared.statements.make_room(call.shared.clock.elapsed());
+    let entry = call.shared.statements.get(id).filter(|entry| entry.user == call.user);
+    entry.ok_or_else(|| ApiFailure::not_found(format!("The statement {id} was not found.")))
+}
+
+/// A JSON body.
+pub(crate) async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, ApiFailure> {
+    if http_body::Body::size_hint(&body).lower() > BODY_LIMIT as u64 {
+        drain(body).await;
+        return Err(too_large());
+    }
+    let bytes = body.collect(BODY_LIMIT).await.map_err(|error| match error.kind() {
+        databricks_transport::ErrorKind::Invalid => too_large(),
+        _ => malformed(&error.to_string()),
+    })?;
+    serde_json::from_slice(&bytes).map_err(|error| malformed(&error.to_string()))
+}
+
+fn malformed(detail: &str) -> ApiFailure {
+    let message = format!("Could not parse request object: {detail}");
+    ApiFailure::new(StatusCode::BAD_REQUEST, "MALFORMED_REQUEST", message)
+}
+
+fn too_large() -> ApiFailure {
+    let message = format!("The request body is larger than {BODY_LIMIT} bytes.");
+    ApiFailure::new(StatusCode::PAYLOAD_TOO_LARGE, "INVALID_PARAMETER_VALUE", message)
+}

@@ -1,0 +1,77 @@
+//! Sessions: a default catalog and schema under an id.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use databricks_transport::Body;
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::read_json;
+use super::request::Defaults;
+use crate::api_error::{Answer, ApiFailure, json_response};
+use crate::route::Call;
+use crate::workspace_info::known_warehouse;
+
+/// Sessions kept; past it the oldest are forgotten.
+const CAPACITY: usize = 10_000;
+
+/// The open sessions, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    open: Mutex<IndexMap<String, Session>>,
+}
+
+#[derive(Clone, Debug)]
+struct Session {
+    user: String,
+    defaults: Defaults,
+}
+
+impl Sessions {
+    /// The defaults of a session, or none without one.
+    pub(super) fn defaults(&self, user: &str, id: Option<&str>) -> Result<Defaults, ApiFailure> {
+        let Some(id) = id else { return Ok(Defaults::default()) };
+        let open = self.lock();
+        let session = open.get(id).filter(|session| session.user == user);
+        session.map(|session| session.defaults.clone()).ok_or_else(|| not_found(id))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, IndexMap<String, Session>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Deserialize)]
+struct OpenBody {
+    warehouse_id: Option<String>,
+    catalog: Option<String>,
+    schema: Option<String>,
+}
+
+/// `POST /api/2.0/sql/sessions`.
+pub(crate) async fn open_session(call: &Call<'_>, body: Body) -> Answer {
+    let OpenBody { warehouse_id, catalog, schema } = read_json(body).await?;
+    known_warehouse(call, warehouse_id.as_deref().unwrap_or_default())?;
+    let id = call.shared.ids.next();
+    let mut open = call.shared.sessions.lock();
+    if open.len() == CAPACITY {
+        open.shift_remove_index(0);
+    }
+    open.insert(id.clone(), Session { user: call.user.to_owned(), defaults: Defaults { catalog, schema } });
+    json_response(&json!({ "session_id": id }))
+}
+
+/// `DELETE /api/2.0/sql/sessions/{id}`.
+pub(crate) fn close_session(call: &Call<'_>, id: &str) -> Answer {
+    let mut open = call.shared.sessions.lock();
+    if open.get(id).is_none_or(|session| session.user != call.user) {
+        return Err(not_found(id));
+    }
+    open.shift_remove(id);
+    json_response(&json!({}))
+}
+
+fn not_found(id: &str) -> ApiFailure {
+    ApiFailure::not_found(format!("The session {id} was not found."))
+}

@@ -1,0 +1,16 @@
+//! Where a simulated workspace keeps what is not SQL: files in volumes, and Unity Catalog's objects.
+
+mod catalog;
+mod memory_catalog;
+mod memory_volumes;
+mod path;
+mod volumes;
+
+pub use catalog::{CatalogError, CatalogStore, NewVolume};
+pub use memory_catalog::MemoryCatalogStore;
+pub use memory_volumes::MemoryVolumeStore;
+pub use path::{InvalidPath, VolumePath};
+pub use volumes::{
+    ByteStream, DirectoryEntry, DirectoryPage, FileContent, FileMetadata, PageRequest, VolumeError,
+    VolumeStore,
+};

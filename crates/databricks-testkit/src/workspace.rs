@@ -1,0 +1,281 @@
+//! The simulated workspace as a value: what it is made of, and the doors into it.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use crate::auth::Tokens;
+use crate::clock::Clock;
+use crate::engine::StatementEngine;
+use crate::faults::Faults;
+use crate::ids::Ids;
+use crate::request_log::{RequestLog, RequestRecord};
+use crate::scripted::ScriptedEngine;
+use crate::server::Server;
+use crate::service::WorkspaceService;
+use crate::statements::{Limits, LinkSigner, Sessions, Statements};
+use crate::stores::{CatalogStore, MemoryCatalogStore, MemoryVolumeStore, VolumeStore};
+
+/// A Databricks workspace that lives in this process. Clones share one workspace.
+#[derive(Clone)]
+pub struct SimulatedWorkspace {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// Everything the handlers work on.
+pub(crate) struct Shared {
+    pub(crate) tokens: Tokens,
+    pub(crate) warehouses: Vec<String>,
+    pub(crate) engine: Arc<dyn StatementEngine>,
+    pub(crate) volumes: Arc<dyn VolumeStore>,
+    pub(crate) catalog: Arc<dyn CatalogStore>,
+    pub(crate) statements: Statements,
+    pub(crate) sessions: Sessions,
+    pub(crate) links: LinkSigner,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) faults: Faults,
+    pub(crate) log: RequestLog,
+}
+
+impl SimulatedWorkspace {
+    /// The token a workspace takes when its builder is given none.
+    pub const DEFAULT_TOKEN: &'static str = "dapi-simulated";
+    /// The warehouse a workspace has when its builder is given none.
+    pub const DEFAULT_WAREHOUSE: &'static str = "5134e1a7ed000001";
+    /// A host for clients of [`service`](Self::service): any host does, but a client needs one.
+    pub const HOST: &'static str = "https://simulated.invalid";
+
+    /// Starts a workspace.
+    pub fn builder() -> SimulatedWorkspaceBuilder {
+        SimulatedWorkspaceBuilder::default()
+    }
+
+    /// The workspace as a tower service: the leaf of a client that never opens a socket.
+    ///
+    /// Requests whose host's first label ends in `-storage` go to the storage origin, all others to the API.
+    /// Statements run as tokio tasks, so calls need a tokio runtime around them.
+    pub fn service(&self) -> WorkspaceService {
+        WorkspaceService::in_process(self.shared.clone())
+    }
+
+    /// Listens on `addr` for the API and, on the same address and a port of the system's choosing, for storage.
+    ///
+    /// Port 0 lets the system choose the API's port too. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When one of the two addresses cannot be bound.
+    pub async fn serve(&self, addr: SocketAddr) -> io::Result<Server> {
+        Server::start(self.shared.clone(), addr).await
+    }
+
+    /// The requests seen so far, oldest first; the last 10,000 are kept.
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.shared.log.snapshot()
+    }
+
+    /// Forgets the requests seen so far.
+    pub fn clear_requests(&self) {
+        self.shared.log.clear();
+    }
+
+    /// The faults this workspace answers with; rules may be added while it runs.
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
+    /// Decoded bytes of statement results held now.
+    pub fn retained_result_bytes(&self) -> u64 {
+        self.shared.statements.retained_bytes()
+    }
+}
+
+impl fmt::Debug for SimulatedWorkspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { shared } = self;
+        f.debug_struct("SimulatedWorkspace")
+            .field("warehouses", &shared.warehouses)
+            .field("tokens", &shared.tokens)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings of a [`SimulatedWorkspace`]. What is not set has a default that works.
+#[must_use]
+pub struct SimulatedWorkspaceBuilder {
+    tokens: Tokens,
+    warehouses: Vec<String>,
+    engine: Option<Arc<dyn StatementEngine>>,
+    volumes: Option<Arc<dyn VolumeStore>>,
+    catalog: Option<Arc<dyn CatalogStore>>,
+    limits: Limits,
+    link_ttl: Duration,
+    link_header: Option<(HeaderName, HeaderValue)>,
+    faults: Faults,
+    seed: Option<u64>,
+}
+
+impl Default for SimulatedWorkspaceBuilder {
+    fn default() -> Self {
+        Self {
+            tokens: Tokens::default(),
+            warehouses: Vec::new(),
+            engine: None,
+            volumes: None,
+            catalog: None,
+            limits: Limits::default(),
+            link_ttl: Duration::from_secs(15 * 60),
+            link_header: None,
+            faults: Faults::new(),
+            seed: None,
+        }
+    }
+}
+
+impl fmt::Debug for SimulatedWorkspaceBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            tokens,
+            warehouses,
+            limits,
+            link_ttl,
+            seed,
+            engine: _,
+            volumes: _,
+            catalog: _,
+            link_header: _,
+            faults: _,
+        } = self;
+        f.debug_struct("SimulatedWorkspaceBuilder")
+            .field("tokens", tokens)
+            .field("warehouses", warehouses)
+            .field("limits", limits)
+            .field("link_ttl", link_ttl)
+            .field("seed", seed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SimulatedWorkspaceBuilder {
+    /// Takes a personal access token, of the user `user@simulated.invalid`. May be called many times.
+    pub fn token(self, token: impl Into<String>) -> Self {
+        self.token_of("user@simulated.invalid", token)
+    }
+
+    /// Takes a personal access token of a named user.
+    pub fn token_of(mut self, user: impl Into<String>, token: impl Into<String>) -> Self {
+        self.tokens.insert(token.into(), user.into());
+        self
+    }
+
+    /// Adds a SQL warehouse by id. May be called many times.
+    pub fn warehouse(mut self, id: impl Into<String>) -> Self {
+        self.warehouses.push(id.into());
+        self
+    }
+
+    /// Sets what runs SQL. Default: a [`ScriptedEngine`] without scripts, which fails every statement by name.
+    pub fn engine(mut self, engine: Arc<dyn StatementEngine>) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
+    /// Sets where files are kept. Default: a [`MemoryVolumeStore`].
+    ///
+    /// The default knows the volumes of the default catalog store; when you set one store, set both.
+    pub fn volumes(mut self, volumes: Arc<dyn VolumeStore>) -> Self {
+        self.volumes = Some(volumes);
+        self
+    }
+
+    /// Sets where Unity Catalog's objects are kept. Default: a [`MemoryCatalogStore`] with `main.default`.
+    pub fn catalog(mut self, catalog: Arc<dyn CatalogStore>) -> Self {
+        self.catalog = Some(catalog);
+        self
+    }
+
+    /// How long links to result chunks work. Default 15 minutes.
+    pub fn link_ttl(mut self, ttl: Duration) -> Self {
+        self.link_ttl = ttl;
+        self
+    }
+
+    /// Makes every link name this header in `http_headers`, and storage refuse a download without it.
+    pub fn link_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.link_header = Some((name, value));
+        self
+    }
+
+    /// How long a finished statement and its result are kept. Default 1 hour.
+    ///
+    /// No timer runs for this: what is too old is dropped when the next request arrives.
+    pub fn result_ttl(mut self, ttl: Duration) -> Self {
+        self.limits.result_ttl = ttl;
+        self
+    }
+
+    /// Decoded bytes of results to keep. Past it the results longest unused are closed; the newest always stays.
+    /// Default 512 MiB.
+    pub fn result_memory(mut self, bytes: u64) -> Self {
+        self.limits.result_memory = bytes;
+        self
+    }
+
+    /// The largest INLINE result in bytes; a larger one fails its statement. Default 25 MiB, as documented.
+    pub fn inline_limit(mut self, bytes: u64) -> Self {
+        self.limits.inline_bytes = bytes;
+        self
+    }
+
+    /// Shares a set of faults; without it the workspace has an empty one of its own.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// Makes ids (statements, sessions, request ids) and link signatures the same in every run.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Builds the workspace.
+    pub fn build(self) -> SimulatedWorkspace {
+        let Self {
+            tokens,
+            mut warehouses,
+            engine,
+            volumes,
+            catalog,
+            limits,
+            link_ttl,
+            link_header,
+            faults,
+            seed,
+        } = self;
+        if warehouses.is_empty() {
+            warehouses.push(SimulatedWorkspace::DEFAULT_WAREHOUSE.to_owned());
+        }
+        let memory = MemoryCatalogStore::new();
+        let ids = Ids::new(seed);
+        let shared = Shared {
+            tokens: tokens.or_default(),
+            warehouses,
+            engine: engine.unwrap_or_else(|| Arc::new(ScriptedEngine::new())),
+            volumes: volumes.unwrap_or_else(|| Arc::new(MemoryVolumeStore::new(memory.clone()))),
+            catalog: catalog.unwrap_or_else(|| Arc::new(memory)),
+            statements: Statements::new(limits),
+            sessions: Sessions::default(),
+            links: LinkSigner::new(ids.key(), link_ttl, link_header),
+            clock: Clock::start(),
+            ids,
+            faults,
+            log: RequestLog::default(),
+        };
+        SimulatedWorkspace { shared: Arc::new(shared) }
+    }
+}

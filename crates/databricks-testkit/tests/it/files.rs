@@ -1,0 +1,139 @@
+//! The Files API.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use databricks_testkit::{MemoryCatalogStore, MemoryVolumeStore, ScriptedEngine};
+use databricks_transport::Body;
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::support::{Caller, builder};
+
+const FILES: &str = "/api/2.0/fs/files/Volumes/main/default/stage";
+const DIRECTORIES: &str = "/api/2.0/fs/directories/Volumes/main/default/stage";
+
+fn caller(quota: u64) -> Caller {
+    let catalog = MemoryCatalogStore::new().with_volume("main", "default", "stage");
+    let volumes = MemoryVolumeStore::new(catalog.clone()).with_quota(quota);
+    Caller::new(builder(&ScriptedEngine::new()).catalog(Arc::new(catalog)).volumes(Arc::new(volumes)).build())
+}
+
+async fn put(caller: &Caller, name: &str, body: impl Into<Body>) -> StatusCode {
+    caller.call(Method::PUT, &format!("{FILES}/{name}"), body).await.status
+}
+
+#[tokio::test]
+async fn a_file_is_streamed_in_and_out() {
+    let caller = caller(u64::MAX);
+    let pieces: Vec<Result<Bytes, databricks_transport::Error>> =
+        (0..100u8).map(|n| Ok(Bytes::from(vec![n; 10_000]))).collect();
+    assert_eq!(put(&caller, "dir/part%201.parquet", ()).await, 204);
+    let body = Body::from_stream(futures::stream::iter(pieces));
+    assert_eq!(put(&caller, "dir/part%201.parquet?overwrite=true", body).await, 204);
+    let read = caller.get(&format!("{FILES}/dir/part%201.parquet")).await;
+    assert_eq!(read.headers["content-length"], "1000000");
+    assert_eq!(read.bytes.len(), 1_000_000);
+    assert!(read.bytes.chunks(10_000).zip(0u8..).all(|(piece, n)| piece.iter().all(|byte| *byte == n)));
+    let head = caller.call(Method::HEAD, &format!("{FILES}/dir/part%201.parquet"), ()).await;
+    assert_eq!((head.status, head.headers["content-length"].to_str().unwrap()), (StatusCode::OK, "1000000"));
+    assert!(head.headers.contains_key("last-modified") && head.bytes.is_empty());
+}
+
+#[tokio::test]
+async fn a_path_may_come_with_its_slashes_encoded() {
+    let caller = caller(u64::MAX);
+    assert_eq!(put(&caller, "a/b", "x").await, 204);
+    let read = caller.get("/api/2.0/fs/files/Volumes%2Fmain%2Fdefault%2Fstage%2Fa%2Fb").await;
+    assert_eq!(read.text(), "x");
+}
+
+#[tokio::test]
+async fn refusals_carry_status_code_and_reason() {
+    let caller = caller(10);
+    assert_eq!(put(&caller, "f", "12345").await, 204);
+    assert_eq!(caller.call(Method::PUT, &format!("{DIRECTORIES}/d/e"), ()).await.status, 204);
+    let calls = [
+        (Method::PUT, format!("{FILES}/f"), "x"),
+        (Method::PUT, format!("{FILES}/big"), "123456"),
+        (Method::PUT, format!("{FILES}/d"), "x"),
+        (Method::GET, format!("{FILES}/none"), ""),
+        (Method::DELETE, format!("{FILES}/none"), ""),
+        (Method::GET, format!("{DIRECTORIES}/f"), ""),
+        (Method::PUT, format!("{DIRECTORIES}/f"), ""),
+        (Method::DELETE, format!("{DIRECTORIES}/d"), ""),
+        (Method::DELETE, DIRECTORIES.to_owned(), ""),
+        (Method::GET, "/api/2.0/fs/files/Volumes/main/default/other/f".to_owned(), ""),
+        (Method::GET, "/api/2.0/fs/files/Workspace/x".to_owned(), ""),
+        (Method::GET, format!("{FILES}/../../secret"), ""),
+        (Method::PUT, format!("{FILES}/g?overwrite=maybe"), "x"),
+    ];
+    let mut seen = Vec::new();
+    for (method, path, body) in calls {
+        let answer = caller.call(method.clone(), &path, body).await;
+        let json = answer.json();
+        let (code, message) = (json["error_code"].as_str().unwrap(), json["message"].as_str().unwrap());
+        let reason = json["details"][0]["reason"].as_str().unwrap_or("-");
+        seen.push(format!("{} {code} {reason}: {message}", answer.status.as_u16()));
+    }
+    insta::assert_snapshot!(seen.join("\n"));
+}
+
+#[tokio::test]
+async fn a_head_of_what_is_missing_has_no_body() {
+    let head = caller(0).call(Method::HEAD, &format!("{FILES}/none"), ()).await;
+    assert_eq!((head.status, head.bytes.len()), (StatusCode::NOT_FOUND, 0));
+}
+
+#[tokio::test]
+async fn a_refused_upload_is_read_to_its_end_before_the_answer() {
+    let caller = caller(4);
+    let read = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = read.clone();
+    let pieces = (0..10).map(move |_| {
+        counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok(Bytes::from_static(b"123"))
+    });
+    let status = put(&caller, "big", Body::from_stream(futures::stream::iter(pieces))).await;
+    assert_eq!(status, StatusCode::INSUFFICIENT_STORAGE);
+    assert_eq!(read.load(std::sync::atomic::Ordering::SeqCst), 10);
+    assert_eq!(caller.get(&format!("{FILES}/big")).await.status, 404);
+}
+
+#[tokio::test]
+async fn directories_are_made_listed_in_pages_and_removed() {
+    let caller = caller(u64::MAX);
+    for name in ["d/b", "d/a", "d/sub/c"] {
+        assert_eq!(put(&caller, name, "12").await, 204);
+    }
+    let first = caller.get(&format!("{DIRECTORIES}/d?page_size=2")).await.json();
+    let names = |page: &serde_json::Value| {
+        page["contents"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&first), ["a", "b"]);
+    let file = &first["contents"][0];
+    assert_eq!(
+        (&file["path"], &file["is_directory"], &file["file_size"]),
+        (&json!("/Volumes/main/default/stage/d/a"), &json!(false), &json!(2))
+    );
+    assert!(file["last_modified"].as_i64().unwrap() > 1_600_000_000_000);
+    let token = first["next_page_token"].as_str().unwrap();
+    let second = caller.get(&format!("{DIRECTORIES}/d?page_size=2&page_token={token}")).await.json();
+    assert_eq!(names(&second), ["sub"]);
+    assert_eq!(second["contents"][0]["is_directory"], true);
+    assert!(second.get("next_page_token").is_none());
+    for name in ["d/a", "d/b", "d/sub/c"] {
+        assert_eq!(caller.delete(&format!("{FILES}/{name}")).await.status, 204);
+    }
+    for name in ["d/sub", "d"] {
+        assert_eq!(caller.delete(&format!("{DIRECTORIES}/{name}")).await.status, 204);
+    }
+    assert_eq!(caller.get(DIRECTORIES).await.json(), json!({}));
+    assert_eq!(caller.call(Method::HEAD, &format!("{DIRECTORIES}/d"), ()).await.status, 404);
+    assert_eq!(caller.call(Method::HEAD, DIRECTORIES, ()).await.status, 200);
+}

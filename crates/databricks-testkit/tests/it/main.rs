@@ -1,0 +1,16 @@
+//! The simulated workspace from the outside: as a tower service, and over sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod access;
+mod client;
+mod faults;
+mod files;
+mod life;
+#[cfg(feature = "arrow")]
+mod recorded;
+#[cfg(feature = "arrow")]
+mod results;
+mod sockets;
+mod support;
+mod unity;

@@ -1,0 +1,280 @@
+//! The client: the only thing here that does I/O, and the one place where an answer's status becomes an error.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use serde::de::DeserializeOwned;
+use tower::ServiceExt;
+
+use crate::body::Body;
+use crate::builder::ClientBuilder;
+use crate::config::DatabricksConfig;
+use crate::error::{ApiError, CallSummary, Error, ErrorKind};
+use crate::operation::Operation;
+use crate::request::ApiRequest;
+use crate::service::HttpService;
+use crate::stack::{CallState, ReadWhole};
+
+/// The largest JSON answer that [`Client::call`] reads; inline results end at 25 MiB.
+const LARGEST_JSON: usize = 128 * 1024 * 1024;
+
+/// A connection to one workspace. Cheap to clone; clones share connections, limits and state.
+///
+/// `Debug` shows the configuration, never a secret.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    config: DatabricksConfig,
+    user_agent: HeaderValue,
+    api: HttpService,
+    links: HttpService,
+}
+
+impl Client {
+    /// A client with the standard stack. Nothing is sent or read before its first request.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the configuration is incomplete or cannot be used.
+    pub fn new(config: DatabricksConfig) -> Result<Self, Error> {
+        Self::builder(config).build()
+    }
+
+    /// A builder, to add layers or to replace the network.
+    pub fn builder(config: DatabricksConfig) -> ClientBuilder {
+        ClientBuilder::new(config)
+    }
+
+    pub(crate) fn assemble(config: DatabricksConfig, api: HttpService, links: HttpService) -> Self {
+        let user_agent = user_agent(&config);
+        Self(Arc::new(Inner { config, user_agent, api, links }))
+    }
+
+    /// The configuration it was built with.
+    pub fn config(&self) -> &DatabricksConfig {
+        &self.0.config
+    }
+
+    /// Sends a request to the workspace. The answer is a 2xx; its body is streamed.
+    ///
+    /// # Errors
+    /// Every other status is an error with the server's [`ApiError`]; so is what kept the answer away.
+    pub async fn send(&self, operation: Operation, request: ApiRequest) -> Result<Response<Body>, Error> {
+        let request = self.addressed(request)?;
+        self.run_signed(operation, request).await
+    }
+
+    /// Sends a request and reads its answer as JSON. An empty body stands for `null` or `{}`, and `{}` for `()`.
+    ///
+    /// # Errors
+    /// As [`send`](Client::send), and [`ErrorKind::Decode`] when the answer is not the JSON that is expected.
+    pub async fn call<T: DeserializeOwned>(
+        &self,
+        operation: Operation,
+        request: ApiRequest,
+    ) -> Result<T, Error> {
+        let mut request = self.addressed(request)?;
+        request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+        request.extensions_mut().insert(ReadWhole(LARGEST_JSON));
+        let (head, body) = self.run_signed(operation, request).await?.into_parts();
+        let body = body.collect(LARGEST_JSON).await?;
+        decode(&body).map_err(|error| {
+            let error = undecodable(&head.headers, error);
+            match head.extensions.get::<Arc<CallState>>() {
+                Some(state) => error.with_call(CallSummary { ambiguous: false, ..state.summary(&operation) }),
+                None => error,
+            }
+        })
+    }
+
+    /// Follows a presigned storage link, an absolute URI, on a stack without a credential: an `Authorization` header
+    /// is taken off. The answer is a 2xx; its body is streamed.
+    ///
+    /// # Errors
+    /// As [`send`](Client::send). [`ErrorKind::Invalid`] when the URI is not absolute.
+    pub async fn fetch_link(
+        &self,
+        operation: Operation,
+        mut request: Request<Body>,
+    ) -> Result<Response<Body>, Error> {
+        if request.uri().authority().is_none() {
+            return Err(Error::new(ErrorKind::Invalid, "a storage link must be an absolute URI"));
+        }
+        request.headers_mut().remove(AUTHORIZATION);
+        self.run(&self.0.links, operation, request).await
+    }
+
+    /// The request with the workspace's host and our name on it.
+    fn addressed(&self, request: ApiRequest) -> Result<Request<Body>, Error> {
+        let mut request = request.build()?;
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = absolute(&self.0.config, path)?;
+        // The connection writes its own.
+        request.headers_mut().remove(HOST);
+        request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.0.user_agent.clone());
+        Ok(request)
+    }
+
+    async fn run_signed(
+        &self,
+        operation: Operation,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Error> {
+        let answer = self.run(&self.0.api, operation, request).await;
+        answer.map_err(|error| match self.hint(&error) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        })
+    }
+
+    async fn run(
+        &self,
+        stack: &HttpService,
+        operation: Operation,
+        mut request: Request<Body>,
+    ) -> Result<Response<Body>, Error> {
+        let total = operation.total_timeout().unwrap_or(self.0.config.total_timeout());
+        let state = CallState::start(request.method(), total);
+        request.extensions_mut().insert(operation);
+        request.extensions_mut().insert(Arc::clone(&state));
+        let answer = stack.clone().oneshot(request).await;
+        let answer = answer.and_then(good).map_err(|error| error.with_call(state.summary(&operation)));
+        answer.map(|mut response| {
+            response.extensions_mut().insert(state);
+            response
+        })
+    }
+
+    /// Which credential was refused, and what to check. Workspaces answer 401, or 403 with a word about the token.
+    fn hint(&self, error: &Error) -> Option<String> {
+        let refused = match error.status()? {
+            StatusCode::UNAUTHORIZED => true,
+            StatusCode::FORBIDDEN => error.message().to_ascii_lowercase().contains("access token"),
+            _ => false,
+        };
+        if !refused {
+            return None;
+        }
+        let config = &self.0.config;
+        let used = config.credential().ok()?.describe();
+        let host = config.host().host_str().unwrap_or_default();
+        Some(format!("Check that {used} is complete, not expired or revoked, and belongs to {host}."))
+    }
+}
+
+/// A 2xx as it is, anything else as an error.
+fn good(mut response: Response<Body>) -> Result<Response<Body>, Error> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let api = response.extensions_mut().remove::<ApiError>();
+    Err(Error::from_api(api.unwrap_or_else(|| ApiError::parse(status, response.headers(), b""))))
+}
+
+fn absolute(config: &DatabricksConfig, path: Option<PathAndQuery>) -> Result<Uri, Error> {
+    let host = config.host();
+    let name = host.host_str().unwrap_or_default();
+    let authority = match host.port() {
+        Some(port) => format!("{name}:{port}"),
+        None => name.to_owned(),
+    };
+    let path = path.unwrap_or(PathAndQuery::from_static("/"));
+    Uri::builder().scheme(host.scheme()).authority(authority).path_and_query(path).build().map_err(|error| {
+        Error::new(ErrorKind::Config, format!("the host `{host}` cannot be used in a request"))
+            .with_source(error)
+    })
+}
+
+/// `program/1.0 databricks-delta-lake-rs/0.1.0 os/linux auth/pat`
+fn user_agent(config: &DatabricksConfig) -> HeaderValue {
+    let token = |text: &str| -> String {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+        text.chars().map(|c| if allowed(c) { c } else { '-' }).collect()
+    };
+    let product = config.product().map(|(name, version)| format!("{}/{} ", token(name), token(version)));
+    let auth = config.auth().map_or("none", |auth| auth.auth_type());
+    let text = format!(
+        "{}databricks-delta-lake-rs/{} os/{} auth/{auth}",
+        product.unwrap_or_default(),
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+    );
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("databricks-delta-lake-rs"))
+}
+
+fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    let blank = body.iter().all(u8::is_ascii_whitespace);
+    let body = if blank { b"{}" } else { body };
+    serde_json::from_slice(body).or_else(|error| {
+        // An answer that says nothing also fits a type that wants nothing: `()`, an `Option`.
+        if body.trim_ascii() == b"{}" {
+            serde_json::from_slice(b"null").map_err(|_| error)
+        } else {
+            Err(error)
+        }
+    })
+}
+
+fn undecodable(headers: &HeaderMap, error: serde_json::Error) -> Error {
+    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let message = if declared.starts_with("text/html") {
+        "the answer is a web page, not JSON: check that the host is the workspace's own".to_owned()
+    } else {
+        format!("the answer is not the JSON that is expected: {error}")
+    };
+    Error::new(ErrorKind::Decode, message).with_source(error)
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { config, user_agent, api: _, links: _ } = &*self.0;
+        f.debug_struct("Client").field("config", config).field("user_agent", user_agent).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn an_empty_answer_fits_nothing_an_option_and_an_empty_object() {
+        #[derive(serde::Deserialize)]
+        struct AllOptional {
+            a: Option<i32>,
+        }
+        for body in ["", " \n", "{}", "{ }"] {
+            assert!(decode::<AllOptional>(body.as_bytes()).unwrap().a.is_none(), "{body:?}");
+        }
+        for body in ["", "{}", "null"] {
+            decode::<()>(body.as_bytes()).unwrap();
+        }
+        assert_eq!(decode::<Option<i32>>(b"").unwrap(), None);
+        assert_eq!(decode::<Value>(b"{}").unwrap(), serde_json::json!({}));
+        assert!(decode::<()>(b"{\"a\":1}").is_err());
+        assert!(decode::<i32>(b"").is_err());
+    }
+
+    #[test]
+    fn the_user_agent_is_made_of_tokens() {
+        let config = DatabricksConfig::new("h.example").unwrap().with_token("t".to_owned());
+        let shown = user_agent(&config.with_product("my app\n", "1.0"));
+        let shown = shown.to_str().unwrap();
+        assert!(shown.starts_with("my-app-/1.0 databricks-delta-lake-rs/"), "{shown}");
+        assert!(shown.ends_with("auth/pat"), "{shown}");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let config = DatabricksConfig::new("h.example").unwrap().with_token("dapi-secret".to_owned());
+        let builder = Client::builder(config);
+        assert!(!format!("{builder:?}").contains("dapi-secret"));
+        let client = builder.build().unwrap();
+        assert!(!format!("{client:?}").contains("dapi-secret"));
+    }
+}

@@ -1,0 +1,46 @@
+//! The HTTP transport of the Databricks client: configuration, authentication and the tower stack.
+//!
+//! A domain crate builds an [`ApiRequest`] (pure, no runtime needed), names what it does with an [`Operation`] and
+//! hands both to a [`Client`]. The client sends it through one stack of tower layers that waits for quota, signs,
+//! retries what may be retried, and bounds every wait; what comes back is a 2xx answer or an [`Error`] that says what
+//! happened, where, and what to check.
+//!
+//! ```no_run
+//! use databricks_transport::{ApiRequest, Client, DatabricksConfig, Operation};
+//!
+//! # async fn run() -> Result<(), databricks_transport::Error> {
+//! const LIST_WAREHOUSES: Operation = Operation::new("warehouses.list").idempotent();
+//!
+//! let client = Client::new(DatabricksConfig::from_env()?)?;
+//! let answer: serde_json::Value = client.call(LIST_WAREHOUSES, ApiRequest::get("/api/2.0/sql/warehouses")).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Nothing here knows SQL, jobs or tables, starts a task on drop, or does I/O before the first request is sent.
+
+mod config;
+mod error;
+
+mod body;
+mod operation;
+mod request;
+mod service;
+
+mod builder;
+mod client;
+
+mod auth;
+mod rate_limit;
+mod stack;
+
+mod leaf;
+
+pub use body::Body;
+pub use builder::ClientBuilder;
+pub use client::Client;
+pub use config::{AuthConfig, DatabricksConfig, RetryConfig};
+pub use error::{ApiError, Error, ErrorKind};
+pub use operation::Operation;
+pub use rate_limit::{Rate, RateLimits};
+pub use request::{ApiRequest, encode_path, encode_segment};
+pub use service::{BoxError, HttpService};

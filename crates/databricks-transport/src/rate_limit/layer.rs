@@ -1,0 +1,80 @@
+//! The layer that makes every send wait for its turn, and tells the limiter what the server thought of it.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response, StatusCode};
+use tower::{Service, ServiceExt};
+
+use super::limiter::{Limiters, PausedTooLong};
+use crate::body::Body;
+use crate::error::{Error, ErrorKind};
+use crate::service::{HttpFuture, HttpInner};
+use crate::stack::{CallState, retry_after};
+
+/// In a request's extensions: the name of its class, for metrics.
+#[derive(Clone, Debug)]
+pub(crate) struct ClassName(pub(crate) Arc<str>);
+
+/// In an answer's extensions: its class is paused as long as the server asked, so nobody else has to wait for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paused;
+
+/// Waits for the class' turn, then for the client's.
+#[derive(Clone, Debug)]
+pub(crate) struct RateLimit<S> {
+    inner: S,
+    limiters: Arc<Limiters>,
+}
+
+impl<S> RateLimit<S> {
+    pub(crate) fn new(inner: S, limiters: Arc<Limiters>) -> Self {
+        Self { inner, limiters }
+    }
+}
+
+impl<S: HttpInner> Service<Request<Body>> for RateLimit<S> {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = HttpFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> HttpFuture {
+        let (inner, limiters) = (self.inner.clone(), Arc::clone(&self.limiters));
+        Box::pin(async move {
+            let class = limiters.class(request.uri().path());
+            let deadline = CallState::of(&request).deadline();
+            let too_long = |paused: PausedTooLong| refused(class.name(), paused);
+            let permit = class.acquire(deadline).await.map_err(too_long)?;
+            limiters.client().acquire(deadline).await.map_err(too_long)?;
+            request.extensions_mut().insert(ClassName(Arc::clone(class.name())));
+
+            let mut response = inner.oneshot(request).await?;
+            if response.status() == StatusCode::TOO_MANY_REQUESTS {
+                metrics::counter!("databricks_rate_limits_total", "endpoint" => class.name().to_string())
+                    .increment(1);
+                let wait = retry_after(&response);
+                class.on_throttled(permit, wait);
+                if wait.is_some() {
+                    response.extensions_mut().insert(Paused);
+                }
+            } else {
+                class.on_served(permit);
+            }
+            Ok(response)
+        })
+    }
+}
+
+fn refused(class: &str, PausedTooLong { remaining }: PausedTooLong) -> Error {
+    Error::new(
+        ErrorKind::RateLimited,
+        format!(
+            "the endpoints of class {class} have no quota for another {:.1} s, longer than this call may take",
+            remaining.as_secs_f64()
+        ),
+    )
+}

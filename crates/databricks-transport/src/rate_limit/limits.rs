@@ -1,0 +1,238 @@
+//! Limits as values, and which class a path belongs to.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
+
+/// Slower rates than one request in 1000 seconds are mistakes.
+const SLOWEST: f64 = 0.001;
+/// Faster rates are finer than the limiter's clock.
+const FASTEST: f64 = 1e6;
+
+/// A number of requests a second, and how many may be sent at once after a quiet time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    per_second: f64,
+    burst: NonZeroU32,
+}
+
+impl Rate {
+    /// So many requests a second, with a burst of as many: one window's worth, so that a short burst does not wait.
+    pub fn per_second(requests: f64) -> Self {
+        Self { per_second: requests, burst: burst_of(requests) }
+    }
+
+    /// So many requests a minute, with a burst of as many: one window's worth, so that a short burst does not wait.
+    ///
+    /// After a quiet minute the server may therefore see up to twice the number within one minute; it answers 429
+    /// when that is too many, and the limiter adapts.
+    pub fn per_minute(requests: f64) -> Self {
+        Self { per_second: requests / 60.0, burst: burst_of(requests) }
+    }
+
+    /// Another number of requests that may be sent at once; 0 counts as 1.
+    #[must_use]
+    pub fn with_burst(mut self, requests: u32) -> Self {
+        self.burst = NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN);
+        self
+    }
+
+    /// Requests a second.
+    pub fn requests_per_second(&self) -> f64 {
+        self.per_second
+    }
+
+    /// How many may be sent at once.
+    pub fn burst(&self) -> NonZeroU32 {
+        self.burst
+    }
+
+    /// The time between two requests.
+    pub(crate) fn interval(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.per_second.clamp(SLOWEST, FASTEST))
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        if (SLOWEST..=FASTEST).contains(&self.per_second) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Config,
+            format!(
+                "the rate limit is {} requests a second: it must be between {SLOWEST} and {FASTEST}",
+                self.per_second
+            ),
+        ))
+    }
+}
+
+fn burst_of(window: f64) -> NonZeroU32 {
+    // A cast from a float saturates, and NaN is 0.
+    NonZeroU32::new(window.floor() as u32).unwrap_or(NonZeroU32::MIN)
+}
+
+/// The limits of a client: one over everything, one for each endpoint class, one for every other endpoint.
+///
+/// A class is a prefix of the path, whole segments, without `/api/2.x`; the longest that fits wins. On a 429 the
+/// class' rate is halved (never below 1 a second) and the class pauses for `Retry-After`; it recovers by a tenth a
+/// second.
+///
+/// The default: 100 a second for the client; `/jobs/runs/submit` 100, `/jobs/runs/get` 1000, `/sql/statements` 200
+/// and `/unity-catalog` 500 a minute; 1000 a minute for the others together.
+///
+/// ```
+/// use databricks_transport::{Rate, RateLimits};
+///
+/// let limits = RateLimits::default().with_class("/sql/statements", Rate::per_second(20.0));
+/// assert_eq!(limits.class_of("/api/2.0/sql/statements/01ef"), "/sql/statements");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct RateLimits {
+    client: Option<Rate>,
+    others: Option<Rate>,
+    /// Longest prefix first.
+    classes: Vec<(String, Option<Rate>)>,
+}
+
+/// The class of the paths that no other class matches.
+pub(crate) const OTHERS: &str = "default";
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        let limits = Self {
+            client: Some(Rate::per_second(100.0)),
+            others: Some(Rate::per_minute(1000.0)),
+            classes: Vec::new(),
+        };
+        limits
+            .with_class("/jobs/runs/submit", Rate::per_minute(100.0))
+            .with_class("/jobs/runs/get", Rate::per_minute(1000.0))
+            .with_class("/sql/statements", Rate::per_minute(200.0))
+            .with_class("/unity-catalog", Rate::per_minute(500.0))
+    }
+}
+
+impl RateLimits {
+    /// No limits of ours. The classes remain, so that `Retry-After` still pauses one; for servers in this process.
+    pub fn unlimited() -> Self {
+        let classes = Self::default().classes.into_iter().map(|(prefix, _)| (prefix, None)).collect();
+        Self { client: None, others: None, classes }
+    }
+
+    /// The limit of the whole client.
+    #[must_use]
+    pub fn with_client(mut self, rate: Rate) -> Self {
+        self.client = Some(rate);
+        self
+    }
+
+    /// The limit of the endpoints that belong to no class.
+    #[must_use]
+    pub fn with_others(mut self, rate: Rate) -> Self {
+        self.others = Some(rate);
+        self
+    }
+
+    /// The limit of a class: of the endpoints whose path, without `/api/2.x`, starts with `prefix`.
+    #[must_use]
+    pub fn with_class(mut self, prefix: impl Into<String>, rate: Rate) -> Self {
+        let prefix = format!("/{}", prefix.into().trim_matches('/'));
+        self.classes.retain(|(known, _)| *known != prefix);
+        self.classes.push((prefix, Some(rate)));
+        self.classes.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self
+    }
+
+    /// The limit of the whole client, if there is one.
+    pub fn client(&self) -> Option<Rate> {
+        self.client
+    }
+
+    /// The class of a path: its prefix, or `default`.
+    pub fn class_of(&self, path: &str) -> &str {
+        let path = without_version(path);
+        let matched = self.classes.iter().find(|(prefix, _)| starts_with_segments(path, prefix));
+        matched.map_or(OTHERS, |(prefix, _)| prefix)
+    }
+
+    pub(crate) fn others(&self) -> Option<Rate> {
+        self.others
+    }
+
+    pub(crate) fn classes(&self) -> impl Iterator<Item = (&str, Option<Rate>)> {
+        self.classes.iter().map(|(prefix, rate)| (prefix.as_str(), *rate))
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        let rates = self.classes.iter().map(|(_, rate)| *rate).chain([self.client, self.others]);
+        rates.flatten().try_for_each(|rate| rate.validate())
+    }
+}
+
+/// `/api/2.1/unity-catalog/x` is `/unity-catalog/x`.
+fn without_version(path: &str) -> &str {
+    let Some(rest) = path.strip_prefix("/api/") else { return path };
+    match rest.find('/') {
+        Some(end) if rest.bytes().take(end).all(|byte| byte.is_ascii_digit() || byte == b'.') => {
+            rest.get(end..).unwrap_or(path)
+        }
+        _ => path,
+    }
+}
+
+fn starts_with_segments(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn the_longest_prefix_of_whole_segments_wins_in_any_version() {
+        let limits = RateLimits::default().with_class("/jobs", Rate::per_second(1.0));
+        let table = [
+            ("/api/2.1/jobs/runs/submit", "/jobs/runs/submit"),
+            ("/api/2.2/jobs/runs/get", "/jobs/runs/get"),
+            ("/api/2.2/jobs/runs/get-output", "/jobs"),
+            ("/api/2.0/jobs/list", "/jobs"),
+            ("/api/2.0/sql/statements", "/sql/statements"),
+            ("/api/2.0/sql/statements/01ef/cancel", "/sql/statements"),
+            ("/api/2.0/sql/statementsx", OTHERS),
+            ("/api/2.1/unity-catalog/tables/c.s.t", "/unity-catalog"),
+            ("/unity-catalog/tables", "/unity-catalog"),
+            ("/api/preview/unity-catalog", OTHERS),
+            ("/api/2.0/fs/files/Volumes/c/s/v/jobs", OTHERS),
+            ("/", OTHERS),
+        ];
+        for (path, class) in table {
+            assert_eq!(limits.class_of(path), class, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_class_set_again_is_replaced() {
+        let limits = RateLimits::default().with_class("sql/statements/", Rate::per_second(9.0));
+        let rates: Vec<_> = limits.classes().filter(|(prefix, _)| *prefix == "/sql/statements").collect();
+        assert_eq!(rates, [("/sql/statements", Some(Rate::per_second(9.0)))]);
+    }
+
+    #[test]
+    fn a_burst_is_one_windows_worth_and_never_zero() {
+        assert_eq!(Rate::per_minute(200.0).burst().get(), 200);
+        assert_eq!(Rate::per_second(0.5).burst().get(), 1);
+        assert_eq!(Rate::per_second(f64::NAN).burst().get(), 1);
+        assert_eq!(Rate::per_second(5.0).with_burst(0).burst().get(), 1);
+    }
+
+    #[test]
+    fn rates_that_no_clock_can_keep_are_refused() {
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-9, 1e9] {
+            assert!(Rate::per_second(bad).validate().is_err(), "{bad}");
+        }
+        RateLimits::default().validate().unwrap();
+        RateLimits::unlimited().validate().unwrap();
+    }
+}

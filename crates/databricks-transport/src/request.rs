@@ -1,0 +1,220 @@
+//! A request to the workspace's REST API, built without a runtime and without knowing the host.
+
+use std::fmt::{Display, Write as _};
+
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use crate::body::Body;
+use crate::error::{Error, ErrorKind};
+
+/// Everything but RFC 3986's unreserved characters is encoded.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const PATH: &AsciiSet = &SEGMENT.remove(b'/');
+
+/// Percent-encodes one segment of a path or one query value: `/` is encoded too.
+///
+/// ```
+/// assert_eq!(databricks_transport::encode_segment("a b/c"), "a%20b%2Fc");
+/// ```
+pub fn encode_segment(text: &str) -> String {
+    // Dot segments would be resolved away by a proxy or a server, so they never appear bare.
+    match text {
+        "." => "%2E".to_owned(),
+        ".." => "%2E%2E".to_owned(),
+        _ => utf8_percent_encode(text, SEGMENT).to_string(),
+    }
+}
+
+/// Percent-encodes a path of several segments and keeps its slashes.
+///
+/// ```
+/// assert_eq!(databricks_transport::encode_path("/Volumes/c/s/v/day 1.csv"), "/Volumes/c/s/v/day%201.csv");
+/// ```
+pub fn encode_path(path: &str) -> String {
+    if path.split('/').any(|segment| segment == "." || segment == "..") {
+        return path.split('/').map(encode_segment).collect::<Vec<_>>().join("/");
+    }
+    utf8_percent_encode(path, PATH).to_string()
+}
+
+/// A request to the workspace: method, path, query, headers and body. The [`Client`](crate::Client) adds the host.
+#[derive(Debug)]
+#[must_use = "a request does nothing until a client sends it"]
+pub struct ApiRequest {
+    method: Method,
+    path: String,
+    query: String,
+    headers: HeaderMap,
+    body: Body,
+}
+
+impl ApiRequest {
+    /// A request to `path`, which starts with `/` and is percent-encoded already ([`encode_segment`],
+    /// [`encode_path`]).
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            query: String::new(),
+            headers: HeaderMap::new(),
+            body: Body::empty(),
+        }
+    }
+
+    /// A `GET`.
+    pub fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    /// A `POST`.
+    pub fn post(path: impl Into<String>) -> Self {
+        Self::new(Method::POST, path)
+    }
+
+    /// A `PUT`.
+    pub fn put(path: impl Into<String>) -> Self {
+        Self::new(Method::PUT, path)
+    }
+
+    /// A `PATCH`.
+    pub fn patch(path: impl Into<String>) -> Self {
+        Self::new(Method::PATCH, path)
+    }
+
+    /// A `DELETE`.
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path)
+    }
+
+    /// A `HEAD`.
+    pub fn head(path: impl Into<String>) -> Self {
+        Self::new(Method::HEAD, path)
+    }
+
+    /// Adds a query parameter; name and value are encoded here.
+    pub fn query(mut self, name: &str, value: impl Display) -> Self {
+        let separator = if self.query.is_empty() { "" } else { "&" };
+        let value = value.to_string();
+        // Writing to a String cannot fail.
+        let _ = write!(
+            self.query,
+            "{separator}{}={}",
+            utf8_percent_encode(name, SEGMENT),
+            utf8_percent_encode(&value, SEGMENT)
+        );
+        self
+    }
+
+    /// Sets a header, replacing an earlier value.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Sets a JSON body and its content type.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the value has no JSON form (a map with keys that are not text, say).
+    pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Result<Self, Error> {
+        let json = serde_json::to_vec(value).map_err(|error| {
+            Error::new(ErrorKind::Invalid, format!("the request cannot be written as JSON: {error}"))
+                .with_source(error)
+        })?;
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.body = Body::from_bytes(json);
+        Ok(self)
+    }
+
+    /// Sets the body, as it is.
+    pub fn body(mut self, body: impl Into<Body>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The request, its URI a path and query without a host.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the path does not start with `/` or has characters that need encoding.
+    pub fn build(self) -> Result<Request<Body>, Error> {
+        let uri = path_and_query(&self.path, &self.query)?;
+        let mut request = Request::new(self.body);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = self.headers;
+        Ok(request)
+    }
+}
+
+fn path_and_query(path: &str, query: &str) -> Result<http::Uri, Error> {
+    let invalid =
+        |why: &str| Error::new(ErrorKind::Invalid, format!("`{path}` is not the path of a request: {why}"));
+    if !path.starts_with('/') || path.starts_with("//") {
+        return Err(invalid("it must start with a single `/`"));
+    }
+    let text = match (query.is_empty(), path.contains('?')) {
+        (true, _) => path.to_owned(),
+        (false, true) => format!("{path}&{query}"),
+        (false, false) => format!("{path}?{query}"),
+    };
+    text.parse()
+        .map_err(|_| invalid("percent-encode what is special in it (`encode_path`, `encode_segment`)"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn query_values_are_encoded_and_joined() {
+        let request = ApiRequest::get("/api/2.2/jobs/list")
+            .query("name", "a b&c=d/é")
+            .query("limit", 25)
+            .build()
+            .unwrap();
+        assert_eq!(request.uri(), "/api/2.2/jobs/list?name=a%20b%26c%3Dd%2F%C3%A9&limit=25");
+    }
+
+    #[test]
+    fn a_query_is_added_to_the_one_in_a_servers_own_link() {
+        let request = ApiRequest::get("/api/2.0/x?row_offset=3").query("a", 1).build().unwrap();
+        assert_eq!(request.uri(), "/api/2.0/x?row_offset=3&a=1");
+    }
+
+    #[test]
+    fn json_sets_body_and_content_type() {
+        let request = ApiRequest::post("/x").json(&serde_json::json!({"a": 1})).unwrap().build().unwrap();
+        assert_eq!(request.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(request.body().as_bytes(), Some(&br#"{"a":1}"#[..]));
+        assert_eq!(request.method(), Method::POST);
+    }
+
+    #[test]
+    fn a_path_that_would_name_a_host_or_break_the_request_is_refused() {
+        for path in ["api/2.0", "//evil.example/x", "https://evil.example/", "/a b", "/a\r\nHost: x", ""] {
+            let error = ApiRequest::get(path).build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{path}");
+        }
+    }
+
+    #[test]
+    fn dot_segments_never_climb() {
+        assert_eq!(encode_segment(".."), "%2E%2E");
+        assert_eq!(encode_path("/Volumes/../x y"), "/Volumes/%2E%2E/x%20y");
+    }
+
+    proptest! {
+        #[test]
+        fn an_encoded_segment_is_a_legal_path_and_decodes_to_itself(text in "\\PC{1,40}") {
+            let encoded = encode_segment(&text);
+            prop_assert!(!encoded.contains('/'));
+            let request = ApiRequest::get(format!("/x/{encoded}")).build().unwrap();
+            let decoded = percent_encoding::percent_decode_str(&request.uri().path()[3..]).decode_utf8().unwrap();
+            prop_assert_eq!(decoded, text);
+        }
+    }
+}

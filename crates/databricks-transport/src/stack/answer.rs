@@ -1,0 +1,124 @@
+//! Reads what must be read of an answer while it still counts as part of the attempt: the text of an error, always;
+//! the whole body, when the caller wants it whole. So a break while reading is seen by the retry.
+
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower::{Service, ServiceExt};
+
+use crate::body::Body;
+use crate::error::{ApiError, Error};
+use crate::service::{HttpFuture, HttpInner};
+
+/// How much of an error's text is read.
+const ERROR_TEXT: usize = 64 * 1024;
+
+/// In a request's extensions: the caller wants the whole body of a good answer, up to so many bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadWhole(pub(crate) usize);
+
+/// Reads answers; an error's parsed form is left in the answer's extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer<S> {
+    inner: S,
+}
+
+impl<S> Answer<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        Self { inner }
+    }
+}
+
+impl<S: HttpInner> Service<Request<Body>> for Answer<S> {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = HttpFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> HttpFuture {
+        let inner = self.inner.clone();
+        let whole = request.extensions().get::<ReadWhole>().copied();
+        Box::pin(async move {
+            let (mut head, body) = inner.oneshot(request).await?.into_parts();
+            let body = match whole {
+                _ if !head.status.is_success() => {
+                    let text = body.collect_prefix(ERROR_TEXT).await;
+                    let error = ApiError::parse(head.status, &head.headers, &text);
+                    head.extensions.insert(error);
+                    Body::from_bytes(text)
+                }
+                Some(ReadWhole(limit)) => Body::from_bytes(body.collect(limit).await?),
+                None => body,
+            };
+            Ok(Response::from_parts(head, body))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::error::ErrorKind;
+    use bytes::Bytes;
+    use http::StatusCode;
+
+    fn answering(
+        status: u16,
+        parts: Vec<Result<&'static str, ErrorKind>>,
+    ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Error, Future: Send> + Clone + Send + Sync
+    {
+        tower::service_fn(move |_| {
+            let parts = parts.clone().into_iter();
+            let parts = parts.map(|part| part.map(Bytes::from).map_err(|kind| Error::new(kind, "broke")));
+            let mut response = Response::new(Body::from_stream(futures::stream::iter(parts)));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            futures::future::ready(Ok(response))
+        })
+    }
+
+    #[tokio::test]
+    async fn an_errors_text_is_parsed_and_kept_even_when_it_breaks_off() {
+        let leaf = answering(503, vec![Ok("TEMPORARILY_UNAVAILABLE: later"), Err(ErrorKind::Unavailable)]);
+        let response = Answer::new(leaf).oneshot(Request::new(Body::empty())).await.unwrap();
+        let api = response.extensions().get::<ApiError>().unwrap();
+        assert_eq!(api.error_code.as_deref(), Some("TEMPORARILY_UNAVAILABLE"));
+        assert_eq!(response.body().as_bytes(), Some(&b"TEMPORARILY_UNAVAILABLE: later"[..]));
+    }
+
+    #[tokio::test]
+    async fn only_the_start_of_an_endless_error_is_read() {
+        let part = "x".repeat(1024);
+        let leaf = tower::service_fn(move |_| {
+            let endless = futures::stream::repeat_with({
+                let part = part.clone();
+                move || Ok(Bytes::from(part.clone()))
+            });
+            let response = Response::builder().status(500).body(Body::from_stream(endless)).unwrap();
+            futures::future::ready(Ok::<_, Error>(response))
+        });
+        let response = Answer::new(leaf).oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.body().as_bytes().unwrap().len(), ERROR_TEXT);
+    }
+
+    #[tokio::test]
+    async fn a_good_answer_is_streamed_unless_wanted_whole() {
+        let streamed =
+            Answer::new(answering(200, vec![Ok("a"), Ok("b")])).oneshot(Request::new(Body::empty())).await;
+        assert!(streamed.unwrap().body().as_bytes().is_none());
+
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(ReadWhole(2));
+        let whole = Answer::new(answering(200, vec![Ok("a"), Ok("b")])).oneshot(request).await.unwrap();
+        assert_eq!(whole.body().as_bytes(), Some(&b"ab"[..]));
+
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(ReadWhole(10));
+        let broken =
+            Answer::new(answering(200, vec![Ok("a"), Err(ErrorKind::Unavailable)])).oneshot(request).await;
+        assert_eq!(broken.unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+}

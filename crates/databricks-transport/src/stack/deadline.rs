@@ -1,0 +1,61 @@
+//! The total deadline: it caps waits, attempts and everything between them, up to the head of the answer.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower::{Service, ServiceExt};
+
+use super::state::CallState;
+use crate::body::Body;
+use crate::error::{Error, ErrorKind};
+use crate::service::{HttpFuture, HttpInner};
+
+/// Ends a call at its deadline.
+#[derive(Clone, Debug)]
+pub(crate) struct Deadline<S> {
+    inner: S,
+}
+
+impl<S> Deadline<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        Self { inner }
+    }
+}
+
+impl<S: HttpInner> Service<Request<Body>> for Deadline<S> {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = HttpFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> HttpFuture {
+        let inner = self.inner.clone();
+        let state = CallState::of(&request);
+        Box::pin(async move {
+            let answer = inner.oneshot(request);
+            match state.deadline() {
+                Some(deadline) => tokio::time::timeout_at(deadline, answer)
+                    .await
+                    .unwrap_or_else(|_| Err(out_of_time(&state))),
+                None => answer.await,
+            }
+        })
+    }
+}
+
+fn out_of_time(state: &Arc<CallState>) -> Error {
+    let seconds = state.elapsed().as_secs_f64();
+    let so_far = match (state.last_failure(), state.attempts()) {
+        (Some(failure), _) => format!("the last attempt failed with: {failure}"),
+        (None, 0) => "it was still waiting for its turn under the rate limit".to_owned(),
+        (None, _) => "the server had not answered".to_owned(),
+    };
+    Error::new(
+        ErrorKind::Timeout,
+        format!("no answer within the {seconds:.1} s that the call may take; {so_far}"),
+    )
+}

@@ -1,0 +1,269 @@
+//! The deadline of an attempt: not its length but its silence. As long as bytes move, up or down, it goes on.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+use tower::{Service, ServiceExt};
+
+use super::state::CallState;
+use crate::body::Body;
+use crate::error::{CallSummary, Error, ErrorKind};
+use crate::operation::Operation;
+use crate::service::{HttpFuture, HttpInner};
+
+/// Turns a hung connection into a timeout, before the answer begins and while its body is read.
+#[derive(Clone, Debug)]
+pub(crate) struct Inactivity<S> {
+    inner: S,
+    limit: Duration,
+}
+
+impl<S> Inactivity<S> {
+    pub(crate) fn new(inner: S, limit: Duration) -> Self {
+        Self { inner, limit }
+    }
+}
+
+impl<S: HttpInner> Service<Request<Body>> for Inactivity<S> {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = HttpFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> HttpFuture {
+        let inner = self.inner.clone();
+        let operation = Operation::of(&request);
+        let limit = operation.attempt_timeout().unwrap_or(self.limit);
+        let state = CallState::of(&request);
+        Box::pin(async move {
+            let activity = Activity::new();
+            let request = request.map(|body| watched(body, &activity));
+            state.sent();
+            tokio::select! {
+                biased;
+                answer = inner.oneshot(request) => answer.map(|response| {
+                    // Whoever reads this body knows by the status that the server ran the request.
+                    let call = CallSummary { ambiguous: false, ..state.summary(&operation) };
+                    response.map(|body| patient(body, limit, call))
+                }),
+                () = activity.silence(limit) => Err(silent(limit, "no answer")),
+            }
+        })
+    }
+}
+
+fn silent(limit: Duration, what: &str) -> Error {
+    Error::new(ErrorKind::Timeout, format!("{what} for {} s", limit.as_secs_f64()))
+}
+
+/// When something last moved.
+#[derive(Clone, Debug)]
+struct Activity(Arc<Mutex<Instant>>);
+
+impl Activity {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn last(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends when nothing has moved for `limit`; never, when that is beyond what a clock can hold.
+    async fn silence(&self, limit: Duration) {
+        while let Some(end) = self.last().checked_add(limit) {
+            if end <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(end).await;
+        }
+        std::future::pending().await
+    }
+}
+
+/// A body in memory of at most this many bytes goes out in one piece: there is no progress to watch.
+const SMALL: usize = 256 * 1024;
+
+/// A request body that notes each piece the connection takes.
+fn watched(body: Body, activity: &Activity) -> Body {
+    if body.as_bytes().is_some_and(|bytes| bytes.len() <= SMALL) {
+        return body;
+    }
+    Body::wrap(Watched { body, activity: activity.clone() })
+}
+
+struct Watched {
+    body: Body,
+    activity: Activity,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        // Only a piece that moves counts: being asked for one does not.
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.activity.note();
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer's body that fails when a read waits too long. Time in which nobody reads does not count.
+fn patient(body: Body, limit: Duration, call: CallSummary) -> Body {
+    if body.is_end_stream() || body.as_bytes().is_some() {
+        return body;
+    }
+    Body::wrap(Patient { body, limit, call, waiting: None })
+}
+
+struct Patient {
+    body: Body,
+    limit: Duration,
+    call: CallSummary,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl HttpBody for Patient {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            this.waiting = None;
+            let call = this.call;
+            return Poll::Ready(frame.map(|frame| frame.map_err(|error| error.with_call(call))));
+        }
+        let limit = this.limit;
+        let waiting = this.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        ready!(waiting.as_mut().poll(cx));
+        this.waiting = None;
+        let error = silent(limit, "the answer stopped in the middle: no data").with_call(this.call);
+        // The connection is of no use any more.
+        this.body = Body::empty();
+        Poll::Ready(Some(Err(error)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use futures::StreamExt;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    /// Chunks that arrive so many seconds after one another.
+    fn slow(seconds: &'static [u64]) -> Body {
+        Body::from_stream(futures::stream::iter(seconds).then(|seconds| async {
+            tokio::time::sleep(Duration::from_secs(*seconds)).await;
+            Ok(Bytes::from("x"))
+        }))
+    }
+
+    /// A leaf that reads the request to its end, waits, and answers with a body of its own.
+    fn leaf(
+        wait: u64,
+        answer: &'static [u64],
+    ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Error, Future: Send> + Clone + Send + Sync
+    {
+        tower::service_fn(move |request: Request<Body>| async move {
+            request.into_body().collect(usize::MAX).await?;
+            tokio::time::sleep(Duration::from_secs(wait)).await;
+            Ok(Response::new(slow(answer)))
+        })
+    }
+
+    async fn send(
+        wait: u64,
+        upload: Body,
+        answer: &'static [u64],
+        operation: Operation,
+    ) -> Result<Bytes, Error> {
+        let mut request = Request::new(upload);
+        request.extensions_mut().insert(operation);
+        let response = Inactivity::new(leaf(wait, answer), LIMIT).oneshot(request).await?;
+        response.into_body().collect(1000).await
+    }
+
+    const PLAIN: Operation = Operation::new("test");
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_but_moving_exchange_goes_on() {
+        let got = send(29, slow(&[20, 20, 20]), &[29, 29, 29], PLAIN).await.unwrap();
+        assert_eq!(got, "xxx");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_before_the_answer_is_a_timeout() {
+        let error = send(31, Body::from("x"), &[], PLAIN).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert_eq!(error.to_string(), "no answer for 30 s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stalled_upload_is_a_timeout() {
+        let error = send(0, slow(&[10, 31]), &[], PLAIN).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_in_the_answers_body_is_a_timeout_with_the_operations_name() {
+        let error = send(0, Body::empty(), &[1, 31], PLAIN).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(error.to_string().starts_with("test: the answer stopped"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_operation_that_waits_by_design_may_be_silent_for_longer() {
+        let patient = PLAIN.with_attempt_timeout(Duration::from_secs(60));
+        assert_eq!(send(50, Body::empty(), &[50], patient).await.unwrap(), "x");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_pauses_is_not_the_servers_silence() {
+        let response =
+            Inactivity::new(leaf(0, &[1, 1]), LIMIT).oneshot(Request::new(Body::empty())).await.unwrap();
+        let mut chunks = Box::pin(response.into_body().into_stream());
+        chunks.next().await.unwrap().unwrap();
+        tokio::time::sleep(LIMIT * 10).await;
+        chunks.next().await.unwrap().unwrap();
+        assert!(chunks.next().await.is_none());
+    }
+}

@@ -1,0 +1,88 @@
+//! The layers between a client and the leaf, one file each. `builder.rs` puts them in order.
+
+mod answer;
+mod deadline;
+mod inactivity;
+mod retry;
+mod state;
+mod trace;
+
+use std::time::{Duration, SystemTime};
+
+use http::Response;
+use http::header::{DATE, RETRY_AFTER};
+
+pub(crate) use answer::{Answer, ReadWhole};
+pub(crate) use deadline::Deadline;
+pub(crate) use inactivity::Inactivity;
+pub(crate) use retry::{Jitter, Retry};
+pub(crate) use state::CallState;
+pub(crate) use trace::{TraceAttempt, TraceCall};
+
+use crate::error::ApiError;
+
+/// How long the server asks to wait: the `Retry-After` header, else the `RetryInfo` detail of its error.
+pub(crate) fn retry_after<B>(response: &Response<B>) -> Option<Duration> {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    // The server's own clock, when it tells it, so that a skewed one of ours does not matter.
+    let now =
+        header(DATE).and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or_else(SystemTime::now);
+    header(RETRY_AFTER)
+        .and_then(|text| parse_retry_after(text, now))
+        .or_else(|| response.extensions().get::<ApiError>().and_then(ApiError::retry_delay))
+}
+
+/// Seconds or an HTTP date; a date in the past means now.
+fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // So many digits that they do not fit mean "very long", not "not at all".
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX))));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Wed, 21 Oct 2015 07:28:00 GMT").unwrap();
+        let table = [
+            ("0", Some(0)),
+            (" 120 ", Some(120)),
+            ("99999999999999999999999", Some(u64::from(u32::MAX))),
+            ("Wed, 21 Oct 2015 07:28:30 GMT", Some(30)),
+            ("Wed, 21 Oct 2015 07:00:00 GMT", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ];
+        for (text, seconds) in table {
+            assert_eq!(parse_retry_after(text, now), seconds.map(Duration::from_secs), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_servers_clock_measures_its_own_date() {
+        let response = Response::builder()
+            .header(DATE, "Wed, 21 Oct 2015 07:28:00 GMT")
+            .header(RETRY_AFTER, "Wed, 21 Oct 2015 07:28:07 GMT")
+            .body(())
+            .unwrap();
+        assert_eq!(retry_after(&response), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn retry_info_stands_in_for_a_missing_header() {
+        let body = br#"{"details":[{"@type":"google.rpc.RetryInfo","retry_delay":"3s"}]}"#;
+        let mut response = Response::new(());
+        let api = ApiError::parse(http::StatusCode::SERVICE_UNAVAILABLE, response.headers(), body);
+        response.extensions_mut().insert(api);
+        assert_eq!(retry_after(&response), Some(Duration::from_secs(3)));
+    }
+}

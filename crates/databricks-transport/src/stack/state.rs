@@ -1,0 +1,91 @@
+//! What the layers of one call know together: when it started, how often it was sent, whether it may have run.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{Method, Request};
+use tokio::time::Instant;
+
+use crate::error::CallSummary;
+use crate::operation::Operation;
+
+/// The state of one call, shared through the request's extensions by all its attempts.
+#[derive(Debug)]
+pub(crate) struct CallState {
+    started: Instant,
+    deadline: Option<Instant>,
+    changes_something: bool,
+    attempts: AtomicU32,
+    in_flight: AtomicBool,
+    ambiguous: AtomicBool,
+    last_failure: Mutex<Option<String>>,
+}
+
+impl CallState {
+    /// A call that starts now and may take so long.
+    pub(crate) fn start(method: &Method, total: Duration) -> Arc<Self> {
+        let started = Instant::now();
+        Arc::new(Self {
+            started,
+            deadline: started.checked_add(total),
+            changes_something: !method.is_safe(),
+            attempts: AtomicU32::new(0),
+            in_flight: AtomicBool::new(false),
+            ambiguous: AtomicBool::new(false),
+            last_failure: Mutex::new(None),
+        })
+    }
+
+    /// The state that a request carries. One without (in a test of a single layer) gets a fresh one.
+    pub(crate) fn of<B>(request: &Request<B>) -> Arc<Self> {
+        let carried = request.extensions().get::<Arc<Self>>().map(Arc::clone);
+        carried.unwrap_or_else(|| Self::start(request.method(), Duration::MAX))
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts.load(Ordering::Relaxed)
+    }
+
+    /// An attempt is handed to the leaf.
+    pub(crate) fn sent(&self) {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.store(true, Ordering::Relaxed);
+    }
+
+    /// An attempt has ended; `effect_unknown` when nobody can tell whether the server ran it.
+    pub(crate) fn settled(&self, effect_unknown: bool) {
+        self.in_flight.store(false, Ordering::Relaxed);
+        if effect_unknown {
+            self.ambiguous.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Remembers why an attempt failed, for the message when time runs out later.
+    pub(crate) fn failed_with(&self, failure: String) {
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    }
+
+    pub(crate) fn last_failure(&self) -> Option<String> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How far the call has come, for its error.
+    pub(crate) fn summary(&self, operation: &Operation) -> CallSummary {
+        let unknown = self.ambiguous.load(Ordering::Relaxed) || self.in_flight.load(Ordering::Relaxed);
+        CallSummary {
+            operation: operation.name(),
+            attempts: self.attempts(),
+            elapsed: self.elapsed(),
+            ambiguous: self.changes_something && unknown,
+        }
+    }
+}
