@@ -26,10 +26,10 @@ pub(crate) fn quickstart(data: &Path) -> Command {
     command
 }
 
-/// The only Delta table in a folder.
-pub(crate) fn table_in(folder: &Path) -> Option<PathBuf> {
+/// The only Delta table of a workspace's folder. One that is still being made is not there yet.
+pub(crate) fn table_in(data: &Path) -> Option<PathBuf> {
     let mut tables = Vec::new();
-    find_tables(folder, &mut tables);
+    find_tables(&data.join("catalogs"), &mut tables);
     assert!(tables.len() <= 1, "more than one table: {tables:?}");
     tables.pop()
 }
@@ -70,7 +70,7 @@ async fn another_reader_finds_the_rows_versions_and_one_commit_a_write() {
     assert_eq!(days.len(), 1_461, "a day is there twice");
     assert_eq!(
         seen.operations,
-        ["CREATE TABLE", "COPY INTO", "MERGE", "ADD COLUMNS", "UPDATE", "OPTIMIZE"],
+        ["CREATE TABLE", "COPY INTO", "MERGE", "ADD COLUMN", "UPDATE", "OPTIMIZE"],
         "one commit for each statement"
     );
     assert_eq!(seen.version, 5);

@@ -31,7 +31,9 @@ pub(crate) fn read(path: Option<&Path>) -> Result<(String, RecordBatch), Failure
         Some("csv") => read_csv(&name, file)?,
         Some("parquet") => read_parquet(&name, file)?,
         _ => {
-            return Err(Failure::new(format!("--input {name}: the file's name must end in .csv or .parquet")));
+            return Err(Failure::new(format!(
+                "--input {name}: the file's name must end in .csv or .parquet"
+            )));
         }
     };
     Ok((name, rows))

@@ -112,8 +112,14 @@ impl<'a> Job<'a> {
         let corrections = self.dataset.corrections(total - 2 * new..total - new);
         let batches = stream::iter(corrections.chain(self.dataset.batches(total - new..total)));
         let merge = self.delta.merge(&self.table).using_batches(self.dataset.schema(), batches);
-        let merged =
-            merge.on_keys(&[self.dataset.key()]).when_matched_update_all().when_not_matched_insert_all();
+        // Columns by name rather than `*`: a run that is repeated finds the column that the first one added.
+        let schema = self.dataset.schema();
+        let columns: Vec<_> = schema.fields().iter().map(|field| quote::identifier(field.name())).collect();
+        let each = |form: fn(&String) -> String| columns.iter().map(form).collect::<Vec<_>>().join(", ");
+        let merged = merge
+            .on_keys(&[self.dataset.key()])
+            .when_matched_update(each(|column| format!("{column} = source.{column}")))
+            .when_not_matched_insert(columns.join(", "), each(|column| format!("source.{column}")));
         let merged = merged.execute().await?;
         show::note(show::rate(2 * new as u64, begun.elapsed()));
         let counts = [merged.num_updated_rows, merged.num_inserted_rows, merged.num_deleted_rows];
