@@ -1,5 +1,7 @@
 //! Stories across the crates: clients, wire and engine together, judged by an independent reader of the tables.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod failures;
 mod kill;
 mod quickstart;

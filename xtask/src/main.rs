@@ -90,7 +90,8 @@ fn features() -> Outcome {
         ("databricks-delta-lake", "jobs"),
         ("databricks-delta-lake", "sql"),
     ] {
-        cargo(&["check", "--quiet", "--package", package, "--no-default-features", "--features", features])?;
+        let picked = ["--package", package, "--no-default-features", "--features", features];
+        cargo(&[&["clippy", "--quiet"], &picked[..], &["--", "--deny", "warnings"]].concat())?;
     }
     Ok(())
 }

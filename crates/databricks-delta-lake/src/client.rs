@@ -2,7 +2,7 @@
 
 #[cfg(feature = "schema")]
 use databricks_schema::CatalogClient;
-use databricks_transport::{ApiRequest, Client, DatabricksConfig, Error, Operation};
+use databricks_transport::{ApiRequest, Client, DatabricksConfig, Operation};
 use http::Method;
 use serde_json::Value;
 
@@ -130,10 +130,14 @@ impl DatabricksClient {
 }
 
 #[cfg(feature = "sql")]
-fn required<'a>(value: Option<&'a str>, what: &str, variable: &str) -> Result<&'a str, Error> {
+fn required<'a>(
+    value: Option<&'a str>,
+    what: &str,
+    variable: &str,
+) -> Result<&'a str, databricks_transport::Error> {
     value.ok_or_else(|| {
         let message =
             format!("no default {what}: set {variable}, or name one in the configuration or the call");
-        Error::new(databricks_transport::ErrorKind::Config, message)
+        databricks_transport::Error::new(databricks_transport::ErrorKind::Config, message)
     })
 }

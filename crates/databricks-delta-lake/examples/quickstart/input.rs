@@ -64,6 +64,9 @@ fn read_csv(name: &str, source: impl std::io::Read) -> Result<RecordBatch, Failu
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
+/// Whether a cell can be read as a type.
+type Fits = fn(&str) -> bool;
+
 /// One column of a CSV file. An empty cell is NULL.
 struct Cells<'a> {
     file: &'a str,
@@ -92,7 +95,7 @@ impl Cells<'_> {
 
     /// The narrowest type that all values of the sample fit.
     fn data_type(&self) -> DataType {
-        let candidates: [(DataType, fn(&str) -> bool); 4] = [
+        let candidates: [(DataType, Fits); 4] = [
             (DataType::Int64, |cell| cell.parse::<i64>().is_ok()),
             (DataType::Float64, |cell| cell.parse::<f64>().is_ok()),
             (DataType::Boolean, |cell| cell.parse::<bool>().is_ok()),
