@@ -12,7 +12,10 @@ pub type Result<T> = std::result::Result<T, SqlError>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqlError {
-    /// The statement ran and failed, or the server refused it. Nothing of it was committed.
+    /// The statement ran and failed, or the server refused it.
+    ///
+    /// Nothing of it was committed, unless [`is_ambiguous`](Self::is_ambiguous) says otherwise: a failure after the
+    /// commit (`DELTA_POST_COMMIT_HOOK_FAILED`) and one that the server does not explain are reported like this too.
     #[error("statement {statement_id} failed: {message}")]
     StatementFailed {
         /// The statement.
@@ -101,7 +104,18 @@ pub enum SqlError {
         reason: String,
     },
 
-    /// The call itself failed: connection, authentication, permission, limits.
+    /// The statement was accepted, and a later call about it or its result failed. It may run on, or have ended either
+    /// way: [`SqlClient::attach`](crate::SqlClient::attach) with its id finds out.
+    #[error("statement {statement_id} was accepted, but what became of it could not be read: {source}")]
+    Unsettled {
+        /// The statement.
+        statement_id: StatementId,
+        /// The call that failed.
+        source: databricks_transport::Error,
+    },
+
+    /// The call itself failed: connection, authentication, permission, limits. Nothing says that the statement was
+    /// accepted; when [`is_ambiguous`](Self::is_ambiguous), it may have been.
     #[error(transparent)]
     Transport(#[from] databricks_transport::Error),
 }
@@ -111,28 +125,51 @@ impl SqlError {
         Self::Decode { message: message.into() }
     }
 
+    /// Names the statement in the error of a call that was made after the server had accepted it.
+    pub(crate) fn after_acceptance(self, id: &StatementId) -> Self {
+        match self {
+            Self::Transport(source) => Self::Unsettled { statement_id: id.clone(), source },
+            other => other,
+        }
+    }
+
     /// Whether running the same statement again may succeed and does no harm.
     ///
-    /// True for `DELTA_CONCURRENT_*` conflicts, which commit nothing, for passing faults that the server reports, and
-    /// for calls that never reached it.
+    /// True for `DELTA_CONCURRENT_*` conflicts, which commit nothing, and for passing faults that certainly came before
+    /// the statement took effect. Never true when [`is_ambiguous`](Self::is_ambiguous) is.
     pub fn is_retryable(&self) -> bool {
-        match self {
+        let passing = match self {
             Self::StatementFailed { error_class, error_code, .. } => {
                 error_class.as_deref().is_some_and(error_text::is_concurrency_conflict)
                     || error_text::is_passing_fault(error_code)
             }
             Self::Transport(error) => error.is_retryable(),
             _ => false,
-        }
+        };
+        passing && !self.is_ambiguous()
     }
 
-    /// Whether the statement may have run although no answer says so. Look before sending it again.
+    /// Whether the statement may have taken effect although it ended in this error. Look before sending it again.
+    ///
+    /// False only for a statement that was not sent or not accepted, and for one that the server reports as failed with
+    /// a cause that precedes its commit. What goes wrong later, while it runs or while its result is read, says nothing
+    /// about its effect.
     pub fn is_ambiguous(&self) -> bool {
         match self {
-            // A statement that is being cancelled may have committed just before.
-            Self::StatementTimeout { .. } | Self::Canceled { .. } => true,
+            Self::InvalidStatement { .. } => false,
+            Self::StatementFailed { error_class, error_code, message, .. } => {
+                error_text::may_have_committed(error_class.as_deref(), error_code, message)
+            }
             Self::Transport(error) => error.is_ambiguous(),
-            _ => false,
+            // A statement that is being cancelled may have committed just before; one with a result has.
+            Self::StatementTimeout { .. }
+            | Self::Canceled { .. }
+            | Self::Closed { .. }
+            | Self::Truncated { .. }
+            | Self::RowCountMismatch { .. }
+            | Self::Row { .. }
+            | Self::Decode { .. }
+            | Self::Unsettled { .. } => true,
         }
     }
 
@@ -140,7 +177,7 @@ impl SqlError {
     pub fn sql_state(&self) -> Option<&str> {
         match self {
             Self::StatementFailed { sql_state, .. } => sql_state.as_deref(),
-            Self::Transport(error) => error_text::sql_state(&error.api_error()?.message),
+            Self::Transport(error) | Self::Unsettled { source: error, .. } => error_text::sql_state(&error.api_error()?.message),
             _ => None,
         }
     }
@@ -149,7 +186,7 @@ impl SqlError {
     pub fn error_class(&self) -> Option<&str> {
         match self {
             Self::StatementFailed { error_class, .. } => error_class.as_deref(),
-            Self::Transport(error) => error_text::error_class(&error.api_error()?.message),
+            Self::Transport(error) | Self::Unsettled { source: error, .. } => error_text::error_class(&error.api_error()?.message),
             _ => None,
         }
     }
@@ -161,7 +198,8 @@ impl SqlError {
             | Self::StatementTimeout { statement_id, .. }
             | Self::Canceled { statement_id, .. }
             | Self::Closed { statement_id }
-            | Self::Truncated { statement_id, .. } => Some(statement_id),
+            | Self::Truncated { statement_id, .. }
+            | Self::Unsettled { statement_id, .. } => Some(statement_id),
             _ => None,
         }
     }
@@ -190,12 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn conflicting_commits_and_passing_faults_are_retryable() {
+    fn conflicting_commits_and_passing_faults_with_a_cause_are_retryable() {
         for (class, code, expected) in [
             (Some("DELTA_CONCURRENT_APPEND"), "BAD_REQUEST", true),
             (Some("DELTA_CONCURRENT_DELETE_READ.ROW"), "BAD_REQUEST", true),
             (Some("TABLE_OR_VIEW_NOT_FOUND"), "BAD_REQUEST", false),
-            (None, "TEMPORARILY_UNAVAILABLE", true),
+            (Some("CLUSTER_STARTING"), "TEMPORARILY_UNAVAILABLE", true),
+            (None, "TEMPORARILY_UNAVAILABLE", false),
             (None, "INTERNAL_ERROR", false),
         ] {
             assert_eq!(failed(class, code).is_retryable(), expected, "{class:?} {code}");
@@ -203,9 +242,52 @@ mod tests {
     }
 
     #[test]
-    fn cancelled_statement_is_ambiguous_and_failed_one_is_not() {
-        let canceled = SqlError::Canceled { statement_id: StatementId::new("a"), message: None };
-        assert!(canceled.is_ambiguous());
-        assert!(!failed(None, "BAD_REQUEST").is_ambiguous());
+    fn failure_after_the_commit_or_without_a_cause_is_ambiguous_and_never_retryable() {
+        for (class, code, expected) in [
+            (Some("DELTA_POST_COMMIT_HOOK_FAILED"), "BAD_REQUEST", true),
+            (Some("DELTA_POST_COMMIT_HOOK_FAILED.X"), "TEMPORARILY_UNAVAILABLE", true),
+            (None, "INTERNAL_ERROR", true),
+            (None, "IO_ERROR", true),
+            (None, "DEADLINE_EXCEEDED", true),
+            (None, "UNKNOWN", true),
+            (None, "TEMPORARILY_UNAVAILABLE", true),
+            (None, "WORKSPACE_TEMPORARILY_UNAVAILABLE", true),
+            (None, "SERVICE_UNDER_MAINTENANCE", true),
+            (None, "CANCELLED", true),
+            (None, "", true),
+            (None, "BAD_REQUEST", false),
+            (None, "NOT_FOUND", false),
+            (Some("TABLE_OR_VIEW_NOT_FOUND"), "INTERNAL_ERROR", false),
+            (Some("DELTA_CONCURRENT_APPEND"), "BAD_REQUEST", false),
+        ] {
+            let error = failed(class, code);
+            assert_eq!(error.is_ambiguous(), expected, "{class:?} {code}");
+            assert!(!(error.is_ambiguous() && error.is_retryable()), "{class:?} {code}");
+        }
+    }
+
+    #[test]
+    fn everything_after_acceptance_is_ambiguous() {
+        let id = || StatementId::new("a");
+        let refused = databricks_transport::Error::new(databricks_transport::ErrorKind::Connect, "refused");
+        for error in [
+            SqlError::Canceled { statement_id: id(), message: None },
+            SqlError::Closed { statement_id: id() },
+            SqlError::Truncated { statement_id: id(), rows: 1 },
+            SqlError::decode("x"),
+            SqlError::from(refused).after_acceptance(&id()),
+        ] {
+            assert!(error.is_ambiguous() && !error.is_retryable(), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn failed_call_is_retryable_only_when_it_did_nothing() {
+        let call = |ambiguous| {
+            let error = databricks_transport::Error::new(databricks_transport::ErrorKind::Unavailable, "reset");
+            SqlError::from(error.with_ambiguous(ambiguous))
+        };
+        assert!(call(false).is_retryable() && !call(false).is_ambiguous());
+        assert!(!call(true).is_retryable() && call(true).is_ambiguous());
     }
 }

@@ -22,7 +22,29 @@ pub(crate) fn is_concurrency_conflict(class: &str) -> bool {
     class.starts_with("DELTA_CONCURRENT_")
 }
 
-/// Whether the code of the API names a fault that passes, before the statement did anything.
+/// Whether a failed statement may have committed all the same: what comes after the commit is reported like what came
+/// before it, and a fault of the service that names no cause may have struck at any time.
+pub(crate) fn may_have_committed(class: Option<&str>, error_code: &str, message: &str) -> bool {
+    const AFTER_COMMIT: &str = "DELTA_POST_COMMIT_HOOK_FAILED";
+    match class {
+        _ if message.contains(AFTER_COMMIT) => true,
+        Some(class) => class.starts_with(AFTER_COMMIT),
+        None => {
+            matches!(
+                error_code,
+                "" | "INTERNAL_ERROR"
+                    | "IO_ERROR"
+                    | "DEADLINE_EXCEEDED"
+                    | "UNKNOWN"
+                    | "CANCELLED"
+                    | "ABORTED"
+                    | "SERVICE_UNDER_MAINTENANCE"
+            ) || error_code.ends_with("UNAVAILABLE")
+        }
+    }
+}
+
+/// Whether the code of the API names a fault that passes.
 pub(crate) fn is_passing_fault(error_code: &str) -> bool {
     matches!(
         error_code,

@@ -120,8 +120,7 @@ impl StatementHandle {
 
     async fn until_success(&self) -> Result<StatementResponse> {
         let deadline = Deadline::after(self.timeout);
-        let first = self.api.get(&self.id).await?;
-        wait::until_success(&self.api, first, deadline).await
+        wait::until_success(&self.api, &self.id, None, deadline).await
     }
 
     /// Asks the server to cancel the statement. It may end otherwise before that takes effect: poll to know.

@@ -138,7 +138,8 @@ impl Statement {
     /// # Errors
     /// [`SqlError::StatementFailed`] when it fails, [`SqlError::StatementTimeout`] when its time is over,
     /// [`SqlError::Canceled`] when somebody cancelled it, [`SqlError::Truncated`] when the server cut the result,
-    /// [`SqlError::InvalidStatement`] when it was not sent, [`SqlError::Transport`] when a call failed.
+    /// [`SqlError::InvalidStatement`] when it was not sent, [`SqlError::Transport`] when sending it failed,
+    /// [`SqlError::Unsettled`] when a later call failed: it is cancelled then, which may come too late.
     pub async fn execute(self) -> Result<StatementResult> {
         StatementResult::collect(self.open(Delivery::Inline).await?).await
     }
@@ -186,11 +187,11 @@ impl Statement {
         let submission = cancel::submit(api.clone(), request, self.idempotent);
         let (first, mut guard) = deadline.bound_submission(submission).await?;
         tracing::Span::current().record("statement_id", first.statement_id.as_str());
-        match wait::until_success(&api, first, deadline).await {
+        match wait::until_success(&api, &first.statement_id.clone(), Some(first), deadline).await {
             Ok(response) => Ok((response, guard)),
             Err(error) => {
                 // It has ended, or was cancelled for its time; only an unanswered wait leaves it running.
-                if !matches!(error, SqlError::Transport(_)) {
+                if !matches!(error, SqlError::Unsettled { .. }) {
                     guard.disarm();
                 }
                 Err(error)

@@ -16,8 +16,11 @@ const MIN_HELD: Duration = Duration::from_secs(5);
 
 const FIRST_POLL: Duration = Duration::from_millis(200);
 const MAX_POLL: Duration = Duration::from_secs(5);
-/// Failed polls in a row, each already retried by the transport, before the wait gives up.
-const POLL_FAILURES: u32 = 5;
+/// How long polls, each already retried by the transport, may fail in a row before the wait gives up. The statement
+/// runs on through an outage of the API.
+const OUTAGE: Duration = Duration::from_secs(5 * 60);
+/// How many refusals in a row, such as of a credential that is being renewed, are asked again.
+const REFUSALS: u32 = 3;
 /// How much later than the deadline the answer to a submission may come.
 const ANSWER_GRACE: Duration = Duration::from_secs(5);
 /// What telling the server to cancel may take once the time is over.
@@ -68,42 +71,72 @@ impl Deadline {
     }
 }
 
-/// Polls until the statement has ended well, and returns the answer that says so.
+/// Polls until the statement has ended well, and returns the answer that says so. `first` is an answer that is there
+/// already.
+///
+/// # Errors
+/// The statement's own end, or [`SqlError::Unsettled`] when the server does not say how it ended.
 pub(crate) async fn until_success(
     api: &Api,
-    first: StatementResponse,
+    id: &StatementId,
+    first: Option<StatementResponse>,
     deadline: Deadline,
 ) -> Result<StatementResponse> {
-    let id = first.statement_id.clone();
-    match deadline.bound(poll_until_success(api, first)).await {
-        Some(outcome) => outcome,
-        None => Err(time_is_up(api, id, deadline).await),
+    match deadline.bound(poll_until_success(api, id, first)).await {
+        Some(outcome) => outcome.map_err(|error| error.after_acceptance(id)),
+        None => Err(time_is_up(api, id.clone(), deadline).await),
     }
 }
 
-async fn poll_until_success(api: &Api, mut response: StatementResponse) -> Result<StatementResponse> {
+async fn poll_until_success(
+    api: &Api,
+    id: &StatementId,
+    first: Option<StatementResponse>,
+) -> Result<StatementResponse> {
+    let mut response = match first {
+        Some(response) => response,
+        None => poll(api, id).await?,
+    };
     let mut delay = FIRST_POLL;
     while !has_succeeded(&response)? {
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(MAX_POLL);
-        response = poll(api, &response.statement_id, delay).await?;
+        response = poll(api, id).await?;
     }
     Ok(response)
 }
 
 /// One poll that passing faults do not end: the statement runs on, whatever happens to a question about it.
-async fn poll(api: &Api, id: &StatementId, delay: Duration) -> Result<StatementResponse> {
-    let mut failures = 0;
+async fn poll(api: &Api, id: &StatementId) -> Result<StatementResponse> {
+    let mut pause = FIRST_POLL;
+    let (mut since, mut refusals) = (None, 0);
     loop {
-        match api.get(id).await {
-            Err(SqlError::Transport(error)) if error.is_retryable() && failures < POLL_FAILURES => {
-                failures += 1;
-                tracing::warn!(statement_id = %id, %error, failures, "poll failed; asking again");
-                tokio::time::sleep(delay).await;
-            }
+        let error = match api.get(id).await {
+            Err(SqlError::Transport(error)) => error,
             outcome => return outcome,
+        };
+        let again = if error.is_retryable() {
+            since.get_or_insert_with(Instant::now).elapsed() < OUTAGE
+        } else {
+            refusals += 1;
+            may_change(error.kind()) && refusals <= REFUSALS
+        };
+        if !again {
+            return Err(error.into());
         }
+        tracing::warn!(statement_id = %id, %error, ?pause, "poll failed; asking again");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(MAX_POLL);
     }
+}
+
+/// Refusals that another answer may follow: of a token that is being replaced, of a server that does not know the
+/// statement yet, of a proxy in between.
+fn may_change(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Auth | ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::Decode
+    )
 }
 
 async fn time_is_up(api: &Api, id: StatementId, deadline: Deadline) -> SqlError {

@@ -57,12 +57,11 @@ async fn file(call: &Call<'_>, method: &str, path: &str, body: Body) -> Answer {
 }
 
 async fn put(call: &Call<'_>, path: &str, body: Body) -> Answer {
-    let body = Arc::new(Mutex::new(body.into_stream().map_err(Into::into).boxed()));
+    let body = shared(body);
     let result = store_file(call, path, shared_stream(body.clone())).await;
     if result.is_err() {
         // A client still sending would see its connection break instead of this answer.
-        let mut rest = body.lock().await;
-        while let Some(Ok(_)) = rest.next().await {}
+        drain_rest(&body).await;
     }
     result?;
     Ok(empty_response(StatusCode::NO_CONTENT))
@@ -74,6 +73,16 @@ async fn store_file(call: &Call<'_>, path: &str, content: ByteStream) -> Result<
 }
 
 type SharedStream = Arc<Mutex<BoxStream<'static, Result<Bytes, Box<dyn StdError + Send + Sync>>>>>;
+
+/// A body that two may read, one after the other; the second may find it at its end, hence the fuse.
+fn shared(body: Body) -> SharedStream {
+    Arc::new(Mutex::new(body.into_stream().map_err(Into::into).fuse().boxed()))
+}
+
+async fn drain_rest(body: &SharedStream) {
+    let mut rest = body.lock().await;
+    while let Some(Ok(_)) = rest.next().await {}
+}
 
 /// A stream whose rest can be read by another once this one is dropped.
 fn shared_stream(source: SharedStream) -> ByteStream {
@@ -213,6 +222,14 @@ pub(crate) async fn drain(body: Body) {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_fails_at_the_end_of_an_upload_leaves_nothing_to_drain() {
+        let body = shared(Body::from("all of it"));
+        let read: Vec<_> = shared_stream(body.clone()).try_collect().await.unwrap();
+        assert_eq!(read.concat(), b"all of it");
+        drain_rest(&body).await;
+    }
 
     #[test]
     fn a_full_store_is_507_and_names_the_file() {

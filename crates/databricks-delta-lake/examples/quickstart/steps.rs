@@ -93,13 +93,11 @@ impl<'a> Job<'a> {
             .await;
         bar.finish_and_clear();
         let written = written?;
-        show::note(show::rate(written.rows_affected, begun.elapsed()));
-        let parts = written.partitions_written;
-        match written.already_applied {
-            true => {
-                show::note("they were there already: this key's write had happened, and was not repeated")
-            }
-            false => show::note(format!("{parts} Parquet parts uploaded, then one commit")),
+        if written.already_applied {
+            show::note("they were there already: this key's write had happened, and was not repeated");
+        } else {
+            show::note(show::rate(written.rows_affected, begun.elapsed()));
+            show::note(format!("{} Parquet parts uploaded, then one commit", written.partitions_written));
         }
         self.version_of("COPY INTO").await
     }

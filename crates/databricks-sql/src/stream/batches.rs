@@ -59,7 +59,7 @@ impl BatchStream {
             guard.iter_mut().for_each(CancelGuard::disarm);
             return Err(error);
         }
-        let runtime = runtime()?;
+        let runtime = runtime().map_err(|error| error.after_acceptance(&id))?;
         let layout = Arc::new(Layout::new(&manifest.schema));
         let plan = Arc::new(Plan::new(api, id.clone(), Arc::clone(&layout), &manifest));
         let (out, queue) = mpsc::channel(fetch.concurrency.max(1));
@@ -177,6 +177,7 @@ impl Stream for BatchStream {
             None => return Poll::Ready(self.end()),
             Some(batch) => batch.and_then(|batch| self.deliver(batch)),
         };
+        let item = item.map_err(|error| error.after_acceptance(&self.id));
         if item.is_err() {
             self.finish();
         }
@@ -184,10 +185,12 @@ impl Stream for BatchStream {
     }
 }
 
-/// A result that the server cut is an error, unless the caller set the limit.
+/// A result that the server cut is an error, unless it is as long as the caller asked: the server cuts for reasons of
+/// its own too, such as the size of the result.
 fn check_complete(id: &StatementId, manifest: &Manifest, row_limit: Option<u64>) -> Result<()> {
-    if manifest.truncated && row_limit.is_none() {
-        let rows = manifest.total_row_count.unwrap_or_default();
+    let rows = manifest.total_row_count.unwrap_or_default();
+    let by_caller = row_limit.is_some_and(|limit| rows >= limit);
+    if manifest.truncated && !by_caller {
         return Err(SqlError::Truncated { statement_id: id.clone(), rows });
     }
     Ok(())
