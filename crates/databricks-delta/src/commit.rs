@@ -7,17 +7,15 @@ use databricks_sql::{SqlError, Statement, StatementResult};
 /// How often a statement that lost against another commit is sent again.
 const CONFLICT_RETRIES: u32 = 10;
 /// How often a statement that may run twice is sent again after its answer was lost.
-const RESENDS: u32 = 2;
-/// The operation by which a statement is submitted.
-const SUBMIT: &str = "sql.execute";
+const RESENDS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How a statement that commits ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It ran. Its counts are those of the last sending.
-    Applied(Box<StatementResult>),
+    /// It ran. Its counts are those of the last sending; if it was `resent`, an earlier sending may have taken effect.
+    Applied { result: Box<StatementResult>, resent: bool },
     /// It did not take effect.
     Failed(SqlError),
     /// It was sent, and whether it took effect cannot be said.
@@ -42,8 +40,8 @@ pub(crate) async fn retrying_conflicts(statement: &Statement) -> Result<Statemen
 /// Runs a statement that must not run twice.
 pub(crate) async fn once(statement: &Statement) -> Outcome {
     match retrying_conflicts(statement).await {
-        Ok(result) => Outcome::Applied(Box::new(result)),
-        Err(error) if may_have_run(&error) => Outcome::Unknown(error),
+        Ok(result) => Outcome::Applied { result: Box::new(result), resent: false },
+        Err(error) if error.is_ambiguous() => Outcome::Unknown(error),
         Err(error) => Outcome::Failed(error),
     }
 }
@@ -64,22 +62,9 @@ pub(crate) async fn repeatedly(statement: &Statement) -> Outcome {
                 lost += 1;
             }
             Outcome::Failed(error) if lost > 0 => return Outcome::Unknown(error),
+            Outcome::Applied { result, .. } => return Outcome::Applied { result, resent: lost > 0 },
             settled => return settled,
         }
-    }
-}
-
-/// Whether a statement may have taken effect although its end is an error.
-///
-/// Only two kinds of answer say that it did not: it failed, or it was never accepted. What goes wrong later, while it
-/// runs or while its counts are read, says nothing about its commit.
-fn may_have_run(error: &SqlError) -> bool {
-    match error {
-        SqlError::StatementFailed { .. } | SqlError::InvalidStatement { .. } => false,
-        SqlError::Transport(error) => {
-            error.is_ambiguous() || error.operation().is_some_and(|name| name != SUBMIT)
-        }
-        _ => true,
     }
 }
 

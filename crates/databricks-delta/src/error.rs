@@ -165,7 +165,17 @@ pub enum DeltaError {
         expected: u64,
     },
 
-    /// The server loaded another number of rows than were staged.
+    /// A staged file was removed or replaced before it was loaded, by another run of the same idempotency key. Nothing
+    /// was written by this run.
+    #[error(
+        "the staged file `{path}` was removed or replaced before it could be loaded, probably by another run with the same idempotency key: let one run end before the next begins, then run the write again with its key"
+    )]
+    StagingChanged {
+        /// The file's path in its volume.
+        path: String,
+    },
+
+    /// The server loaded another number of rows than were staged. What was staged is kept.
     #[error("table {table} took {actual} rows of the {expected} that write {write_id} staged")]
     RowCountMismatch {
         /// The table's full name.
@@ -180,13 +190,18 @@ pub enum DeltaError {
 
     /// The statement that commits was sent, and no answer says whether it took effect. What was staged is kept.
     #[error(
-        "whether write {write_id} to {table} took effect is unknown: the answer was lost. Its staged files are kept; look at the table's history, or run the write again with the same idempotency key"
+        "whether {operation} {write_id} to {table} took effect is unknown: the answer was lost. What it staged is kept; {}",
+        remedy(.operation, .table, .key.as_deref(), .source)
     )]
     OutcomeUnknown {
-        /// The write.
+        /// The write, or the merge.
         write_id: WriteId,
         /// The table's full name.
         table: String,
+        /// What was sent: `write` or `merge`.
+        operation: &'static str,
+        /// The idempotency key, with which it can be run again safely. A merge has none.
+        key: Option<String>,
         /// The last failure.
         #[source]
         source: Box<SqlError>,
@@ -222,6 +237,8 @@ impl DeltaError {
         match self {
             Self::Sql(error) => error.is_retryable() && !error.is_ambiguous(),
             Self::Transport(error) | Self::Upload { source: error, .. } => error.is_retryable(),
+            // Its write has a key, under which it may be run again.
+            Self::StagingChanged { .. } => true,
             _ => false,
         }
     }
@@ -236,5 +253,51 @@ impl DeltaError {
 
     pub(crate) fn data(error: impl std::fmt::Display) -> Self {
         Self::InvalidData { message: error.to_string() }
+    }
+}
+
+/// What to do about an outcome that is unknown.
+fn remedy(operation: &str, table: &str, key: Option<&str>, source: &SqlError) -> String {
+    if let Some(key) = key {
+        return format!("run the {operation} again with the same idempotency key `{key}`, which is safe");
+    }
+    let statement = source.statement_id().map(|id| format!(" (statement {id})")).unwrap_or_default();
+    format!(
+        "do not run the {operation} again before DESCRIBE HISTORY {table} shows that it did not commit{statement}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use databricks_schema::TableName;
+    use databricks_sql::StatementId;
+
+    use super::*;
+
+    fn unknown(operation: &'static str, key: Option<&str>) -> String {
+        let table = TableName::new("main", "weather", "days").unwrap();
+        let source = SqlError::Canceled { statement_id: StatementId::new("01f0"), message: None };
+        let error = DeltaError::OutcomeUnknown {
+            write_id: WriteId::derived("k", &table),
+            table: table.full_name(),
+            operation,
+            key: key.map(str::to_owned),
+            source: Box::new(source),
+        };
+        error.to_string()
+    }
+
+    #[test]
+    fn only_a_keyed_write_of_unknown_outcome_is_to_be_run_again() {
+        let keyed = unknown("write", Some("load 7"));
+        assert!(keyed.contains("run the write again with the same idempotency key `load 7`"), "{keyed}");
+        for operation in ["write", "merge"] {
+            let text = unknown(operation, None);
+            let warning =
+                format!("do not run the {operation} again before DESCRIBE HISTORY main.weather.days");
+            assert!(text.contains(&warning) && text.contains("(statement 01f0)"), "{text}");
+            assert!(!text.contains("idempotency key"), "{text}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Files in Unity Catalog volumes, through the Files API.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use databricks_transport::{ApiRequest, Body, Client, Operation, encode_path};
@@ -16,6 +17,11 @@ const DELETE_FILE: Operation = Operation::new("files.delete").idempotent();
 const LIST: Operation = Operation::new("files.list").idempotent();
 const CREATE_DIRECTORY: Operation = Operation::new("files.create_directory").idempotent();
 const DELETE_DIRECTORY: Operation = Operation::new("files.delete_directory").idempotent();
+
+/// The slowest upload that is waited for, in bytes a second. One that stands still ends by its inactivity, long before.
+const SLOWEST_UPLOAD: u64 = 256 << 10;
+/// The time for an upload whose length is not known.
+const STREAM_TIME: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Reads and writes files in volumes. Paths are absolute: `/Volumes/<catalog>/<schema>/<volume>/..`.
 ///
@@ -150,19 +156,30 @@ impl Upload {
         self
     }
 
-    /// Sends the content.
+    /// Sends the content. The more bytes it has, the longer it may take: one second for each 256 KiB beyond the
+    /// client's total timeout, or half a day for a stream.
     ///
     /// # Errors
     /// [`DeltaError::InvalidName`] for a path outside `/Volumes`; [`DeltaError::Transport`] with the kind `NotFound`
     /// when there is no such volume, `AlreadyExists`, or `StorageFull`.
     pub async fn send(self) -> Result<()> {
         let url = file_url(&self.path)?;
+        let time = time_to_send(&self.content, self.client.config().total_timeout());
         // The server's default for `overwrite` has changed over time, so it is always said.
         let request = ApiRequest::new(Method::PUT, url).query("overwrite", self.overwrite).body(self.content);
         // The same bytes twice leave the same file; without `overwrite` the second attempt would meet the first's file.
         let operation = if self.overwrite { UPLOAD.idempotent() } else { UPLOAD };
+        let operation = operation.with_total_timeout(time);
         self.client.send(operation, request).await?;
         Ok(())
+    }
+}
+
+/// How long an upload may take in all, attempts and pauses included.
+fn time_to_send(content: &Body, base: Duration) -> Duration {
+    match content.as_bytes() {
+        Some(bytes) => base.saturating_add(Duration::from_secs(bytes.len() as u64 / SLOWEST_UPLOAD)),
+        None => base.max(STREAM_TIME),
     }
 }
 
@@ -245,6 +262,17 @@ mod tests {
             directory_url("/Volumes/main/s/v/d/").unwrap(),
             "/api/2.0/fs/directories/Volumes/main/s/v/d"
         );
+    }
+
+    #[test]
+    fn a_larger_upload_may_take_longer() {
+        let base = Duration::from_secs(300);
+        let time = |content: Body| time_to_send(&content, base);
+        assert_eq!(time(Body::from("few")), base);
+        assert_eq!(time(Body::from(vec![0; 1 << 20])), base + Duration::from_secs(4));
+        let stream = || Body::from_stream(stream::empty());
+        assert_eq!(time(stream()), STREAM_TIME);
+        assert_eq!(time_to_send(&stream(), STREAM_TIME * 2), STREAM_TIME * 2);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where the rows of a write or a merge come from, and how they become batches for a table.
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
@@ -11,7 +12,7 @@ use serde::Serialize;
 use crate::columns::{self, Paired, is_text};
 use crate::error::{BoxError, DeltaError, Result};
 use crate::rows::{self, Rows, Slice};
-use crate::stage::parts;
+use crate::stage::layout::Layout;
 use crate::statement::cast::CastColumn;
 
 /// Rows turned into columns at once: little enough that other tasks get their turn.
@@ -26,7 +27,7 @@ pub(crate) enum Input<'a> {
 /// Rows that were checked against a table, as batches to stage and the casts that load them.
 pub(crate) struct Prepared<'a> {
     pub(crate) batches: BoxStream<'a, Result<RecordBatch>>,
-    pub(crate) schema: SchemaRef,
+    pub(crate) layout: Layout,
     pub(crate) casts: Vec<CastColumn>,
 }
 
@@ -83,13 +84,13 @@ impl<'a> Input<'a> {
                 let pairs = pairs(names.iter().map(String::as_str), table, check)?;
                 let fields = row_fields(rows.as_ref(), &pairs)?;
                 let casts = casts(&pairs, &fields)?;
-                let schema = parts::file_schema(&Schema::new(fields.clone()))?;
-                Ok(Prepared { batches: row_batches(rows, fields), schema, casts })
+                let layout = Layout::of(Arc::new(Schema::new(fields.clone())))?;
+                Ok(Prepared { batches: row_batches(rows, fields), layout, casts })
             }
             Self::Batches { schema, batches } => {
                 let names = schema.fields().iter().map(|field| field.name().as_str());
                 let casts = casts(&pairs(names, table, check)?, schema.fields())?;
-                Ok(Prepared { batches, schema: parts::file_schema(&schema)?, casts })
+                Ok(Prepared { batches, layout: Layout::of(schema)?, casts })
             }
         }
     }
@@ -106,6 +107,16 @@ fn pairs<'n>(
     }
     pairs.iter().try_for_each(check)?;
     Ok(pairs)
+}
+
+/// Encodes a few rows as for a file, and drops what comes of it: rows that are written out as literals are so refused
+/// for the same values as rows that are staged, where a cast of the literal would cut them to fit.
+pub(crate) fn check_rows(rows: &dyn Rows, names: &[String], table: &TableSchema) -> Result<()> {
+    let pairs = pairs(names.iter().map(String::as_str), table, |_| Ok(()))?;
+    let fields = row_fields(rows, &pairs)?;
+    let layout = Layout::of(Arc::new(Schema::new(fields.clone())))?;
+    layout.convert(&rows.encode(0..rows.len(), &fields)?)?;
+    Ok(())
 }
 
 /// The casts of a merge's rows, when they are written out as literals.

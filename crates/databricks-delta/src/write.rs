@@ -41,7 +41,8 @@ pub struct Write<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WriteResult {
-    /// Rows of the data. They are in the table.
+    /// Rows that this run added to the table: all of the data's, or 0 when they had been there already (see
+    /// [`already_applied`](Self::already_applied)).
     pub rows_affected: u64,
     /// Parts (files) that were staged.
     pub partitions_written: u64,
@@ -49,7 +50,8 @@ pub struct WriteResult {
     pub bytes_staged: u64,
     /// The write's id, by which its staged files are named.
     pub write_id: WriteId,
-    /// Whether a write of this idempotency key had put these rows into the table before, so that none were added now.
+    /// Whether a write of this idempotency key had loaded these files before, so that none were added now. That may
+    /// have been this very run, when it lost the answer to its statement and had to send it again.
     pub already_applied: bool,
     /// The staging directory, when files in it could not be removed.
     pub staging_left: Option<String>,
@@ -96,7 +98,7 @@ impl<'a> Write<'a> {
         }
     }
 
-    /// Rows a part (a Parquet file): 10,000 unless set. A rerun under the same idempotency key must use the same.
+    /// Rows a part (a Parquet file): 10,000 unless set. A part ends earlier when its rows take 128 MiB. A rerun under the same idempotency key must use the same.
     pub fn batch_size(mut self, rows: usize) -> Self {
         self.pace.batch_size = rows;
         self
@@ -134,8 +136,8 @@ impl<'a> Write<'a> {
     /// Before anything is staged: [`DeltaError::TableNotFound`], [`DeltaError::UnknownColumn`],
     /// [`DeltaError::UnsupportedType`] and the like. While it is: [`DeltaError::Encode`], [`DeltaError::Input`],
     /// [`DeltaError::Upload`], [`DeltaError::StorageFull`]; what was staged is removed. From the commit:
-    /// [`DeltaError::Sql`], [`DeltaError::IdempotencyKeyReused`], and [`DeltaError::OutcomeUnknown`] when no answer
-    /// says whether it took effect.
+    /// [`DeltaError::Sql`], [`DeltaError::IdempotencyKeyReused`], [`DeltaError::StagingChanged`],
+    /// [`DeltaError::RowCountMismatch`], and [`DeltaError::OutcomeUnknown`] when no answer says whether it took effect.
     pub async fn send(self) -> Result<WriteResult> {
         let table = self.table.get()?.clone();
         self.pace.check()?;
@@ -165,8 +167,8 @@ impl<'a> Write<'a> {
         let schema = lookup::table_schema(remote, table).await?;
         let volume = staging_volume(self.volume.as_ref(), table)?;
         let stage = Stage::new(remote, volume, write_id, &self.pace, &self.reporter);
-        let Prepared { batches, schema, casts } = self.input.for_table(table, &schema).await?;
-        let staged = match stage.upload(batches, &schema).await {
+        let Prepared { batches, layout, casts } = self.input.for_table(table, &schema).await?;
+        let staged = match stage.upload(batches, &layout).await {
             Ok(staged) => staged,
             Err(error) => {
                 stage.clean().await;
@@ -176,7 +178,7 @@ impl<'a> Write<'a> {
         let write =
             Staging { remote, table, key: self.key.as_deref(), write_id, stage: &stage, staged: &staged };
         let result = write.commit(&casts).await?;
-        self.reporter.committed(result.rows_affected);
+        self.reporter.committed(staged.rows);
         Ok(result)
     }
 }
@@ -211,14 +213,20 @@ impl Staging<'_> {
             return Ok(result);
         }
         match self.load(casts).await {
-            // Its files may still be read by the statement whose answer was lost.
-            Err(error @ DeltaError::OutcomeUnknown { .. }) => Err(error),
+            // Its files may still be read by the statement whose answer was lost, or are needed to find out what is
+            // wrong.
+            Err(error @ (DeltaError::OutcomeUnknown { .. } | DeltaError::RowCountMismatch { .. })) => {
+                Err(error)
+            }
             Err(error) => {
                 self.stage.clean().await;
                 Err(error)
             }
             Ok(already_applied) => {
-                result.already_applied = already_applied;
+                if already_applied {
+                    result.already_applied = true;
+                    result.rows_affected = 0;
+                }
                 result.staging_left = self.stage.clean().await;
                 Ok(result)
             }
@@ -227,30 +235,38 @@ impl Staging<'_> {
 
     /// Answers whether the rows had been in the table already.
     async fn load(&self, casts: &[CastColumn]) -> Result<bool> {
-        // The directory of a random id is new; that of a key may hold parts of an earlier attempt with more rows.
+        // The directory of a random id is this run's own; that of a key may hold parts of an earlier attempt with more
+        // rows, and another run of the key may be at work in it.
         if self.key.is_some() {
-            self.stage.remove_stale(self.staged).await?;
+            self.stage.settle(self.staged).await?;
         }
-        let sql = copy::copy_into(self.table, self.stage.directory(), casts);
-        // COPY INTO skips files that it has loaded, so that sending it again adds nothing.
-        match commit::repeatedly(&self.remote.sql.statement(sql).idempotent()).await {
-            Outcome::Applied(result) => self.check_count(result.inserted_rows().or(result.affected_rows())),
+        let files: Vec<&str> = self.staged.files.iter().map(|(name, _)| name.as_str()).collect();
+        let sql = copy::copy_into(self.table, self.stage.directory(), &files, casts);
+        // COPY INTO skips files that it has loaded, so that sending it again adds nothing. It is sent again here and
+        // not by the client, to know afterwards whether it was.
+        match commit::repeatedly(&self.remote.sql.statement(sql)).await {
+            Outcome::Applied { result, resent } => {
+                self.check_count(result.inserted_rows().or(result.affected_rows()), resent)
+            }
             Outcome::Failed(error) => Err(error.into()),
             Outcome::Unknown(error) => Err(DeltaError::OutcomeUnknown {
                 write_id: self.write_id,
                 table: self.table.full_name(),
+                operation: "write",
+                key: self.key.map(str::to_owned),
                 source: Box::new(error),
             }),
         }
     }
 
-    fn check_count(&self, loaded: Option<u64>) -> Result<bool> {
+    fn check_count(&self, loaded: Option<u64>, resent: bool) -> Result<bool> {
         let expected = self.staged.rows;
         match (loaded, self.key) {
             (None, _) => Ok(false),
             (Some(loaded), _) if loaded == expected => Ok(false),
-            // Without a key the files were new, so that it was this write's own statement, sent twice, that loaded them.
-            (Some(0), key) => Ok(key.is_some()),
+            (Some(0), Some(_)) => Ok(true),
+            // Without a key the files were new, so that it was this run's own statement, sent twice, that loaded them.
+            (Some(0), None) if resent => Ok(false),
             (Some(loaded), Some(key)) => Err(DeltaError::IdempotencyKeyReused {
                 key: key.to_owned(),
                 table: self.table.full_name(),

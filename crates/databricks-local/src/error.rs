@@ -18,7 +18,7 @@ pub struct Position {
 }
 
 /// An error as Databricks would word it: `[CLASS] message SQLSTATE: xxxxx`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct LocalError(Box<Inner>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +96,13 @@ impl fmt::Display for LocalError {
             Some(Position { line, column }) => write!(f, " (line {line}, pos {column})"),
             None => Ok(()),
         }
+    }
+}
+
+/// As it displays: the engine keeps some errors only as the text of their `Debug`, and `error_mapping` reads it back.
+impl fmt::Debug for LocalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -62,15 +62,11 @@ fn from_datafusion(error: &DataFusionError) -> LocalError {
             storage_full(inner)
         }
         DataFusionError::Execution(text) => from_text(text),
-        other => other.source().map_or_else(|| LocalError::internal(other), from_dyn_or_text(other)),
+        other => {
+            let source = other.source().and_then(known).or_else(|| rendered(&other.to_string()));
+            source.unwrap_or_else(|| LocalError::internal(other))
+        }
     }
-}
-
-/// A source of an unknown kind still decides; without a known one the outer text is kept.
-fn from_dyn_or_text<'a>(
-    outer: &'a DataFusionError,
-) -> impl FnOnce(&'a (dyn StdError + 'static)) -> LocalError {
-    move |source| known(source).unwrap_or_else(|| LocalError::internal(outer))
 }
 
 fn from_dyn(error: &(dyn StdError + 'static)) -> LocalError {
@@ -241,15 +237,42 @@ fn cannot_read_file(text: &str) -> LocalError {
 
 /// A row that breaks NOT NULL or a CHECK constraint. The engine says that rows broke a rule, not which one.
 fn constraint_violated(message: &str) -> LocalError {
+    if let Some(ours) = rendered(message) {
+        return ours;
+    }
     if message.contains("null") || message.contains("NULL") || message.contains("failed validation check") {
         return LocalError::new("DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "23502", sentence(message));
     }
     LocalError::new("DELTA_VIOLATE_CONSTRAINT_WITH_VALUES", "23001", sentence(message))
 }
 
+/// An error of this crate that the engine turned to text on its way: `.. [CLASS] message SQLSTATE: xxxxx ..`.
+fn rendered(text: &str) -> Option<LocalError> {
+    let is_class = |class: &str| {
+        class.starts_with(|c: char| c.is_ascii_uppercase())
+            && class.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | '.'))
+    };
+    for (start, _) in text.match_indices('[') {
+        let Some((class, rest)) = text.get(start + 1..).and_then(|rest| rest.split_once("] ")) else {
+            continue;
+        };
+        let Some((message, rest)) = rest.split_once(" SQLSTATE: ").filter(|_| is_class(class)) else {
+            continue;
+        };
+        let state = rest.get(..5).filter(|state| state.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        if let Some(state) = state {
+            return Some(LocalError::new(class, state, message));
+        }
+    }
+    None
+}
+
 /// Errors that the engine gives as text only, by the words it uses for them.
 fn from_text(text: &str) -> LocalError {
     const MERGE_TWICE: &str = "matched a target row with multiple source rows";
+    if let Some(ours) = rendered(text) {
+        return ours;
+    }
     let lower = text.to_ascii_lowercase();
     if text.contains(MERGE_TWICE) {
         return merge_matched_twice();
@@ -298,6 +321,17 @@ mod tests {
         let wrapped =
             DataFusionError::Context("writing".into(), Box::new(DataFusionError::External(Box::new(inner))));
         assert_eq!(LocalError::from(wrapped), ours);
+    }
+
+    #[test]
+    fn an_error_of_ours_that_became_text_is_read_back() {
+        let ours = LocalError::cast_overflow("[2147483648]", "BIGINT", "INT");
+        for text in [format!("Generic error: {ours}"), format!("[a] [B c] External error: {ours}\nat x")] {
+            assert_eq!(LocalError::from(DeltaTableError::Generic(text.clone())), ours);
+            assert_eq!(LocalError::from(DataFusionError::Execution(text)), ours);
+        }
+        let foreign = LocalError::from(DataFusionError::Execution("[X] no state SQLSTATE: 1".into()));
+        assert_eq!(foreign.class(), "INTERNAL_ERROR");
     }
 
     #[test]

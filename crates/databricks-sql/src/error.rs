@@ -106,11 +106,12 @@ pub enum SqlError {
 
     /// The statement was accepted, and a later call about it or its result failed. It may run on, or have ended either
     /// way: [`SqlClient::attach`](crate::SqlClient::attach) with its id finds out.
-    #[error("statement {statement_id} was accepted, but what became of it could not be read: {source}")]
+    #[error("statement {statement_id} was accepted, but a later call about it or its result failed")]
     Unsettled {
         /// The statement.
         statement_id: StatementId,
         /// The call that failed.
+        #[source]
         source: databricks_transport::Error,
     },
 
@@ -177,7 +178,9 @@ impl SqlError {
     pub fn sql_state(&self) -> Option<&str> {
         match self {
             Self::StatementFailed { sql_state, .. } => sql_state.as_deref(),
-            Self::Transport(error) | Self::Unsettled { source: error, .. } => error_text::sql_state(&error.api_error()?.message),
+            Self::Transport(error) | Self::Unsettled { source: error, .. } => {
+                error_text::sql_state(&error.api_error()?.message)
+            }
             _ => None,
         }
     }
@@ -186,7 +189,9 @@ impl SqlError {
     pub fn error_class(&self) -> Option<&str> {
         match self {
             Self::StatementFailed { error_class, .. } => error_class.as_deref(),
-            Self::Transport(error) | Self::Unsettled { source: error, .. } => error_text::error_class(&error.api_error()?.message),
+            Self::Transport(error) | Self::Unsettled { source: error, .. } => {
+                error_text::error_class(&error.api_error()?.message)
+            }
             _ => None,
         }
     }
@@ -284,7 +289,8 @@ mod tests {
     #[test]
     fn failed_call_is_retryable_only_when_it_did_nothing() {
         let call = |ambiguous| {
-            let error = databricks_transport::Error::new(databricks_transport::ErrorKind::Unavailable, "reset");
+            let error =
+                databricks_transport::Error::new(databricks_transport::ErrorKind::Unavailable, "reset");
             SqlError::from(error.with_ambiguous(ambiguous))
         };
         assert!(call(false).is_retryable() && !call(false).is_ambiguous());

@@ -133,10 +133,7 @@ async fn poll(api: &Api, id: &StatementId) -> Result<StatementResponse> {
 /// Refusals that another answer may follow: of a token that is being replaced, of a server that does not know the
 /// statement yet, of a proxy in between.
 fn may_change(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Auth | ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::Decode
-    )
+    matches!(kind, ErrorKind::Auth | ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::Decode)
 }
 
 async fn time_is_up(api: &Api, id: StatementId, deadline: Deadline) -> SqlError {

@@ -120,6 +120,15 @@ impl StatementRequest {
     }
 }
 
+/// `null` where a default is meant: servers write either.
+fn or_default<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct StatementResponse {
     pub(crate) statement_id: StatementId,
@@ -141,21 +150,21 @@ pub(crate) struct Status {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct ServiceError {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) error_code: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) message: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Manifest {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) schema: Schema,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) chunks: Vec<ChunkInfo>,
     #[serde(default)]
     pub(crate) total_row_count: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) truncated: bool,
     #[serde(default)]
     pub(crate) result_compression: Option<String>,
@@ -163,15 +172,15 @@ pub(crate) struct Manifest {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Schema {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) columns: Vec<ColumnInfo>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct ColumnInfo {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) position: u32,
     #[serde(default)]
     pub(crate) type_name: Option<String>,
@@ -183,7 +192,7 @@ pub(crate) struct ColumnInfo {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct ChunkInfo {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) chunk_index: u64,
     /// The size in bytes once decoded.
     #[serde(default)]
@@ -193,7 +202,7 @@ pub(crate) struct ChunkInfo {
 /// One or more chunks of a result: the `result` of a statement, or the answer to a call for a chunk.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct ResultPage {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) chunk_index: u64,
     #[serde(default)]
     pub(crate) row_count: Option<u64>,
@@ -227,7 +236,7 @@ pub(crate) struct Link {
     pub(crate) expiration: Option<String>,
     #[serde(default)]
     pub(crate) http_headers: Option<BTreeMap<String, String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) chunk_index: u64,
     #[serde(default)]
     pub(crate) row_count: Option<u64>,
@@ -301,6 +310,22 @@ mod tests {
             assert!(message.contains(text), "{message}");
         }
         request(Delivery::Inline).check().unwrap();
+    }
+
+    #[test]
+    fn null_stands_for_a_field_that_is_left_out() {
+        let answer: StatementResponse = serde_json::from_str(
+            r#"{"statement_id":"s1","status":{"state":"FAILED","error":{"error_code":null,"message":null},"sql_state":null},
+                "manifest":{"schema":null,"chunks":null,"total_row_count":null,"truncated":null},
+                "result":{"chunk_index":null,"data_array":null,"external_links":[{"external_link":"x","chunk_index":null}]}}"#,
+        )
+        .unwrap();
+        assert_eq!(answer.status.error.unwrap().error_code, "");
+        assert!(!answer.manifest.unwrap().truncated);
+        let columns: Schema = serde_json::from_str(r#"{"columns":[{"name":null,"position":null}]}"#).unwrap();
+        assert_eq!(columns.columns[0].position, 0);
+        assert!(serde_json::from_str::<Schema>(r#"{"columns":null}"#).unwrap().columns.is_empty());
+        assert_eq!(serde_json::from_str::<ChunkInfo>(r#"{"chunk_index":null}"#).unwrap().chunk_index, 0);
     }
 
     #[test]

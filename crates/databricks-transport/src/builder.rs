@@ -109,11 +109,12 @@ fn api_stack(
 }
 
 /// The stack of presigned storage links: no credential, no quota of the workspace, and none of the user's layers,
-/// so that nothing meant for the workspace reaches a storage host.
+/// so that nothing meant for the workspace reaches a storage host. The link is a credential too: no part of it, and
+/// nothing that may repeat it, is kept or logged.
 fn link_stack(config: &DatabricksConfig, leaf: HttpService) -> HttpService {
-    let attempt = Answer::new(Inactivity::new(TraceAttempt::new(leaf), config.timeout()));
+    let attempt = Answer::of_storage(Inactivity::new(TraceAttempt::new(leaf), config.timeout()));
     let call = Deadline::new(Retry::new(attempt, config.retry().clone(), Jitter::full()));
-    HttpService::new(TraceCall::new(call))
+    HttpService::new(TraceCall::of_links(call))
 }
 
 /// The first layer ends up outermost.

@@ -70,7 +70,8 @@ impl Client {
     /// Sends a request and reads its answer as JSON. An empty body stands for `null` or `{}`, and `{}` for `()`.
     ///
     /// # Errors
-    /// As [`send`](Client::send), and [`ErrorKind::Decode`] when the answer is not the JSON that is expected.
+    /// As [`send`](Client::send), and [`ErrorKind::Decode`] when the answer is not the JSON that is expected. A good
+    /// answer that cannot be read leaves a request that changes something [ambiguous](Error::is_ambiguous).
     pub async fn call<T: DeserializeOwned>(
         &self,
         operation: Operation,
@@ -79,15 +80,18 @@ impl Client {
         let mut request = self.addressed(request)?;
         request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         request.extensions_mut().insert(ReadWhole(LARGEST_JSON));
+        let changes = !request.method().is_safe();
         let (head, body) = self.run_signed(operation, request).await?.into_parts();
-        let body = body.collect(LARGEST_JSON).await?;
-        decode(&body).map_err(|error| {
-            let error = undecodable(&head.headers, error);
+        // The server did what was asked: only its words about it cannot be read.
+        let unreadable = |error: Error| {
+            let error = error.with_ambiguous(changes);
             match head.extensions.get::<Arc<CallState>>() {
                 Some(state) => error.with_call(CallSummary { ambiguous: false, ..state.summary(&operation) }),
                 None => error,
             }
-        })
+        };
+        let body = body.collect(LARGEST_JSON).await.map_err(unreadable)?;
+        decode(&body).map_err(|error| unreadable(undecodable(&head.headers, error)))
     }
 
     /// Follows a presigned storage link, an absolute URI, on a stack without a credential: an `Authorization` header

@@ -8,7 +8,8 @@ use std::time::Duration;
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::{Client as HyperClient, Error as HyperError, connect::HttpConnector};
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::client::legacy::{Client as HyperClient, Error as HyperError};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
@@ -23,6 +24,10 @@ use crate::service::{BoxError, HttpFuture};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection is closed before load balancers do it.
 const IDLE: Duration = Duration::from_secs(50);
+/// How often a connection of HTTP/2 is asked whether it lives, and how long it may be silent about that. One that died
+/// without a word would else swallow every call that is put on it, each up to its timeout.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Connector = tower::util::BoxCloneSyncService<Uri, Connection, BoxError>;
@@ -91,11 +96,14 @@ fn target(uri: &Uri) -> String {
     format!("{scheme}://{}", host.rsplit('@').next().unwrap_or_default())
 }
 
-fn network(connector: Connector) -> Network {
+fn network<C: Connect + Clone>(connector: C) -> HyperClient<C, Body> {
     HyperClient::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
+        .http2_keep_alive_while_idle(true)
         .build(connector)
 }
 
@@ -182,6 +190,65 @@ fn body_error(error: &HyperError) -> Option<(ErrorKind, String)> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use hyper::rt::{Read, ReadBufCursor, Write};
+    use hyper_util::client::legacy::connect::{Connected, Connection};
+    use std::pin::Pin;
+    use tokio::io::DuplexStream;
+    use tokio::time::Instant;
+
+    /// A connection on which HTTP/2 is agreed.
+    struct Http2(TokioIo<DuplexStream>);
+
+    impl Connection for Http2 {
+        fn connected(&self) -> Connected {
+            Connected::new().negotiated_h2()
+        }
+    }
+
+    impl Read for Http2 {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffer: ReadBufCursor<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(cx, buffer)
+        }
+    }
+
+    impl Write for Http2 {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            data: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(cx, data)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(cx)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_of_http2_that_died_without_a_word_is_noticed() {
+        let (ours, _silent) = tokio::io::duplex(1 << 20);
+        let ours = Arc::new(std::sync::Mutex::new(Some(ours)));
+        let connector = tower::service_fn(move |_: Uri| {
+            let ours = ours.lock().unwrap().take();
+            futures::future::ready(
+                ours.map(|ours| Http2(TokioIo::new(ours))).ok_or(io::Error::other("connected twice")),
+            )
+        });
+        let start = Instant::now();
+        let request = Request::get("http://h.invalid/x").body(Body::empty()).unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(600), network(connector).request(request));
+        answer.await.expect("the call hangs").unwrap_err();
+        assert!(start.elapsed() <= PING_INTERVAL + PING_TIMEOUT + Duration::from_secs(1));
+    }
 
     #[test]
     fn the_target_of_a_message_has_no_path_query_or_password() {

@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use crate::client::DeltaClient;
 use crate::error::{BoxError, DeltaError, Result};
-use crate::input::{Input, literal_casts};
+use crate::input::{Input, check_rows, literal_casts};
 use crate::names::{IntoTableName, Target};
 use crate::rows::{Names, Rows};
 use crate::stage::{self, Pace};
@@ -354,6 +354,7 @@ fn written_out(rows: &dyn Rows, schema: &TableSchema) -> Result<Option<String>> 
     rows.collect_names(0..rows.len(), &mut names)?;
     let names = names.into_vec();
     let Some(values) = literals(rows, &names)? else { return Ok(None) };
+    check_rows(rows, &names, schema)?;
     let casts = literal_casts(&names, schema, &values)?;
     Ok(Some(values_source(&names, &values, &casts)))
 }

@@ -38,11 +38,11 @@ impl Job {
     }
 
     async fn merge_staged(&self, target: &TableName, rows: Prepared<'_>) -> Result<MergeResult> {
-        let Prepared { batches, schema, casts } = rows;
+        let Prepared { batches, layout, casts } = rows;
         let reporter = Reporter::default();
         let volume = staging_volume(self.volume.as_ref(), target)?;
         let stage = Stage::new(self.client.remote()?, volume, self.write_id, &self.pace, &reporter);
-        let merged = match stage.upload(batches, &schema).await {
+        let merged = match stage.upload(batches, &layout).await {
             Ok(staged) if staged.parts == 0 => return self.merge_nothing(),
             Ok(_) => self.merge(target, &staged_source(stage.directory(), &casts)).await,
             Err(error) => Err(error),
@@ -68,11 +68,13 @@ impl Job {
         let remote = self.client.remote()?;
         let sql = self.plan.to_sql(target, source);
         match commit::once(&remote.sql.statement(sql)).await {
-            Outcome::Applied(result) => Ok(MergeResult::of(&result)),
+            Outcome::Applied { result, .. } => Ok(MergeResult::of(&result)),
             Outcome::Failed(error) => Err(error.into()),
             Outcome::Unknown(error) => Err(DeltaError::OutcomeUnknown {
                 write_id: self.write_id,
                 table: target.full_name(),
+                operation: "merge",
+                key: None,
                 source: Box::new(error),
             }),
         }

@@ -1,11 +1,12 @@
 //! Staging: the parts of a write as Parquet files in a volume, where one statement finds them.
 
-pub(crate) mod parts;
+pub(crate) mod layout;
+mod parts;
+mod sizes;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use databricks_schema::TableName;
 use databricks_transport::ErrorKind;
@@ -19,10 +20,14 @@ use crate::files::DirectoryEntry;
 use crate::progress::Reporter;
 use crate::statement::ddl;
 use crate::write_id::WriteId;
-use parts::Part;
+use layout::Layout;
+use parts::{Limits, Part};
 
 /// Rows a part unless the caller says otherwise.
 pub(crate) const DEFAULT_BATCH_SIZE: usize = 10_000;
+/// Bytes of rows in memory at which a part ends before it has all its rows. Part of what makes a rerun name the same
+/// files: it never changes.
+const PART_BYTES: u64 = 128 << 20;
 /// Parts in work at once unless the caller says otherwise.
 pub(crate) const DEFAULT_CONCURRENCY: usize = 4;
 /// The staging volume's name unless the caller says otherwise.
@@ -74,6 +79,15 @@ pub(crate) struct Staged {
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
     pub(crate) parts: u64,
+    /// The parts' names and lengths in bytes, in the order of the rows.
+    pub(crate) files: Vec<(String, u64)>,
+}
+
+/// A part that was staged.
+struct StagedPart {
+    index: usize,
+    rows: u64,
+    bytes: u64,
 }
 
 /// The directory of a write's files: a function of the volume and the write alone.
@@ -116,22 +130,24 @@ impl<'a> Stage<'a> {
     pub(crate) async fn upload(
         &self,
         batches: BoxStream<'_, Result<RecordBatch>>,
-        schema: &SchemaRef,
+        layout: &Layout,
     ) -> Result<Staged> {
         let (stop, stopped) = oneshot::channel::<()>();
         let mut stop = Some(stop);
-        let parts = parts::parts(batches, self.batch_size).take_until(stopped).enumerate().boxed();
+        let parts = parts::parts(batches, self.limits()).take_until(stopped).enumerate().boxed();
         let mut uploads = parts
-            .map(|(index, part)| self.stage_part(index, part, schema).boxed())
+            .map(|(index, part)| self.stage_part(index, part, layout).boxed())
             .buffer_unordered(self.concurrency);
         let mut staged = Staged::default();
+        let mut lengths = BTreeMap::new();
         let mut failure = None;
         while let Some(part) = uploads.next().await {
             match part {
-                Ok((rows, bytes)) => {
-                    staged.rows += rows;
-                    staged.bytes += bytes;
+                Ok(part) => {
+                    staged.rows += part.rows;
+                    staged.bytes += part.bytes;
                     staged.parts += 1;
+                    lengths.insert(part.index, part.bytes);
                 }
                 Err(error) => {
                     failure.get_or_insert(error);
@@ -139,21 +155,26 @@ impl<'a> Stage<'a> {
                 }
             }
         }
+        staged.files = lengths.into_iter().map(|(index, bytes)| (part_name(index), bytes)).collect();
         failure.map_or(Ok(staged), Err)
     }
 
-    async fn stage_part(&self, index: usize, part: Result<Part>, schema: &SchemaRef) -> Result<(u64, u64)> {
+    fn limits(&self) -> Limits {
+        Limits { rows: self.batch_size, bytes: PART_BYTES }
+    }
+
+    async fn stage_part(&self, index: usize, part: Result<Part>, layout: &Layout) -> Result<StagedPart> {
         let part = part?;
         let rows = parts::row_count(&part);
-        let schema = SchemaRef::clone(schema);
-        let encoding = tokio::task::spawn_blocking(move || parts::encode(&part, &schema));
+        let layout = layout.clone();
+        let encoding = tokio::task::spawn_blocking(move || parts::encode(&part, &layout));
         let file = encoding.await.map_err(DeltaError::data)??;
         let bytes = file.len() as u64;
         self.reporter.encoded(rows, bytes);
         let path = format!("{}/{}", self.directory, part_name(index));
         self.put(&path, file).await?;
         self.reporter.uploaded(rows, bytes);
-        Ok((rows, bytes))
+        Ok(StagedPart { index, rows, bytes })
     }
 
     /// Uploads a file; makes the volume first when the server says that it is missing.
@@ -181,12 +202,31 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Deletes files that an earlier, longer attempt of this write left and that are not among its parts now.
-    pub(crate) async fn remove_stale(&self, staged: &Staged) -> Result<()> {
-        let parts: HashSet<String> = (0..staged.parts as usize).map(part_name).collect();
-        let stale = self.list().await?.into_iter().filter(|entry| !parts.contains(&entry.name));
-        let paths: Vec<String> = stale.filter(|entry| !entry.is_directory).map(|entry| entry.path).collect();
-        self.delete(paths).await
+    /// Makes sure that the directory holds the parts of this write and nothing else: deletes files that an earlier,
+    /// longer attempt left.
+    ///
+    /// # Errors
+    /// [`DeltaError::StagingChanged`] when a part is gone or has another length: another run of the same write, which
+    /// shares the directory, has removed or replaced it.
+    pub(crate) async fn settle(&self, staged: &Staged) -> Result<()> {
+        let mut missing: HashMap<&str, u64> =
+            staged.files.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+        let mut stale = Vec::new();
+        for entry in self.list().await?.into_iter().filter(|entry| !entry.is_directory) {
+            // The server may leave `name` out.
+            let name = entry.path.rsplit('/').next().unwrap_or_default();
+            match missing.get(name) {
+                Some(bytes) if entry.file_size.is_none_or(|size| size == *bytes) => {
+                    missing.remove(name);
+                }
+                Some(_) => {}
+                None => stale.push(entry.path),
+            }
+        }
+        if let Some(name) = missing.into_keys().min() {
+            return Err(DeltaError::StagingChanged { path: format!("{}/{name}", self.directory) });
+        }
+        self.delete(stale).await
     }
 
     /// Removes all that was staged. Answers the directory when something is left in it.

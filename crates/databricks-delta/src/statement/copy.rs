@@ -4,13 +4,30 @@ use databricks_schema::{TableName, quote};
 
 use super::cast::CastColumn;
 
-/// Loads every file of the directory into the table's named columns, as one commit.
-pub(crate) fn copy_into(table: &TableName, directory: &str, columns: &[CastColumn]) -> String {
+/// The most files that FILES may name.
+const MOST_FILES: usize = 1_000;
+
+/// Loads the files of the directory into the table's named columns, as one commit.
+///
+/// The files are named, so that the statement fails when one of them is gone. When they are more than may be named,
+/// all files of the directory are loaded.
+pub(crate) fn copy_into(
+    table: &TableName,
+    directory: &str,
+    files: &[&str],
+    columns: &[CastColumn],
+) -> String {
     let targets =
         quote::column_list(&columns.iter().map(|column| column.target.as_str()).collect::<Vec<_>>());
     let casts = columns.iter().map(CastColumn::to_sql).collect::<Vec<_>>().join(", ");
     let source = quote::string(&format!("{directory}/"));
-    format!("COPY INTO {table} ({targets})\nFROM (SELECT {casts} FROM {source})\nFILEFORMAT = PARQUET")
+    let mut sql =
+        format!("COPY INTO {table} ({targets})\nFROM (SELECT {casts} FROM {source})\nFILEFORMAT = PARQUET");
+    if (1..=MOST_FILES).contains(&files.len()) {
+        let files: Vec<String> = files.iter().map(|file| quote::string(file)).collect();
+        sql.push_str(&format!("\nFILES = ({})", files.join(", ")));
+    }
+    sql
 }
 
 #[cfg(test)]
@@ -30,6 +47,16 @@ mod tests {
             CastColumn::new("doc", "doc", &DataType::Variant, true).unwrap(),
         ];
         let directory = "/Volumes/main/weather/_staging/it's/5b3";
-        insta::assert_snapshot!(copy_into(&table, directory, &columns));
+        let files = ["part-00000.parquet", "it's.parquet"];
+        insta::assert_snapshot!(copy_into(&table, directory, &files, &columns));
+    }
+
+    #[test]
+    fn more_files_than_may_be_named_are_those_of_the_directory() {
+        let table = TableName::new("main", "weather", "days").unwrap();
+        let columns = [CastColumn::plain("id")];
+        let sql = |count| copy_into(&table, "/Volumes/a/b/c/d", &vec!["x"; count], &columns);
+        assert!(sql(1_000).contains("\nFILES = ('x', 'x'"));
+        assert!(!sql(1_001).contains("FILES ="));
     }
 }

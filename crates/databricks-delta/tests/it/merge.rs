@@ -190,3 +190,29 @@ async fn a_merge_that_is_refused_before_it_runs_is_a_plain_error() {
     let error = merge.execute().await.unwrap_err();
     assert!(matches!(error, DeltaError::Sql(_)) && !error.is_ambiguous(), "{error:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn few_rows_are_refused_for_the_same_values_as_many() {
+    let world = World::new();
+    for count in [2, 301] {
+        let mut rows: Vec<_> = (0..count).map(|id| serde_json::json!({"id": id, "wind": 1.5})).collect();
+        rows[1]["id"] = serde_json::json!(1.5);
+        let merge = world.delta.merge("days").using_values(&rows).on_keys(&["id"]).when_matched_delete();
+        let error = merge.execute().await.unwrap_err();
+        assert!(matches!(&error, DeltaError::Encode { message, .. } if message.contains("id")), "{error:?}");
+    }
+    assert_eq!(world.sent("MERGE"), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_after_the_commit_is_not_taken_for_none() {
+    let world = World::new();
+    world.engine.on_containing("MERGE").fail("DELTA_POST_COMMIT_HOOK_FAILED", "2DKD0", "Committed, but.");
+    let rows = days(301);
+    let merge = world.delta.merge("days").using_values(&rows).on_keys(&["id"]).when_matched_delete();
+    let error = merge.execute().await.unwrap_err();
+    assert!(matches!(&error, DeltaError::OutcomeUnknown { operation: "merge", key: None, .. }), "{error:?}");
+    assert!(error.to_string().contains("do not run the merge again before DESCRIBE HISTORY"), "{error}");
+    assert_eq!(world.sent("MERGE").len(), 1);
+    assert!(world.left() > 0);
+}

@@ -7,7 +7,7 @@ use arrow::array::{Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 use databricks_delta::{DeltaError, WriteEvent};
-use databricks_testkit::{Fault, FaultRule};
+use databricks_testkit::{Fault, FaultRule, VolumePath, VolumeStore};
 use futures::stream;
 use http::{Method, StatusCode};
 
@@ -181,7 +181,7 @@ async fn a_rerun_with_its_key_names_the_same_files_and_adds_nothing() {
     let run = || world.delta.write_batch("days", &rows).batch_size(10).idempotency_key("load 7").send();
     let (first, second) = (run().await.unwrap(), run().await.unwrap());
     assert!(!first.already_applied && second.already_applied);
-    assert_eq!((second.rows_affected, second.write_id), (25, first.write_id));
+    assert_eq!((first.rows_affected, second.rows_affected, second.write_id), (25, 0, first.write_id));
     let puts = world.requests(Method::PUT, FILES);
     let (mut one, mut two) = (puts[..puts.len() - 3].to_vec(), puts[puts.len() - 3..].to_vec());
     one.sort();
@@ -350,4 +350,61 @@ async fn text_batches_are_cast_to_the_tables_types() {
         copy.contains("CAST(`price` AS DECIMAL(10,2)) AS `price`, CAST(`day` AS DATE) AS `day`"),
         "{copy}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_loaded_is_no_success_of_a_new_write() {
+    let world = World::new();
+    world.engine.on_containing("COPY INTO").affected(0);
+    let error = world.delta.write_batch("days", &days(25)).send().await.unwrap_err();
+    assert!(matches!(error, DeltaError::RowCountMismatch { expected: 25, actual: 0, .. }), "{error:?}");
+    assert_eq!(world.sent("COPY INTO").len(), 1);
+    assert!(world.left() > 0, "what was staged is kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_another_run_of_the_key_removes_ends_the_write() {
+    let world = World::new();
+    world.engine.on_containing("COPY INTO").affected(25);
+    let rows = days(25);
+    let write = || world.delta.write_batch("days", &rows).batch_size(10).idempotency_key("k");
+    let write_id = write().send().await.unwrap().write_id;
+    let part = format!("/Volumes/main/default/_staging/{write_id}/part-00000.parquet");
+    let (volumes, gone) = (world.volumes.clone(), VolumePath::parse(&part).unwrap());
+    let error = write()
+        .progress(move |step| {
+            if step.parts_uploaded == 3 && step.rows_committed == 0 {
+                futures::executor::block_on(volumes.delete(gone.clone())).unwrap();
+            }
+        })
+        .send()
+        .await
+        .unwrap_err();
+    assert!(matches!(&error, DeltaError::StagingChanged { path } if *path == part), "{error:?}");
+    assert!(error.is_retryable() && !error.is_ambiguous());
+    assert_eq!((world.sent("COPY INTO").len(), world.left()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_the_server_does_not_explain_is_settled_by_sending_it_again() {
+    let world = World::new();
+    world.engine.on_containing("COPY INTO").times(1).fail(
+        "DELTA_POST_COMMIT_HOOK_FAILED",
+        "2DKD0",
+        "Committed, but.",
+    );
+    world.engine.on_containing("COPY INTO").affected(0);
+    let written = world.delta.write_batch("days", &days(25)).send().await.unwrap();
+    assert_eq!((written.rows_affected, written.already_applied), (25, false));
+    assert_eq!((world.sent("COPY INTO").len(), world.left()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_of_another_type_than_its_schema_says_is_refused() {
+    let world = World::new();
+    let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]));
+    let texts = RecordBatch::try_from_iter([("id", Arc::new(StringArray::from(vec!["x"])) as _)]);
+    let error = world.delta.write_batches("days", schema, stream::iter([texts])).send().await.unwrap_err();
+    assert!(matches!(&error, DeltaError::InvalidData { message } if message.contains("`id`")), "{error:?}");
+    assert_eq!((world.sent("COPY INTO").len(), world.left()), (0, 0));
 }

@@ -1,7 +1,7 @@
 //! Commits of our own: what INSERT, COPY INTO and CREATE TABLE write to the log.
 //!
-//! The commit phase runs in a task that outlives the statement: a cancelled statement has committed or it has not,
-//! and its table's lock is held until that is settled.
+//! The commit phase, here and in delta-rs' builders, runs in a task that outlives the statement: a cancelled
+//! statement has committed or it has not, and its table's lock is held until that is settled.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -3,7 +3,10 @@
 //! The commit holds one `txn` action per file, under an application id made of the file's path. "Loaded already" is
 //! therefore as atomic as the rows themselves, and any number of statements may ask for the same files.
 
-use databricks_testkit::EngineResult;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use databricks_testkit::{EngineResult, VolumePath};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, UNNAMED_TABLE};
 use deltalake::DeltaTable;
@@ -22,6 +25,8 @@ use crate::error::{LocalError, Result};
 use crate::parse::CopyInto;
 use crate::query;
 
+/// The class of the error for a path at which nothing is.
+const PATH_NOT_FOUND: &str = "PATH_NOT_FOUND";
 /// Log lookups at the same time.
 const LOOKUPS_AT_ONCE: usize = 8;
 
@@ -32,8 +37,13 @@ impl Statement {
         let guard = self.lock(&path).await;
         let table = self.open(&path).await?;
         let target = Target::of(&table)?;
-        let found = source_files(self, &copy).await?;
+        let Sources { found, missing } = source_files(self, &copy).await?;
         let new = if force { found } else { not_loaded(&table, found).await? };
+        // A named file that was loaded before may have been removed since; any other must be there.
+        let lacking = if force { missing } else { not_loaded(&table, missing).await? };
+        if let Some(file) = lacking.first() {
+            return Err(files::path_not_found(&file.path.to_string()));
+        }
         if new.is_empty() {
             return loaded(self, 0).await;
         }
@@ -109,8 +119,17 @@ async fn unless_loaded(table: DeltaTable, file: DataFile) -> Result<Option<DataF
     Ok(version.is_none().then_some(file))
 }
 
+/// What a statement names.
+#[derive(Default)]
+struct Sources {
+    /// The files that are there.
+    found: Vec<DataFile>,
+    /// Those that FILES names and that are not.
+    missing: Vec<DataFile>,
+}
+
 /// The files the statement names, by path, FILES and PATTERN.
-async fn source_files(statement: &Statement, copy: &CopyInto) -> Result<Vec<DataFile>> {
+async fn source_files(statement: &Statement, copy: &CopyInto) -> Result<Sources> {
     if !copy.file_format.eq_ignore_ascii_case("parquet") {
         return Err(LocalError::unsupported_feature(format_args!(
             "COPY INTO with FILEFORMAT = {}",
@@ -123,14 +142,27 @@ async fn source_files(statement: &Statement, copy: &CopyInto) -> Result<Vec<Data
             check_pattern(pattern)?;
             files.retain(|file| glob(pattern.as_bytes(), file.path.name().as_bytes()));
         }
-        return if files.is_empty() { Err(no_files(copy)) } else { Ok(files) };
+        return if files.is_empty() {
+            Err(no_files(copy))
+        } else {
+            Ok(Sources { found: files, missing: Vec::new() })
+        };
     }
-    let mut files = Vec::with_capacity(copy.files.len());
-    for name in &copy.files {
+    let mut sources = Sources::default();
+    // A name given twice is one file.
+    for name in copy.files.iter().collect::<BTreeSet<_>>() {
         let path = format!("{}/{name}", copy.path.trim_end_matches('/'));
-        files.extend(files::list(statement, &path).await?);
+        match files::list(statement, &path).await {
+            Ok(files) => sources.found.extend(files),
+            Err(error) if error.class() == PATH_NOT_FOUND => {
+                let plain = path.strip_prefix("dbfs:").unwrap_or(&path);
+                let Ok(path) = VolumePath::parse(plain) else { return Err(error) };
+                sources.missing.push(DataFile { path, place: PathBuf::new() });
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(files)
+    Ok(sources)
 }
 
 /// `[COPY_INTO_SOURCE_SCHEMA_INFERENCE_FAILED]`: a folder without data is a mistake, not an empty load.

@@ -2,7 +2,7 @@
 
 use databricks_testkit::EngineResult;
 use datafusion::common::DFSchema;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{LogicalPlan, lit};
 use deltalake::DeltaTable;
 use deltalake::kernel::Action;
 use deltalake::operations::write::WriteBuilder;
@@ -12,9 +12,11 @@ use sqlparser::ast;
 use tokio::sync::OwnedMutexGuard;
 
 use super::commit::{self, Draft};
-use super::projection::{self, Matching};
+use super::condition::{self, Matching};
+use super::projection;
 use super::rows::{count, counts};
 use super::statement::Statement;
+use super::stored;
 use super::write::{Target, Written, writer_properties};
 use crate::error::{LocalError, Result};
 use crate::metastore::ObjectPath;
@@ -38,7 +40,10 @@ impl Statement {
         let rows = match &insert.mode {
             InsertMode::Append => self.append(table, &target, plan, guard).await?,
             InsertMode::Overwrite => self.overwrite(table, &target, plan, guard).await?,
-            InsertMode::ReplaceWhere(predicate) => self.replace_where(table, plan, predicate, guard).await?,
+            InsertMode::ReplaceWhere(predicate) => {
+                let plan = stored::project(plan, &target.schema, &target.partitions)?;
+                self.replace_where(table, plan, predicate, guard).await?
+            }
             InsertMode::ReplaceUsing(_) => {
                 return Err(LocalError::unsupported_feature("INSERT INTO .. REPLACE USING"));
             }
@@ -123,6 +128,11 @@ impl Statement {
         let state = table.snapshot()?.snapshot().clone();
         let schema = DFSchema::try_from(state.arrow_schema().as_ref().clone())?;
         let predicate = query::plan_predicate(self, &schema, predicate, &self.parameters).await?;
+        let predicate = match condition::settle(predicate, &table)? {
+            Matching::None => lit(false),
+            Matching::All => lit(true),
+            Matching::Where(predicate) => predicate,
+        };
         let write = WriteBuilder::new(table.log_store(), Some(state))
             .with_input_plan(plan)
             .with_session_state(self.state())
@@ -130,22 +140,29 @@ impl Statement {
             .with_replace_where(predicate)
             .with_writer_properties(writer_properties())
             .with_commit_properties(commit::properties_of(&self.user));
-        let after = write.await.map_err(|error| match LocalError::from(error) {
-            error if error.class() == "DELTA_NOT_NULL_CONSTRAINT_VIOLATED" => LocalError::new(
-                "DELTA_REPLACE_WHERE_MISMATCH",
-                "44000",
-                format!(
-                    "Written data does not conform to partial table overwrite condition or constraint: {}",
-                    error.message()
-                ),
-            ),
-            error => error,
-        })?;
-        let rows = added_rows(&after).await?;
-        commit::checkpoint(&after, after.version().unwrap_or(0)).await;
-        drop(guard);
-        Ok(rows)
+        commit::in_task(async move {
+            let _only_writer = guard;
+            let after = write.await.map_err(|error| replace_where_mismatch(error.into()))?;
+            let rows = added_rows(&after).await?;
+            commit::checkpoint(&after, after.version().unwrap_or(0)).await;
+            Ok(rows)
+        })
+        .await
     }
+}
+
+/// A constraint that delta-rs finds broken is the condition of REPLACE WHERE: NOT NULL is checked before, and names
+/// its column.
+fn replace_where_mismatch(error: LocalError) -> LocalError {
+    let of_column = error.message().starts_with("NOT NULL constraint violated for column");
+    if error.class() != "DELTA_NOT_NULL_CONSTRAINT_VIOLATED" || of_column {
+        return error;
+    }
+    let message = format!(
+        "Written data does not conform to partial table overwrite condition or constraint: {}",
+        error.message()
+    );
+    LocalError::new("DELTA_REPLACE_WHERE_MISMATCH", "44000", message)
 }
 
 /// The rows that the last commit of delta-rs' write builder added.
@@ -157,7 +174,12 @@ async fn added_rows(table: &DeltaTable) -> Result<u64> {
 }
 
 /// Which column of the query fills which column of the table.
-fn matching(insert: &Insert, path: &ObjectPath, target: &Target, source: &LogicalPlan) -> Result<Matching> {
+fn matching(
+    insert: &Insert,
+    path: &ObjectPath,
+    target: &Target,
+    source: &LogicalPlan,
+) -> Result<projection::Matching> {
     let given: Vec<String> = source.schema().fields().iter().map(|field| field.name().clone()).collect();
     if insert.by_name {
         let names = || target.schema.fields().iter().map(|field| field.name());

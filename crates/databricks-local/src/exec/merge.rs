@@ -18,6 +18,7 @@ use super::commit;
 use super::projection;
 use super::rows::{count, counts};
 use super::statement::Statement;
+use super::stored::stored;
 use super::write::{Target, writer_properties};
 use crate::error::{LocalError, Result};
 use crate::parse::{AssignedValue, Assignment, Merge, MergeAction, MergeClause, MergeKind, Name};
@@ -38,13 +39,17 @@ impl Statement {
         let path = self.object(&merge.target)?;
         let guard = self.lock(&path).await;
         let table = self.open(&path).await?;
-        let columns = Target::of(&table)?.schema;
+        let target = Target::of(&table)?;
         let source = DataFrame::new(self.context.state(), self.plan(&merge.source).await?);
-        let sides = Sides::new(self, &merge, columns, source.schema())?;
+        let sides = Sides::new(self, &merge, target, source.schema())?;
         let builder = self.merge_builder(&merge, &sides, table, source).await?;
-        let (after, metrics) = builder.await.map_err(LocalError::from)?;
-        commit::checkpoint(&after, after.version().unwrap_or(0)).await;
-        drop(guard);
+        let metrics = commit::in_task(async move {
+            let _only_writer = guard;
+            let (after, metrics) = builder.await?;
+            commit::checkpoint(&after, after.version().unwrap_or(0)).await;
+            Ok(metrics)
+        })
+        .await?;
         let (updated, deleted, inserted) = (
             count(metrics.num_target_rows_updated),
             count(metrics.num_target_rows_deleted),
@@ -165,7 +170,7 @@ impl Statement {
                 );
                 return Err(LocalError::new("DUPLICATE_ASSIGNMENTS", "42701", message));
             }
-            set.push((column, sides.rename(value)?));
+            set.push((column, sides.stored(index, value)?));
         }
         Ok(set)
     }
@@ -200,6 +205,7 @@ impl Statement {
 /// The two sides of a merge: how the statement may name their columns, and how the builder does.
 struct Sides {
     columns: SchemaRef,
+    partitions: Vec<String>,
     target_name: TableReference,
     source_name: TableReference,
     target: DFSchema,
@@ -208,14 +214,15 @@ struct Sides {
 }
 
 impl Sides {
-    fn new(statement: &Statement, merge: &Merge, columns: SchemaRef, source: &DFSchema) -> Result<Self> {
+    fn new(statement: &Statement, merge: &Merge, target: Target, source: &DFSchema) -> Result<Self> {
+        let Target { schema: columns, partitions, .. } = target;
         let target_name = side_name(statement, merge.target_alias.as_deref(), Some(&merge.target), TARGET)?;
         let source_name =
             side_name(statement, merge.source_alias.as_deref(), merge.source_name.as_ref(), SOURCE)?;
         let target = DFSchema::try_from_qualified_schema(target_name.clone(), columns.as_ref())?;
         let source = DFSchema::try_from_qualified_schema(source_name.clone(), source.as_arrow())?;
         let both = target.join(&source).map_err(LocalError::from)?;
-        Ok(Self { columns, target_name, source_name, target, source, both })
+        Ok(Self { columns, partitions, target_name, source_name, target, source, both })
     }
 
     /// What a clause of this kind may name.
@@ -254,7 +261,7 @@ impl Sides {
             let value = Expr::Column(Column::new(Some(self.source_name.clone()), name));
             let from = value.get_type(scope)?;
             let value = query::assign(value, &from, field.data_type(), field.name())?;
-            set.push((self.target_column(index), self.rename(value)?));
+            set.push((self.target_column(index), self.stored(index, value)?));
         }
         Ok(set)
     }
@@ -264,10 +271,16 @@ impl Sides {
         for (index, field) in self.columns.fields().iter().enumerate() {
             let column = self.target_column(index);
             if !set.iter().any(|(other, _)| *other == column) {
-                set.push((column, lit(ScalarValue::try_from(field.data_type())?)));
+                let null = lit(ScalarValue::try_from(field.data_type())?);
+                set.push((column, self.stored(index, null)?));
             }
         }
         Ok(())
+    }
+
+    /// The value as the target column takes it, with the builder's names of the two sides.
+    fn stored(&self, index: usize, value: Expr) -> Result<Expr> {
+        Ok(stored(self.rename(value)?, self.columns.field(index), &self.partitions))
     }
 
     /// The expression with the builder's names of the two sides.

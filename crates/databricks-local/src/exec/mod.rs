@@ -5,6 +5,7 @@
 
 mod alter;
 mod commit;
+mod condition;
 mod copy_into;
 mod create_table;
 mod describe;
@@ -24,6 +25,7 @@ mod restore;
 mod rows;
 mod show;
 mod statement;
+mod stored;
 mod write;
 
 pub(crate) use self::describe::catalog_text;

@@ -9,12 +9,15 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, UNNAMED_TABLE};
 use deltalake::DeltaTable;
 use sqlparser::ast;
+use tokio::sync::OwnedMutexGuard;
 
 use super::commit;
+use super::condition::{self, Matching};
 use super::merge::{assigned_column, refuse_subqueries, table_reference};
 use super::projection::bare;
 use super::rows::{count, counts};
 use super::statement::Statement;
+use super::stored::stored;
 use super::write::{Target, writer_properties};
 use crate::error::{LocalError, Result};
 use crate::metastore::ObjectPath;
@@ -26,7 +29,7 @@ impl Statement {
         let path = self.object(&update.table)?;
         let guard = self.lock(&path).await;
         let table = self.open(&path).await?;
-        let columns = Target::of(&table)?.schema;
+        let Target { schema: columns, partitions, .. } = Target::of(&table)?;
         let (name, scope) = self.scope(&update.table, update.alias.as_deref(), &table)?;
         let mut builder = table
             .clone()
@@ -44,16 +47,21 @@ impl Statement {
                 return Err(LocalError::new("DUPLICATE_ASSIGNMENTS", "42701", message));
             }
             let value = self.assigned_value(&scope, &columns, index, &assignment.value).await?;
-            builder = builder.with_update(bare(&column), unqualified(value)?);
+            let value = stored(unqualified(value)?, columns.field(index), &partitions);
+            builder = builder.with_update(bare(&column), value);
             assigned.push(column);
         }
         if let Some(predicate) = &update.predicate {
             builder = builder.with_predicate(self.row_condition(&scope, predicate, "UPDATE").await?);
         }
-        let (after, metrics) = builder.await?;
-        commit::checkpoint(&after, after.version().unwrap_or(0)).await;
-        drop(guard);
-        counts(self, [("num_affected_rows", count(metrics.num_updated_rows))]).await
+        let updated = commit::in_task(async move {
+            let _only_writer = guard;
+            let (after, metrics) = builder.await?;
+            commit::checkpoint(&after, after.version().unwrap_or(0)).await;
+            Ok(count(metrics.num_updated_rows))
+        })
+        .await?;
+        counts(self, [("num_affected_rows", updated)]).await
     }
 
     pub(super) async fn delete(&self, delete: &Delete) -> Result<EngineResult> {
@@ -67,8 +75,7 @@ impl Statement {
             }
             None => None,
         };
-        let deleted = self.delete_rows(table, predicate).await?;
-        drop(guard);
+        let deleted = self.delete_rows(table, predicate, guard).await?;
         counts(self, [("num_affected_rows", deleted)]).await
     }
 
@@ -77,12 +84,21 @@ impl Statement {
         let path: ObjectPath = self.object(name)?;
         let guard = self.lock(&path).await;
         let table = self.open(&path).await?;
-        self.delete_rows(table, None).await?;
-        drop(guard);
+        self.delete_rows(table, None, guard).await?;
         Ok(EngineResult::default())
     }
 
-    async fn delete_rows(&self, table: DeltaTable, predicate: Option<Expr>) -> Result<u64> {
+    async fn delete_rows(
+        &self,
+        table: DeltaTable,
+        predicate: Option<Expr>,
+        guard: OwnedMutexGuard<()>,
+    ) -> Result<u64> {
+        let predicate = match predicate.map(|predicate| condition::settle(predicate, &table)).transpose()? {
+            Some(Matching::None) => return Ok(0),
+            Some(Matching::Where(predicate)) => Some(predicate),
+            Some(Matching::All) | None => None,
+        };
         let before = table.clone();
         let mut builder = table
             .delete()
@@ -92,9 +108,14 @@ impl Statement {
         if let Some(predicate) = predicate.clone() {
             builder = builder.with_predicate(predicate);
         }
-        let (after, metrics) = builder.await?;
-        commit::checkpoint(&after, after.version().unwrap_or(0)).await;
-        match metrics.num_deleted_rows {
+        let deleted = commit::in_task(async move {
+            let _only_writer = guard;
+            let (after, metrics) = builder.await?;
+            commit::checkpoint(&after, after.version().unwrap_or(0)).await;
+            Ok(metrics.num_deleted_rows)
+        })
+        .await?;
+        match deleted {
             Some(rows) => Ok(count(rows)),
             None => self.count_rows(&before, predicate).await,
         }

@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 
 use super::rows::count;
 use super::statement::Statement;
+use super::stored::without_empty;
 use crate::error::{LocalError, Result};
 
 /// Bytes after which a new data file is begun.
@@ -38,6 +39,8 @@ pub(super) struct Target {
     store: Arc<dyn ObjectStore>,
     /// The table's columns, in order; not nullable where the table says NOT NULL.
     pub(super) schema: SchemaRef,
+    /// The names of its partition columns.
+    pub(super) partitions: Vec<String>,
     config: WriterConfig,
 }
 
@@ -77,8 +80,9 @@ impl Target {
         let statistics =
             get_num_idx_cols_and_stats_columns(Some(snapshot.table_properties()), HashMap::new());
         let schema = snapshot.arrow_schema();
-        let config = config!(&schema, partition_columns, statistics);
-        Ok(Self { store: table.log_store().object_store(None), schema, config })
+        let config = config!(&schema, partition_columns.clone(), statistics);
+        let store = table.log_store().object_store(None);
+        Ok(Self { store, schema, partitions: partition_columns, config })
     }
 
     /// A table that is not there yet.
@@ -91,7 +95,8 @@ impl Target {
         let properties = properties.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
         let statistics = get_num_idx_cols_and_stats_columns(None, properties);
         let config = config!(&schema, partitions.to_vec(), statistics);
-        Self { store: table.log_store().object_store(None), schema, config }
+        let store = table.log_store().object_store(None);
+        Self { store, schema, partitions: partitions.to_vec(), config }
     }
 }
 
@@ -164,7 +169,7 @@ async fn write_stream(mut stream: SendableRecordBatchStream, target: Target) -> 
     loop {
         let step = match stream.next().await {
             None => break,
-            Some(Ok(batch)) => match conform(&batch, &target.schema) {
+            Some(Ok(batch)) => match conform(&batch, &target) {
                 Ok(batch) => writer.write(&batch).await.map(|()| batch.num_rows()).map_err(LocalError::from),
                 Err(error) => Err(error),
             },
@@ -183,11 +188,14 @@ async fn write_stream(mut stream: SendableRecordBatchStream, target: Target) -> 
     Ok(Written { files: writer.close().await?, rows })
 }
 
-/// The batch in exactly the table's schema, with NOT NULL checked.
-fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+/// The batch in exactly the table's schema, with NOT NULL checked. An empty text in a partition column is NULL.
+fn conform(batch: &RecordBatch, target: &Target) -> Result<RecordBatch> {
+    let schema = &target.schema;
     let options = CastOptions { safe: false, ..CastOptions::default() };
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(batch.num_columns());
     for (array, field) in batch.columns().iter().zip(schema.fields()) {
+        let in_path = target.partitions.contains(field.name());
+        let array = &if in_path { without_empty(array)? } else { Arc::clone(array) };
         if !field.is_nullable() && array.logical_null_count() > 0 {
             return Err(LocalError::not_null_violated(field.name()));
         }

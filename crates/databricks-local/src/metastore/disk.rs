@@ -21,11 +21,19 @@ impl Disk {
     /// Makes the folder if needed, takes its lock and throws away what an earlier process left unfinished.
     ///
     /// # Errors
-    /// `[WORKSPACE_LOCKED]` when another process owns the folder; `[IO_ERROR]` naming the path otherwise.
+    /// `[WORKSPACE_LOCKED]` when another process owns the folder, `[INVALID_PARAMETER_VALUE]` when its path holds a
+    /// `%`; `[IO_ERROR]` naming the path otherwise.
     pub(super) fn open(root: &Path) -> Result<Self> {
         fs::create_dir_all(root).map_err(|e| LocalError::io("Cannot make the workspace folder", root, &e))?;
         let root =
             root.canonicalize().map_err(|e| LocalError::io("Cannot open the workspace folder", root, &e))?;
+        if root.as_os_str().as_encoded_bytes().contains(&b'%') {
+            let message = format!(
+                "The workspace folder {} holds a '%', which the engine would read as an escape. Use a path without it.",
+                root.display()
+            );
+            return Err(LocalError::new("INVALID_PARAMETER_VALUE", "22023", message));
+        }
         let internal = root.join("metastore");
         fs::create_dir_all(&internal)
             .map_err(|e| LocalError::io("Cannot write the workspace folder", &internal, &e))?;
@@ -58,22 +66,22 @@ impl Disk {
 
     /// Where a schema's tables and volumes lie.
     pub(super) fn schema_dir(&self, path: &SchemaPath) -> PathBuf {
-        self.catalog_dir(path.catalog.as_str()).join(path.schema.as_str())
+        self.catalog_dir(path.catalog.as_str()).join(folder(path.schema.as_str()))
     }
 
     /// Where a catalog's schemas lie.
     pub(super) fn catalog_dir(&self, catalog: &str) -> PathBuf {
-        self.root.join("catalogs").join(catalog)
+        self.root.join("catalogs").join(folder(catalog))
     }
 
     /// Where a table lies.
     pub(super) fn table_dir(&self, path: &ObjectPath) -> PathBuf {
-        self.schema_dir(&path.parent).join("tables").join(path.name.as_str())
+        self.schema_dir(&path.parent).join("tables").join(folder(path.name.as_str()))
     }
 
     /// Where a volume's files lie.
     pub(super) fn volume_dir(&self, path: &ObjectPath) -> PathBuf {
-        self.schema_dir(&path.parent).join("volumes").join(path.name.as_str())
+        self.schema_dir(&path.parent).join("volumes").join(folder(path.name.as_str()))
     }
 
     /// Takes the folder out of the way in one step, then removes it. What cannot be removed now is at the next start.
@@ -99,6 +107,12 @@ impl Disk {
         fs::rename(staged, place).map_err(|e| LocalError::io("Cannot create", place, &e))?;
         place.parent().map_or(Ok(()), sync_dir)
     }
+}
+
+/// An object's folder: its name, with `%` as `~P` and `~` as `~T`. The engine takes paths for URLs and would decode
+/// a `%`, so that one table would lie in another's folder. Names are lower case: no two share a folder.
+fn folder(name: &str) -> String {
+    name.replace('~', "~T").replace('%', "~P")
 }
 
 /// Makes a directory and those above it.

@@ -61,6 +61,25 @@ async fn force_loads_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn named_files_alone_are_loaded_and_a_missing_one_loads_nothing() {
+    let local = staged().await;
+    part(&local, "part-2.parquet", &[4]);
+    let files = |names: &str| format!("{COPY} FILES = ({names})");
+    let all = files("'part-0.parquet', 'part-1.parquet', 'part-1.parquet'");
+    let one = local.volume_dir("stage").join("w1/part-1.parquet");
+    std::fs::rename(&one, one.with_extension("away")).unwrap();
+    assert_eq!(local.fails(&all).await, ("PATH_NOT_FOUND".into(), "42K03".into()));
+    assert_eq!(local.version("t").await, 0, "the file that is there is not loaded either");
+    std::fs::rename(one.with_extension("away"), &one).unwrap();
+    assert_eq!(local.run(&all).await.texts(), [["3", "3", "0"]], "part-2 is not named, part-1 is one file");
+
+    std::fs::remove_file(&one).unwrap();
+    assert_eq!(local.run(&all).await.texts(), [["0", "0", "0"]], "what was loaded before may be gone");
+    let forced = format!("{all} COPY_OPTIONS ('force' = 'true')");
+    assert_eq!(local.fails(&forced).await, ("PATH_NOT_FOUND".into(), "42K03".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_select_casts_and_a_column_list_says_where_to() {
     let local = staged().await;
     let copy = "COPY INTO t (extra, id) FROM (SELECT CAST(`id` AS DOUBLE) AS `extra`, CAST(`id` AS BIGINT) AS `id` FROM '/Volumes/main/default/stage/w1/') FILEFORMAT = PARQUET";

@@ -90,10 +90,19 @@ impl Local {
 
     /// Runs with one named parameter.
     pub(crate) async fn run_with(&self, sql: &str, name: &str, sql_type: &str, value: &str) -> Answer {
+        self.run_with_parameter(sql, name, sql_type, Some(value)).await
+    }
+
+    /// Runs with one named parameter that is NULL.
+    pub(crate) async fn run_with_null(&self, sql: &str, name: &str, sql_type: &str) -> Answer {
+        self.run_with_parameter(sql, name, sql_type, None).await
+    }
+
+    async fn run_with_parameter(&self, sql: &str, name: &str, sql_type: &str, value: Option<&str>) -> Answer {
         let parameter = Parameter {
             name: Some(name.to_owned()),
             sql_type: Some(sql_type.to_owned()),
-            value: Some(value.to_owned()),
+            value: value.map(str::to_owned),
             ordinal: None,
         };
         let request =

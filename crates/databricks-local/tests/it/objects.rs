@@ -61,3 +61,29 @@ async fn if_not_exists_keeps_what_is_there() {
     assert_eq!(local.run("SELECT id FROM t").await.texts(), [["1"]]);
     assert_eq!(local.version("t").await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_percent_sign_in_a_name_is_no_escape() {
+    let local = Local::new();
+    local.run("CREATE SCHEMA `s%61`").await;
+    let names = ["xab", "`x%61b`", "`x~pb`", "`x%b`", "`x~tpb`", "`s%61`.xab", "`s%61`.`x%61b`"];
+    for (number, name) in names.iter().enumerate() {
+        local.run(&format!("CREATE TABLE {name} AS SELECT {number} AS n")).await;
+    }
+    let local = local.restarted();
+    for (number, name) in names.iter().enumerate() {
+        local.run(&format!("INSERT INTO {name} VALUES ({number})")).await;
+        let rows = local.run(&format!("SELECT n FROM {name}")).await;
+        assert_eq!(rows.texts(), vec![vec![number.to_string()]; 2], "{name}");
+    }
+    local.run("DROP TABLE `x%61b`").await;
+    assert_eq!(local.run("SELECT count(*) FROM xab").await.texts(), [["2"]]);
+}
+
+#[test]
+fn a_workspace_folder_with_a_percent_sign_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = databricks_local::LocalWorkspace::open(dir.path().join("d%41x")).unwrap_err();
+    assert!(error.to_string().contains("d%41x"), "{error}");
+    assert!(!dir.path().join("d%41x/metastore").exists());
+}

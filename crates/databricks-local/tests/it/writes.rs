@@ -134,3 +134,152 @@ async fn partitioned_tables_are_changed_like_others() {
     assert_eq!(rows.texts(), [["3", "NULL", "NULL"], ["4", "d", "2024-02-01"], ["20", "c", "2024-01-02"]]);
     assert_eq!(local.run("SELECT count(*) FROM t WHERE d > DATE'2024-01-15'").await.texts(), [["1"]]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_that_is_null_deletes_nothing() {
+    let local = Local::new();
+    local.run("CREATE TABLE t AS SELECT * FROM VALUES (1, 10), (2, NULL) AS v(id, n)").await;
+    let conditions = [
+        "NULL",
+        "FALSE",
+        "n = NULL",
+        "id <> NULL",
+        "CASE WHEN id = 1 THEN NULL ELSE NULL END",
+        "NOT (n = NULL)",
+        "n = NULL AND id = 1",
+        "id IN (NULL)",
+        "id NOT IN (1, NULL)",
+    ];
+    for condition in conditions {
+        let sql = format!("DELETE FROM t WHERE {condition}");
+        assert_eq!(local.run(&sql).await.texts(), [["0"]], "{sql}");
+    }
+    let null = local.run_with_null("DELETE FROM t WHERE id = :x", "x", "INT").await;
+    assert_eq!(null.texts(), [["0"]]);
+    let null = local.run_with_null("DELETE FROM t WHERE :x", "x", "BOOLEAN").await;
+    assert_eq!(null.texts(), [["0"]]);
+    assert_eq!(local.version("t").await, 0, "nothing to delete makes no version");
+    assert_eq!(local.run("DELETE FROM t WHERE n = NULL OR id = 1").await.texts(), [["1"]]);
+    assert_eq!(local.run("DELETE FROM t WHERE 1 = 1").await.texts(), [["1"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_null_condition_on_partition_columns_deletes_nothing() {
+    let local = Local::new();
+    local.run("CREATE TABLE t (id INT, p INT) PARTITIONED BY (p)").await;
+    local.run("INSERT INTO t VALUES (1, 0), (2, 1), (3, 2), (4, NULL)").await;
+    let kept = [
+        "p = NULL",
+        "p > 5 OR NULL",
+        "p <> NULL",
+        "CASE WHEN p = 1 THEN NULL ELSE FALSE END",
+        "p NOT IN (7, NULL)",
+        "p > 0 AND NULL",
+        "NOT (p > 0 OR NULL)",
+        "(id = NULL) OR p > 5",
+    ];
+    for condition in kept {
+        let sql = format!("DELETE FROM t WHERE {condition}");
+        assert_eq!(local.run(&sql).await.texts(), [["0"]], "{sql}");
+    }
+    assert_eq!(local.run("DELETE FROM t WHERE p > 1 OR NULL").await.texts(), [["1"]]);
+    let null = local.run_with_null("DELETE FROM t WHERE p = :x OR p = 1", "x", "INT").await;
+    assert_eq!(null.texts(), [["1"]]);
+    assert_eq!(local.run("SELECT id FROM t ORDER BY id").await.texts(), [["1"], ["4"]]);
+    assert_eq!(local.run("DELETE FROM t WHERE p IS NULL").await.texts(), [["1"]]);
+    assert_eq!(local.run("DELETE FROM t WHERE p < 1").await.texts(), [["1"]]);
+    assert!(local.run("SELECT * FROM t").await.rows.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_is_deleted_whatever_characters_its_value_has() {
+    let local = Local::new();
+    local.run("CREATE TABLE t (id INT, p STRING) PARTITIONED BY (p)").await;
+    local.run("INSERT INTO t VALUES (1, 'a b'), (2, 'a%20b'), (3, 'x/y=z'), (4, 'ü'), (5, 'k')").await;
+    for (left, value) in [(4, "a b"), (3, "a%20b"), (2, "x/y=z"), (1, "ü")] {
+        let sql = format!("DELETE FROM t WHERE p = '{value}'");
+        assert_eq!(local.run(&sql).await.texts(), [["1"]], "{sql}");
+        assert_eq!(local.run("SELECT count(*) FROM t").await.texts(), [[left.to_string().as_str()]]);
+    }
+    assert_eq!(local.run("SELECT id FROM t").await.texts(), [["5"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_null_condition_updates_and_replaces_nothing() {
+    let local = Local::new();
+    local.run("CREATE TABLE t (id INT, p INT) PARTITIONED BY (p)").await;
+    local.run("INSERT INTO t VALUES (1, 0), (2, 1)").await;
+    for condition in ["NULL", "p = NULL", "p > 5 OR NULL", "id = NULL"] {
+        let sql = format!("UPDATE t SET id = 9 WHERE {condition}");
+        assert_eq!(local.run(&sql).await.texts(), [["0"]], "{sql}");
+    }
+    for condition in ["NULL", "p = NULL", "p > 5 OR NULL", "id = NULL"] {
+        let sql = format!("INSERT INTO t REPLACE WHERE {condition} SELECT id, p FROM t WHERE FALSE");
+        local.run(&sql).await;
+        let rows = local.run("SELECT id, p FROM t ORDER BY id").await;
+        assert_eq!(rows.texts(), [["1", "0"], ["2", "1"]], "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_text_in_a_partition_column_is_null() {
+    let local = Local::new();
+    local.run("CREATE TABLE t (id INT, p STRING) PARTITIONED BY (p)").await;
+    local.run("INSERT INTO t VALUES (1, ''), (2, 'a'), (3, 'b')").await;
+    local.run("UPDATE t SET p = '' WHERE id = 2").await;
+    local.run("MERGE INTO t USING (SELECT 3 AS id, '' AS p UNION ALL SELECT 4, '') AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *").await;
+    local.run("INSERT INTO t REPLACE WHERE id = 5 SELECT 5, ''").await;
+    let rows = local.run("SELECT id, p IS NULL FROM t ORDER BY id").await;
+    let expected: Vec<_> = ["1", "2", "3", "4", "5"].map(|id| vec![id, "true"]).into();
+    assert_eq!(rows.texts(), expected);
+    local.run("UPDATE t SET p = p, id = id + 1 WHERE id = 5").await;
+    local.run("CREATE TABLE n (id INT, p STRING NOT NULL) PARTITIONED BY (p)").await;
+    assert_eq!(local.fails("INSERT INTO n VALUES (1, '')").await.0, "DELTA_NOT_NULL_CONSTRAINT_VIOLATED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn not_null_names_the_column_whatever_the_statement() {
+    let local = Local::new();
+    local.run("CREATE TABLE t (id INT NOT NULL, n INT)").await;
+    local.run("INSERT INTO t VALUES (1, 1)").await;
+    let statements = [
+        "INSERT INTO t VALUES (2, 2), (NULL, 3)",
+        "INSERT INTO t REPLACE WHERE n = 1 SELECT NULL, 1",
+        "UPDATE t SET id = NULL",
+        "UPDATE t SET id = nullif(id, 1) WHERE n = 1",
+        "MERGE INTO t USING (SELECT 1 AS k) AS s ON t.n = s.k WHEN MATCHED THEN UPDATE SET id = NULL",
+        "MERGE INTO t USING (SELECT 2 AS k) AS s ON t.n = s.k WHEN NOT MATCHED THEN INSERT (n) VALUES (s.k)",
+    ];
+    for sql in statements {
+        let failure = local.try_run(sql).await.expect_err(sql);
+        let expected = "[DELTA_NOT_NULL_CONSTRAINT_VIOLATED] NOT NULL constraint violated for column: id. SQLSTATE: 23502";
+        assert_eq!(failure.message, expected, "{sql}");
+    }
+    assert_eq!(local.version("t").await, 1);
+    assert_eq!(local.run("UPDATE t SET id = NULL WHERE n = 7").await.texts(), [["0"]]);
+    local.run("MERGE INTO t USING (SELECT 1 AS k) AS s ON t.n = s.k WHEN MATCHED THEN UPDATE SET n = 2 WHEN NOT MATCHED THEN INSERT (n) VALUES (s.k)").await;
+    assert_eq!(local.run("SELECT * FROM t").await.texts(), [["1", "2"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_keep_their_class_through_the_delta_builders() {
+    let local = Local::new();
+    local.run("CREATE TABLE t (k INT, d DATE)").await;
+    local.run("INSERT INTO t VALUES (1, DATE'2024-01-01')").await;
+    let cases = [
+        ("DELETE FROM t WHERE d = '2024-01-01x'", "CAST_INVALID_INPUT", "22018"),
+        ("UPDATE t SET k = 1 WHERE d = '2024-01-01x'", "CAST_INVALID_INPUT", "22018"),
+        (
+            "MERGE INTO t USING (SELECT 2 AS k) AS s ON t.k = s.k WHEN NOT MATCHED THEN INSERT (k) VALUES (2147483648)",
+            "CAST_OVERFLOW_IN_TABLE_INSERT",
+            "22003",
+        ),
+        ("UPDATE t SET k = 2147483648", "CAST_OVERFLOW_IN_TABLE_INSERT", "22003"),
+        ("DELETE FROM t WHERE 1 / (k - 1) = 1", "DIVIDE_BY_ZERO", "22012"),
+    ];
+    for (sql, class, state) in cases {
+        let failure = local.try_run(sql).await.expect_err(sql);
+        assert!(failure.message.starts_with(&format!("[{class}] ")), "{sql}: {failure}");
+        assert_eq!(failure.sql_state.as_deref(), Some(state), "{sql}");
+    }
+}

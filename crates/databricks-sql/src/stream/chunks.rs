@@ -1,9 +1,10 @@
 //! Walks the chunks of a result in order and opens what each needs: a download, or nothing when its rows came along.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ptr::NonNull;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayData, RecordBatch};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -64,8 +65,22 @@ impl Chunk {
     }
 }
 
+/// The bytes that a batch keeps in memory. The columns of a file share one allocation, which counts once.
 fn size(batch: &RecordBatch) -> u64 {
-    batch.get_array_memory_size() as u64
+    let mut seen = HashSet::new();
+    batch.columns().iter().map(|column| allocated(&column.to_data(), &mut seen)).sum()
+}
+
+fn allocated(data: &ArrayData, seen: &mut HashSet<NonNull<u8>>) -> u64 {
+    let validity = data.nulls().map(|nulls| nulls.buffer());
+    let mut bytes = 0_u64;
+    for buffer in data.buffers().iter().chain(validity) {
+        if seen.insert(buffer.data_ptr()) {
+            // Memory that arrow did not allocate itself says nothing of its size.
+            bytes = bytes.saturating_add(buffer.capacity().max(buffer.len()) as u64);
+        }
+    }
+    data.child_data().iter().fold(bytes, |bytes, child| bytes.saturating_add(allocated(child, seen)))
 }
 
 /// The task that walks the chunks. It reserves each chunk's bytes in order before opening it.
@@ -159,4 +174,46 @@ fn decode_page(plan: &Plan, page: ResultPage) -> Result<Vec<RecordBatch>> {
 
 pub(crate) fn fetch_span(id: &StatementId, chunk_index: u64, row_count: Option<u64>) -> tracing::Span {
     tracing::info_span!("databricks.sql.fetch", statement_id = %id, chunk_index, row_count)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use arrow::array::{ArrayRef, Int64Array, ListArray, StringArray, StructArray};
+    use arrow::buffer::OffsetBuffer;
+    use arrow::datatypes::{DataType, Field};
+    use arrow::ipc::writer::StreamWriter;
+
+    fn read_back(batch: &RecordBatch) -> RecordBatch {
+        let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+        writer.write(batch).unwrap();
+        let file = Bytes::from(writer.into_inner().unwrap());
+        decode::arrow_file(file, false, None).unwrap().remove(0)
+    }
+
+    #[test]
+    fn columns_of_one_file_count_its_memory_once() {
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1000));
+        let columns = (0..20).map(|n| (format!("c{n}"), Arc::clone(&column)));
+        let batch = read_back(&RecordBatch::try_from_iter(columns).unwrap());
+        let (data, counted) = (20 * 8000, size(&batch));
+        assert!((data..data + data / 5).contains(&counted), "{counted} for {data}");
+    }
+
+    #[test]
+    fn nested_and_optional_values_are_counted() {
+        let texts: ArrayRef =
+            Arc::new(StringArray::from_iter((0..1000).map(|n| (n % 2 == 0).then_some("x".repeat(10)))));
+        let item = Arc::new(Field::new("item", DataType::Utf8, true));
+        let lists =
+            ListArray::new(Arc::clone(&item), OffsetBuffer::from_lengths([1000]), Arc::clone(&texts), None);
+        let nested = StructArray::from(vec![(
+            Arc::new(Field::new("l", lists.data_type().clone(), true)),
+            Arc::new(lists) as ArrayRef,
+        )]);
+        let batch = RecordBatch::try_from_iter([("s", Arc::new(nested) as ArrayRef)]).unwrap();
+        // Offsets, characters, validity.
+        assert!(size(&batch) >= 4 * 1001 + 5000 + 125, "{}", size(&batch));
+    }
 }

@@ -21,6 +21,8 @@ use crate::{Result, SqlError, decode};
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// The most bytes that are set aside because a storage host announces them.
+const PREALLOCATED: u64 = 32 * 1024 * 1024;
 /// A link this close to its end is resolved again before it is used.
 const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(60);
 
@@ -93,9 +95,11 @@ impl Download {
     async fn receive(&mut self, response: Response<Body>) -> std::result::Result<Bytes, Failure> {
         let announced = content_length(&response);
         // Now the file's size is known, so that the budget holds what it really takes.
-        self.reservation.set(self.decoded.saturating_add(announced.unwrap_or(self.decoded)));
-        let mut file =
-            BytesMut::with_capacity(usize::try_from(announced.unwrap_or_default()).unwrap_or_default());
+        // More than looks likely counts when it comes, so that a wrong length costs nothing.
+        let likely = announced.unwrap_or(self.decoded).min(self.decoded.max(PREALLOCATED));
+        self.reservation.set(self.decoded.saturating_add(likely));
+        let capacity = announced.unwrap_or_default().min(PREALLOCATED);
+        let mut file = BytesMut::with_capacity(usize::try_from(capacity).unwrap_or_default());
         let mut body = response.into_body().into_stream().boxed();
         while let Some(part) = body.try_next().await.map_err(|error| Failure::Passing(error.into()))? {
             file.extend_from_slice(&part);

@@ -58,6 +58,59 @@ async fn failing_polls_do_not_end_the_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn outage_of_the_api_does_not_end_a_healthy_statement() {
+    let started = tokio::time::Instant::now();
+    let leaf = Leaf::new(move |call, _| match call.line.as_str() {
+        SUBMIT => state("RUNNING"),
+        // Two outages, which are not counted together.
+        _ => match started.elapsed().as_secs() {
+            0..240 | 300..540 => Reply::status(503),
+            240..300 => state("RUNNING"),
+            _ => Reply::json(&inserted()),
+        },
+    });
+    assert_eq!(leaf.sql().execute("INSERT INTO t VALUES (1)").await.unwrap().affected_rows(), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn outage_without_end_leaves_the_statement_unsettled_under_its_id() {
+    let leaf = Leaf::new(|call, _| if call.is(SUBMIT) { state("RUNNING") } else { Reply::status(503) });
+    let started = tokio::time::Instant::now();
+    let error = leaf.sql().execute("INSERT INTO t VALUES (1)").await.unwrap_err();
+    assert!(matches!(&error, SqlError::Unsettled { source, .. } if source.kind() == ErrorKind::Unavailable));
+    assert_eq!(error.statement_id().unwrap().as_str(), "s1");
+    assert!(error.is_ambiguous() && !error.is_retryable());
+    assert!((300..360).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_poll_is_asked_a_few_times_more() {
+    for status in [401, 403, 404] {
+        let passing = Leaf::new(move |call, before| match (call.line.as_str(), before) {
+            (SUBMIT, _) => state("RUNNING"),
+            (_, 0..2) => Reply::status(status),
+            _ => Reply::json(&inserted()),
+        });
+        passing.sql().execute("INSERT INTO t VALUES (1)").await.unwrap();
+        let lasting =
+            Leaf::new(move |call, _| if call.is(SUBMIT) { state("RUNNING") } else { Reply::status(status) });
+        let error = lasting.sql().execute("INSERT INTO t VALUES (1)").await.unwrap_err();
+        assert!(matches!(&error, SqlError::Unsettled { .. }) && error.is_ambiguous(), "{error:?}");
+        assert!((2..=8).contains(&lasting.count(GET)), "{}", lasting.count(GET));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unreadable_answer_to_a_submission_is_ambiguous() {
+    for body in ["<html>proxy</html>", "{}", r#"{"statement_id":"s1"}"#] {
+        let leaf = Leaf::new(move |_, _| Reply::bytes(body));
+        let error = leaf.sql().execute("INSERT INTO t VALUES (1)").await.unwrap_err();
+        assert!(error.is_ambiguous() && !error.is_retryable(), "{error:?}");
+        assert_eq!(leaf.count(SUBMIT), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn failed_statement_is_an_error_with_its_class() {
     let leaf = Leaf::new(|_, _| {
         Reply::json(&json!({"statement_id": "s1", "status": {"state": "FAILED", "error": {
@@ -128,6 +181,9 @@ async fn cut_result_is_an_error_unless_a_limit_was_set() {
     assert!(matches!(error, SqlError::Truncated { rows: 1, .. }), "{error}");
     let limited = leaf.sql().statement("SELECT n FROM t").row_limit(1).fetch_all::<i64>().await.unwrap();
     assert_eq!(limited, [0]);
+    // The server cut below the caller's limit, for a reason of its own.
+    let short = leaf.sql().statement("SELECT n FROM t").row_limit(2).execute().await.unwrap_err();
+    assert!(matches!(short, SqlError::Truncated { rows: 1, .. }), "{short}");
     assert_eq!(leaf.calls()[1].body["row_limit"], 1);
 }
 

@@ -68,6 +68,7 @@ async fn broken_downloads_are_repeated() {
     for broken in [
         Reply::status(500),
         Reply { content_length: Some(1 << 20), ..Reply::bytes(numbers(CHUNKS, 1)) },
+        Reply { content_length: Some(usize::MAX), ..Reply::bytes(numbers(CHUNKS, 1)) },
         Reply::bytes(&numbers(CHUNKS, 1)[..200]),
         Reply::bytes("<html>"),
     ] {
@@ -81,8 +82,8 @@ async fn broken_downloads_are_repeated() {
 async fn chunk_that_stays_broken_is_an_error() {
     let leaf = external(&[5, 5], |call, _| (call.chunk() == 1).then(|| Reply::status(403)));
     let error = all(&leaf).await.unwrap_err();
-    let SqlError::Transport(error) = error else { panic!("{error:?}") };
-    assert_eq!(error.status().unwrap().as_u16(), 403);
+    let SqlError::Unsettled { statement_id, source } = error else { panic!("{error:?}") };
+    assert_eq!((statement_id.as_str(), source.status().unwrap().as_u16()), ("s1", 403));
     assert!(leaf.downloads().len() < 12, "{:?}", leaf.lines());
 }
 

@@ -22,17 +22,24 @@ const ATTACHMENT_LIMIT: u64 = 5 * 1024 * 1024;
 pub(super) async fn statement(call: &Call<'_>, entry: &Entry) -> Answer {
     let mut answer = Map::new();
     answer.insert("statement_id".to_owned(), json!(entry.id));
+    // Rows that cannot be written are the statement's own failure, now and whenever it is asked for.
     let status = match entry.phase() {
         Phase::Pending => json!({ "state": "PENDING" }),
         Phase::Running => json!({ "state": "RUNNING" }),
         Phase::Canceled => json!({ "state": "CANCELED" }),
         Phase::Closed => json!({ "state": "CLOSED" }),
         Phase::Failed(failure) => failed(&failure),
-        Phase::Succeeded(result) => {
-            answer.insert("manifest".to_owned(), manifest(entry, &result));
-            answer.insert("result".to_owned(), first_chunk(call, entry, &result).await?);
-            json!({ "state": "SUCCEEDED" })
-        }
+        Phase::Succeeded(result) => match first_chunk(call, entry, &result).await {
+            Ok(first) => {
+                answer.insert("manifest".to_owned(), manifest(entry, &result));
+                answer.insert("result".to_owned(), first);
+                json!({ "state": "SUCCEEDED" })
+            }
+            Err(failure) => {
+                entry.fail(failure.clone());
+                failed(&failure)
+            }
+        },
     };
     answer.insert("status".to_owned(), status);
     json_response(&answer)
@@ -56,7 +63,8 @@ pub(super) async fn chunk(call: &Call<'_>, entry: &Entry, index: usize) -> Answe
             "Chunk {index} does not exist: the result has {count} chunks."
         )));
     }
-    json_response(&chunk_json(call, entry, &result, index).await?)
+    let chunk = chunk_json(call, entry, &result, index).await;
+    json_response(&chunk.map_err(|failure| ApiFailure::internal(failure.message))?)
 }
 
 fn failed(failure: &StatementFailure) -> Value {
@@ -125,7 +133,7 @@ async fn first_chunk(
     call: &Call<'_>,
     entry: &Entry,
     result: &Arc<EngineResult>,
-) -> Result<Value, ApiFailure> {
+) -> Result<Value, StatementFailure> {
     if result.chunks.is_empty() {
         return Ok(json!({}));
     }
@@ -137,7 +145,7 @@ async fn chunk_json(
     entry: &Entry,
     result: &Arc<EngineResult>,
     index: usize,
-) -> Result<Value, ApiFailure> {
+) -> Result<Value, StatementFailure> {
     let Some(chunk) = result.chunks.get(index) else { return Ok(json!({})) };
     match delivery_of(entry, result) {
         Form::Link => Ok(json!({ "external_links": [link(call, entry, result, index, chunk.as_ref())] })),
@@ -232,10 +240,8 @@ pub(super) fn encode(format: Format, lz4: bool, chunk: &dyn ResultChunk) -> Resu
 pub(super) async fn blocking<T: Send + 'static>(
     chunk: &Arc<dyn ResultChunk>,
     work: impl FnOnce(&dyn ResultChunk) -> Result<T, StatementFailure> + Send + 'static,
-) -> Result<T, ApiFailure> {
+) -> Result<T, StatementFailure> {
     let chunk = chunk.clone();
     let done = tokio::task::spawn_blocking(move || work(chunk.as_ref())).await;
-    let result =
-        done.map_err(|error| ApiFailure::internal(format!("The result could not be read: {error}")))?;
-    result.map_err(|failure| ApiFailure::internal(failure.message))
+    done.map_err(|error| StatementFailure::internal(format!("The result could not be read: {error}")))?
 }

@@ -108,6 +108,17 @@ impl Entry {
         });
     }
 
+    /// Fails a statement whose result turned out to be unreadable.
+    pub(super) fn fail(&self, failure: StatementFailure) {
+        self.phase.send_if_modified(|phase| {
+            let succeeded = matches!(phase, Phase::Succeeded(_));
+            if succeeded {
+                *phase = Phase::Failed(failure);
+            }
+            succeeded
+        });
+    }
+
     /// Stops a statement that is not over; one that is stays as it is.
     pub(super) fn cancel(&self) {
         self.advance(|_| Phase::Canceled);

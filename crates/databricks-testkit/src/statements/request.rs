@@ -204,14 +204,25 @@ fn check_parameters(sent: Vec<SentParameter>) -> Result<Vec<Parameter>, ApiFailu
             sent.len()
         )));
     }
-    sent.into_iter().map(check_parameter).collect()
+    let mut position = 0;
+    sent.into_iter().map(|sent| check_parameter(sent, &mut position)).collect()
 }
 
-fn check_parameter(sent: SentParameter) -> Result<Parameter, ApiFailure> {
+/// `position` is that of the last positional parameter. One with neither name nor ordinal, as drivers send them,
+/// takes the next.
+fn check_parameter(sent: SentParameter, position: &mut u32) -> Result<Parameter, ApiFailure> {
     let SentParameter { name, ordinal, sql_type, value } = sent;
+    let name = name.filter(|name| !name.is_empty());
+    let ordinal = match (&name, ordinal) {
+        (None, None) => Some(position.saturating_add(1)),
+        (_, ordinal) => ordinal,
+    };
     let label = match (&name, ordinal) {
-        (Some(name), None) if !name.is_empty() => format!("'{name}'"),
-        (None, Some(ordinal)) if ordinal > 0 => format!("{ordinal}"),
+        (Some(name), None) => format!("'{name}'"),
+        (None, Some(ordinal)) if ordinal > 0 => {
+            *position = ordinal;
+            format!("{ordinal}")
+        }
         _ => return Err(ApiFailure::invalid("A parameter has either a name or an ordinal counted from 1.")),
     };
     let sql_type = sql_type.filter(|text| !text.is_empty()).unwrap_or_else(|| "STRING".to_owned());
@@ -330,6 +341,19 @@ mod tests {
     fn a_statement_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
         assert!(check_statement(Some("x".repeat(STATEMENT_LIMIT))).is_ok());
         assert!(check_statement(Some("x".repeat(STATEMENT_LIMIT + 1))).is_err());
+    }
+
+    #[test]
+    fn parameters_with_neither_name_nor_ordinal_take_the_next_position() {
+        let body = json!({ "statement": "x", "parameters": [
+            { "type": "INT", "value": "3" },
+            { "name": "", "value": "b" },
+            { "ordinal": 4, "value": "d" },
+            { "name": null, "value": "e" },
+        ]});
+        let parameters = spec(body).unwrap().engine.parameters;
+        let placed: Vec<_> = parameters.iter().map(|sent| (sent.name.as_deref(), sent.ordinal)).collect();
+        assert_eq!(placed, [(None, Some(1)), (None, Some(2)), (None, Some(4)), (None, Some(5))]);
     }
 
     #[test]

@@ -57,8 +57,7 @@ async fn download(shared: &Shared, request: &Parts) -> Result<Response<Body>, Re
     let chunk = result.chunks.get(index).ok_or_else(gone)?;
     let (format, lz4) = (entry.delivery.format, entry.delivery.lz4);
     let bytes = blocking(chunk, move |chunk| encode(format, lz4, chunk)).await.map_err(|failure| {
-        let message = failure.body()["message"].as_str().unwrap_or_default().to_owned();
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", failure.message)
     })?;
     Ok(respond(StatusCode::OK, "binary/octet-stream", bytes))
 }

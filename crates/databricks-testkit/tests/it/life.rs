@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use databricks_testkit::{
-    Column, EngineRequest, EngineResult, ScriptedEngine, SimulatedWorkspace, StatementEngine,
+    Column, EngineRequest, EngineResult, ResultChunk, ScriptedEngine, SimulatedWorkspace, StatementEngine,
     StatementFailure,
 };
 use futures::FutureExt;
@@ -224,4 +224,46 @@ async fn under_a_seed_two_workspaces_give_the_same_ids() {
     let ids = [first.submit("x", json!({})).await.json(), second.submit("x", json!({})).await.json()];
     assert_eq!(ids[0]["statement_id"], ids[1]["statement_id"]);
     assert_ne!(first.submit("x", json!({})).await.json()["statement_id"], ids[0]["statement_id"]);
+}
+
+/// Rows of which one cannot be written.
+struct Unwritable;
+
+impl ResultChunk for Unwritable {
+    fn row_count(&self) -> u64 {
+        1
+    }
+
+    fn byte_count(&self) -> u64 {
+        8
+    }
+
+    fn json_rows(&self) -> Result<Vec<Vec<Option<String>>>, StatementFailure> {
+        Err(StatementFailure::internal("The value cannot be written."))
+    }
+
+    fn arrow_stream(&self) -> Result<bytes::Bytes, StatementFailure> {
+        Err(StatementFailure::internal("The value cannot be written."))
+    }
+}
+
+struct UnwritableEngine;
+
+impl StatementEngine for UnwritableEngine {
+    fn execute(&self, _: EngineRequest) -> BoxFuture<'static, Result<EngineResult, StatementFailure>> {
+        let chunks: Vec<Arc<dyn ResultChunk>> = vec![Arc::new(Unwritable)];
+        async { Ok(EngineResult { chunks, ..EngineResult::default() }) }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn an_inline_result_that_cannot_be_written_fails_its_statement() {
+    let caller = Caller::new(builder(&ScriptedEngine::new()).engine(Arc::new(UnwritableEngine)).build());
+    let submitted = caller.submit("x", json!({})).await;
+    assert_eq!(submitted.status, StatusCode::OK);
+    for answer in [submitted.json(), caller.get(&path_of(&submitted.json())).await.json()] {
+        assert_eq!(state(&answer), "FAILED");
+        assert_eq!(answer["status"]["error"]["message"], "The value cannot be written.");
+        assert!(answer.get("result").is_none() && answer.get("manifest").is_none());
+    }
 }

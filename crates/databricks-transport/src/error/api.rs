@@ -45,6 +45,12 @@ impl ApiError {
         parse::answer(status, headers, body)
     }
 
+    /// Reads a storage host's error answer: its status and the code of its XML. The rest may repeat a presigned link,
+    /// which is a credential.
+    pub(crate) fn of_storage(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        parse::storage_answer(status, headers, body)
+    }
+
     /// The `reason` of the `ErrorInfo` detail, such as `FILES_API_RESOURCE_NOT_FOUND`.
     pub fn reason(&self) -> Option<&str> {
         self.detail("ErrorInfo")?.get("reason")?.as_str()

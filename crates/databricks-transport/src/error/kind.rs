@@ -32,7 +32,7 @@ pub enum ErrorKind {
     Conflict,
     /// No room is left where the data should go (507).
     StorageFull,
-    /// The host is there and does not work: 500, 502, 503, 504, or a connection that broke.
+    /// The host is there and does not work: a 5xx without a kind of its own, or a connection that broke.
     Unavailable,
     /// The server does not have this endpoint (501).
     Unsupported,

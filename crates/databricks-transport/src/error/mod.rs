@@ -153,7 +153,8 @@ impl Error {
     }
 
     /// Whether a request that changes something was sent and its effect is unknown: some attempt ended in a timeout,
-    /// a broken connection, or a 500, 502, 503 or 504. Reads (`GET`, `HEAD`) are never ambiguous.
+    /// a broken connection, a 5xx that is no refusal, or a good answer that could not be read. Reads (`GET`, `HEAD`) are
+    /// never ambiguous.
     pub fn is_ambiguous(&self) -> bool {
         self.0.ambiguous
     }

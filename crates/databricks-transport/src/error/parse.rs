@@ -10,6 +10,8 @@ use super::ApiError;
 
 /// The longest piece of a body of unknown shape that becomes the message.
 const TEXT: usize = 1000;
+/// The longest code that a storage host may name; theirs are words such as `InvalidQueryParameterValue`.
+const STORAGE_CODE: usize = 64;
 
 pub(super) fn answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ApiError {
     let text = String::from_utf8_lossy(body);
@@ -29,6 +31,31 @@ pub(super) fn answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Ap
         error.message = silent(status);
     }
     error
+}
+
+/// The code of an error as S3, Azure and Google Cloud Storage write it: `<Error><Code>AccessDenied</Code>..</Error>`.
+/// Nothing else of the answer is kept, neither its text nor where it redirects to.
+pub(super) fn storage_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ApiError {
+    let text = String::from_utf8_lossy(body);
+    let mut error = ApiError::new(status, storage_message(status));
+    error.error_code = storage_code(&text).map(str::to_owned);
+    error.request_id = request_id(headers);
+    error
+}
+
+fn storage_message(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        300..=399 => "the storage redirects the link, which is not followed",
+        400..=499 => "the storage refused the link",
+        _ => "the storage could not serve the link",
+    }
+}
+
+fn storage_code(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    let plain = (1..=STORAGE_CODE).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric());
+    plain.then_some(code)
 }
 
 /// `{error_code, message, details}`, API 1.2's `{error}`, SCIM's `{detail, status, scimType}`, and gRPC's `{code}`.
@@ -255,6 +282,28 @@ mod tests {
             .insert(LOCATION, "https://h/login.html?error=private-link-validation-error:1".parse().unwrap());
         let error = answer(StatusCode::FOUND, &headers, b"");
         assert!(error.message.contains("private-link-validation-error"), "{error}");
+    }
+
+    #[test]
+    fn storage_errors_keep_their_code_and_nothing_else() {
+        let mut headers = HeaderMap::new();
+        headers.insert(LOCATION, "https://s/o?sig=s3cret".parse().unwrap());
+        headers.insert("x-request-id", "r-1".parse().unwrap());
+        let signed = b"<?xml version=\"1.0\"?><Error><Code>SignatureDoesNotMatch</Code>\
+            <StringToSign>s3cret</StringToSign></Error>";
+        for (body, code) in [
+            (&signed[..], Some("SignatureDoesNotMatch")),
+            (b"<Error><Code>s3cret&sig=</Code></Error>", None),
+            (b"{\"error_code\":\"s3cret\",\"message\":\"s3cret\"}", None),
+            (b"https://s/o?sig=s3cret", None),
+            (b"<Code>", None),
+        ] {
+            for status in [StatusCode::FORBIDDEN, StatusCode::FOUND, StatusCode::SERVICE_UNAVAILABLE] {
+                let error = storage_answer(status, &headers, body);
+                assert_eq!((error.error_code.as_deref(), error.request_id.as_deref()), (code, Some("r-1")));
+                assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+            }
+        }
     }
 
     #[test]

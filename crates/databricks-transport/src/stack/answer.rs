@@ -3,7 +3,7 @@
 
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tower::{Service, ServiceExt};
 
 use crate::body::Body;
@@ -21,11 +21,19 @@ pub(crate) struct ReadWhole(pub(crate) usize);
 #[derive(Clone, Debug)]
 pub(crate) struct Answer<S> {
     inner: S,
+    parse: fn(StatusCode, &HeaderMap, &[u8]) -> ApiError,
 }
 
 impl<S> Answer<S> {
+    /// For answers of a workspace.
     pub(crate) fn new(inner: S) -> Self {
-        Self { inner }
+        Self { inner, parse: ApiError::parse }
+    }
+
+    /// For answers of a storage host, whose text and redirects may repeat the presigned link: only status and code of
+    /// an error are kept.
+    pub(crate) fn of_storage(inner: S) -> Self {
+        Self { inner, parse: ApiError::of_storage }
     }
 }
 
@@ -39,18 +47,23 @@ impl<S: HttpInner> Service<Request<Body>> for Answer<S> {
     }
 
     fn call(&mut self, request: Request<Body>) -> HttpFuture {
-        let inner = self.inner.clone();
+        let Self { inner, parse } = self.clone();
+        let changes = !request.method().is_safe();
         let whole = request.extensions().get::<ReadWhole>().copied();
         Box::pin(async move {
             let (mut head, body) = inner.oneshot(request).await?.into_parts();
             let body = match whole {
                 _ if !head.status.is_success() => {
                     let text = body.collect_prefix(ERROR_TEXT).await;
-                    let error = ApiError::parse(head.status, &head.headers, &text);
+                    let error = parse(head.status, &head.headers, &text);
                     head.extensions.insert(error);
                     Body::from_bytes(text)
                 }
-                Some(ReadWhole(limit)) => Body::from_bytes(body.collect(limit).await?),
+                // A good answer says that the request was run, whether it can be read or not.
+                Some(ReadWhole(limit)) => {
+                    let read = body.collect(limit).await;
+                    Body::from_bytes(read.map_err(|error| error.with_ambiguous(changes))?)
+                }
                 None => body,
             };
             Ok(Response::from_parts(head, body))
@@ -64,7 +77,6 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use bytes::Bytes;
-    use http::StatusCode;
 
     fn answering(
         status: u16,
@@ -87,6 +99,16 @@ mod tests {
         let api = response.extensions().get::<ApiError>().unwrap();
         assert_eq!(api.error_code.as_deref(), Some("TEMPORARILY_UNAVAILABLE"));
         assert_eq!(response.body().as_bytes(), Some(&b"TEMPORARILY_UNAVAILABLE: later"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_good_answer_too_large_to_read_leaves_a_change_ambiguous() {
+        for (method, ambiguous) in [(http::Method::POST, true), (http::Method::GET, false)] {
+            let mut request = Request::builder().method(method).body(Body::empty()).unwrap();
+            request.extensions_mut().insert(ReadWhole(3));
+            let error = Answer::new(answering(200, vec![Ok("four")])).oneshot(request).await.unwrap_err();
+            assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::Invalid, ambiguous));
+        }
     }
 
     #[tokio::test]

@@ -56,6 +56,8 @@ fn out_of_time(state: &Arc<CallState>) -> Error {
     };
     Error::new(
         ErrorKind::Timeout,
-        format!("no answer within the {seconds:.1} s that the call may take; {so_far}"),
+        format!(
+            "no answer within the {seconds:.1} s that the call may take; {so_far}; allow more with `with_total_timeout`"
+        ),
     )
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
@@ -68,13 +68,13 @@ impl Outcome {
 
     fn of_response(response: &Response<Body>) -> Self {
         let transient = || response.extensions().get::<ApiError>().is_some_and(ApiError::is_transient);
-        match response.status() {
-            StatusCode::TOO_MANY_REQUESTS => Self::Throttled,
-            StatusCode::INTERNAL_SERVER_ERROR
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Self::Unknown,
-            status if !status.is_success() && transient() => Self::Unknown,
+        match response.status().as_u16() {
+            429 => Self::Throttled,
+            // Refusals: of the method, of the protocol's version, for lack of room, for lack of a network login.
+            501 | 505 | 507 | 511 => Self::Final,
+            // Some proxies have numbers of their own for an origin that did not answer (520 to 524, 598).
+            500..=599 => Self::Unknown,
+            status if !(200..300).contains(&status) && transient() => Self::Unknown,
             _ => Self::Final,
         }
     }
@@ -273,7 +273,12 @@ mod tests {
             (&[Status(503), Status(200)], ONCE, Ok(503), 1),
             (&[Status(500), Status(200)], ONCE, Ok(500), 1),
             (&[Status(501), Status(200)], MANY, Ok(501), 1),
+            (&[Status(505), Status(200)], MANY, Ok(505), 1),
             (&[Status(507), Status(200)], MANY, Ok(507), 1),
+            (&[Status(511), Status(200)], MANY, Ok(511), 1),
+            (&[Status(520), Status(524), Status(200)], MANY, Ok(200), 3),
+            (&[Status(598), Status(200)], MANY, Ok(200), 2),
+            (&[Status(520), Status(200)], ONCE, Ok(520), 1),
             (&[Fails(ErrorKind::Connect), Status(200)], ONCE, Ok(200), 2),
             (&[Fails(ErrorKind::Connect)], ONCE, Err(ErrorKind::Connect), 3),
             (&[Fails(ErrorKind::Timeout), Status(200)], ONCE, Err(ErrorKind::Timeout), 1),

@@ -19,11 +19,17 @@ use crate::service::{HttpFuture, HttpInner};
 #[derive(Clone, Debug)]
 pub(crate) struct TraceCall<S> {
     inner: S,
+    shows_path: bool,
 }
 
 impl<S> TraceCall<S> {
     pub(crate) fn new(inner: S) -> Self {
-        Self { inner }
+        Self { inner, shows_path: true }
+    }
+
+    /// For presigned links, whose path may be part of the secret.
+    pub(crate) fn of_links(inner: S) -> Self {
+        Self { inner, shows_path: false }
     }
 }
 
@@ -39,12 +45,13 @@ impl<S: HttpInner> Service<Request<Body>> for TraceCall<S> {
     fn call(&mut self, request: Request<Body>) -> HttpFuture {
         let inner = self.inner.clone();
         let state = CallState::of(&request);
+        let path = if self.shows_path { request.uri().path() } else { "[link]" };
         // A span's own name is a constant of the program; `otel.name` is what exporters show.
         let span = tracing::info_span!(
             "databricks.call",
             otel.name = Operation::of(&request).name(),
             method = %request.method(),
-            path = request.uri().path(),
+            path,
             status = Empty,
             attempts = Empty,
         );

@@ -34,14 +34,21 @@ async fn a_trace_level_log_tells_the_story_without_its_secrets() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    // Beside a single subscriber, an event that a test without one meets first would be switched off for good.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
     let guard = tracing::subscriber::set_default(subscriber);
 
-    let script = Script::answers(&[(503, "busy"), (401, "UNAUTHENTICATED: no")]);
+    let script = Script::answers(&[
+        (503, "busy"),
+        (401, "UNAUTHENTICATED: no"),
+        (503, "<Error><Code>SlowDown</Code>in-the-answer</Error>"),
+    ]);
     let client = script.client(config());
     let request =
         ApiRequest::post("/api/2.0/sql/statements").query("secret", "in-the-query").body("in-the-body");
     client.send(READ, request).await.unwrap_err();
-    let link = Request::get("https://storage.invalid/object?sig=in-the-link").body(Body::empty()).unwrap();
+    let link =
+        Request::get("https://storage.invalid/in-the-path?sig=in-the-link").body(Body::empty()).unwrap();
     client.fetch_link(READ, link).await.unwrap_err();
     drop(guard);
 
@@ -52,10 +59,12 @@ async fn a_trace_level_log_tells_the_story_without_its_secrets() {
         "503 Service Unavailable: busy",
         "the credential was refused",
         "attempts=2",
+        "[link]",
+        "SlowDown",
     ] {
         assert!(log.contains(told), "{told} is missing in\n{log}");
     }
-    for secret in [TOKEN, "in-the-query", "in-the-body", "in-the-link"] {
+    for secret in [TOKEN, "in-the-query", "in-the-body", "in-the-link", "in-the-path", "in-the-answer"] {
         assert!(!log.contains(secret), "{secret} is in\n{log}");
     }
 }

@@ -107,6 +107,7 @@ async fn the_total_deadline_ends_a_call_and_says_whether_it_may_have_run() {
     assert_eq!((error.kind(), start.elapsed()), (ErrorKind::Timeout, Duration::from_secs(20)));
     assert!(error.is_ambiguous(), "it was sent and nobody knows");
     assert!(error.to_string().contains("the server had not answered"), "{error}");
+    assert!(error.to_string().contains("with_total_timeout"), "the remedy: {error}");
 
     let error = script.client(config()).send(READ, ApiRequest::get("/x")).await.unwrap_err();
     assert!(!error.is_ambiguous(), "a read has no effect");
@@ -148,6 +149,25 @@ async fn an_answer_that_breaks_off_is_read_again_when_that_is_safe() {
     assert!(error.is_ambiguous());
 }
 
+#[tokio::test]
+async fn a_good_answer_that_is_not_the_expected_json_leaves_a_change_ambiguous() {
+    let script = Script::answers(&[(200, "<html>")]);
+    let error = script.client(config()).call::<i32>(WRITE, ApiRequest::post("/x")).await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Decode, 1));
+    assert!(error.is_ambiguous(), "it was run");
+    let error = script.client(config()).call::<i32>(READ, ApiRequest::get("/x")).await.unwrap_err();
+    assert!(!error.is_ambiguous());
+}
+
+#[tokio::test]
+async fn a_proxys_own_status_says_nothing_about_the_effect() {
+    for (code, ambiguous) in [(520, true), (524, true), (598, true), (501, false), (507, false)] {
+        let script = Script::new(move |_| answer(status(code)));
+        let error = script.client(config()).send(WRITE, ApiRequest::post("/x")).await.unwrap_err();
+        assert_eq!((error.is_ambiguous(), script.sent()), (ambiguous, 1), "{code}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_streamed_answer_that_breaks_off_is_the_readers_to_handle() {
     let script = Script::new(|_| answer(broken_body()));
@@ -180,7 +200,23 @@ async fn a_failing_link_shows_no_signature() {
     let request = Request::get("https://storage.invalid/object?sig=s3cret").body(Body::empty()).unwrap();
     let error = script.client(config()).fetch_link(READ, request).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    assert_eq!(error.api_error().unwrap().error_code.as_deref(), Some("AccessDenied"));
     assert!(!format!("{error} {error:?}").contains("s3cret"));
+
+    let moved = Script::new(|_| {
+        let mut response = status(307);
+        response.headers_mut().insert("location", "https://storage.invalid/?sig=s3cret".parse().unwrap());
+        answer(response)
+    });
+    let talking = Script::answers(&[(
+        403,
+        "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>s3cret</StringToSign></Error>",
+    )]);
+    for script in [moved, talking] {
+        let request = Request::get("https://storage.invalid/object?sig=s3cret").body(Body::empty()).unwrap();
+        let error = script.client(config()).fetch_link(READ, request).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+    }
 
     let relative = Request::get("/object").body(Body::empty()).unwrap();
     assert_eq!(
