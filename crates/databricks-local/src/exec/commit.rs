@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 use std::future::Future;
 
-use deltalake::DeltaTable;
 use deltalake::checkpoints::create_checkpoint;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::kernel::{Action, CommitInfo, IsolationLevel};
 use deltalake::protocol::DeltaOperation;
+use deltalake::{DeltaResult, DeltaTable};
 use serde_json::{Map, Value};
 use tokio::sync::OwnedMutexGuard;
 
@@ -51,6 +51,22 @@ pub(super) async fn commit(table: DeltaTable, draft: Draft, guard: OwnedMutexGua
         after.state = Some(committed.snapshot());
         checkpoint(&after, version).await;
         Ok(())
+    })
+    .await
+}
+
+/// Runs one of delta-rs' builders to its end, checkpoints when it is time, and lets the lock go.
+pub(super) async fn run<B, M>(builder: B, guard: OwnedMutexGuard<()>) -> Result<M>
+where
+    B: IntoFuture<Output = DeltaResult<(DeltaTable, M)>> + Send + 'static,
+    B::IntoFuture: Send,
+    M: Send + 'static,
+{
+    in_task(async move {
+        let _only_writer = guard;
+        let (after, metrics) = builder.await?;
+        checkpoint(&after, after.version().unwrap_or(0)).await;
+        Ok(metrics)
     })
     .await
 }

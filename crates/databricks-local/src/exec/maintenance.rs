@@ -55,13 +55,7 @@ impl Statement {
             .with_writer_properties(writer_properties())
             .with_max_concurrent_tasks(REWRITES_AT_ONCE)
             .with_commit_properties(commit::properties_of(&self.user));
-        let metrics = commit::in_task(async move {
-            let _only_writer = guard;
-            let (after, metrics) = builder.await?;
-            commit::checkpoint(&after, after.version().unwrap_or(0)).await;
-            Ok(metrics)
-        })
-        .await?;
+        let metrics = commit::run(builder, guard).await?;
         let location = self.shared.metastore.table_dir(&path).display().to_string();
         let metrics = optimize_metrics(&metrics, ordered)?;
         Rows::new().text("path", [Some(location)]).array("metrics", metrics).finish(self).await

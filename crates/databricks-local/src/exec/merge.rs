@@ -43,13 +43,7 @@ impl Statement {
         let source = DataFrame::new(self.context.state(), self.plan(&merge.source).await?);
         let sides = Sides::new(self, &merge, target, source.schema())?;
         let builder = self.merge_builder(&merge, &sides, table, source).await?;
-        let metrics = commit::in_task(async move {
-            let _only_writer = guard;
-            let (after, metrics) = builder.await?;
-            commit::checkpoint(&after, after.version().unwrap_or(0)).await;
-            Ok(metrics)
-        })
-        .await?;
+        let metrics = commit::run(builder, guard).await?;
         let (updated, deleted, inserted) = (
             count(metrics.num_target_rows_updated),
             count(metrics.num_target_rows_deleted),

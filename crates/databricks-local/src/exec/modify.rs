@@ -54,14 +54,8 @@ impl Statement {
         if let Some(predicate) = &update.predicate {
             builder = builder.with_predicate(self.row_condition(&scope, predicate, "UPDATE").await?);
         }
-        let updated = commit::in_task(async move {
-            let _only_writer = guard;
-            let (after, metrics) = builder.await?;
-            commit::checkpoint(&after, after.version().unwrap_or(0)).await;
-            Ok(count(metrics.num_updated_rows))
-        })
-        .await?;
-        counts(self, [("num_affected_rows", updated)]).await
+        let updated = commit::run(builder, guard).await?.num_updated_rows;
+        counts(self, [("num_affected_rows", count(updated))]).await
     }
 
     pub(super) async fn delete(&self, delete: &Delete) -> Result<EngineResult> {
@@ -108,13 +102,7 @@ impl Statement {
         if let Some(predicate) = predicate.clone() {
             builder = builder.with_predicate(predicate);
         }
-        let deleted = commit::in_task(async move {
-            let _only_writer = guard;
-            let (after, metrics) = builder.await?;
-            commit::checkpoint(&after, after.version().unwrap_or(0)).await;
-            Ok(metrics.num_deleted_rows)
-        })
-        .await?;
+        let deleted = commit::run(builder, guard).await?.num_deleted_rows;
         match deleted {
             Some(rows) => Ok(count(rows)),
             None => self.count_rows(&before, predicate).await,

@@ -71,6 +71,11 @@ impl Cursor {
         }
     }
 
+    /// Whether the n-th token from here is a word, quoted or not.
+    pub(super) fn is_name(&self, n: usize) -> bool {
+        matches!(self.parser.peek_nth_token_ref(n).token, Token::Word(_))
+    }
+
     /// Takes the words if all of them come next.
     pub(super) fn words(&mut self, words: &[&str]) -> bool {
         let all = words.iter().enumerate().all(|(n, word)| self.peek_nth_word(n).as_deref() == Some(*word));

@@ -40,6 +40,10 @@ impl Dialect for Databricks {
         BASE.supports_filter_during_aggregation()
     }
 
+    fn supports_order_by_all(&self) -> bool {
+        true
+    }
+
     fn supports_group_by_expr(&self) -> bool {
         BASE.supports_group_by_expr()
     }

@@ -88,7 +88,12 @@ pub(super) fn show(cursor: &mut Cursor) -> Result<Command> {
 }
 
 fn show_in(cursor: &mut Cursor, parts: usize) -> Result<ShowIn> {
-    let within = if cursor.word("IN") || cursor.word("FROM") { Some(cursor.name(parts)?) } else { None };
+    let inside = cursor.word("IN") || cursor.word("FROM");
+    let listed = inside && cursor.peek_word().as_deref() == Some("CATALOG") && cursor.is_name(1);
+    if listed && cursor.peek_nth_word(1).as_deref() != Some("LIKE") {
+        return Err(LocalError::unsupported_feature("SHOW .. IN CATALOG"));
+    }
+    let within = if inside { Some(cursor.name(parts)?) } else { None };
     Ok(ShowIn { within, like: like(cursor)? })
 }
 

@@ -1,7 +1,7 @@
 //! SQL text -> [`Command`]: a parser of our own for statements, with queries and expressions left to sqlparser.
 //!
 //! `lexer` turns Databricks' spelling of literals and time travel into tokens that sqlparser reads the same way,
-//! `dialect` adds its operators, `cursor` reads names, options and types, and one file per group of statements
+//! `depth` bounds how deep a statement may nest, `dialect` adds its operators, `cursor` reads names, options and types, and one file per group of statements
 //! does the rest. What Databricks has and this build does not is refused by name in `refused`.
 
 mod alter;
@@ -10,6 +10,7 @@ mod command;
 mod copy;
 mod create;
 mod cursor;
+mod depth;
 mod dialect;
 mod inspect;
 mod lexer;
@@ -28,13 +29,14 @@ use cursor::Cursor;
 /// Parses exactly one statement; comments and trailing semicolons are fine.
 ///
 /// # Errors
-/// PARSE_EMPTY_STATEMENT, PARSE_SYNTAX_ERROR with the token and its place, or UNSUPPORTED_FEATURE naming the
-/// statement.
+/// PARSE_EMPTY_STATEMENT, PARSE_SYNTAX_ERROR with the token and its place, or FAILED_TO_PARSE_TOO_COMPLEX, or
+/// UNSUPPORTED_FEATURE naming the statement.
 pub(crate) fn parse(sql: &str) -> Result<Command> {
     let tokens = lexer::tokens(sql)?;
     if tokens.is_empty() {
         return Err(LocalError::parse_empty());
     }
+    depth::check(&tokens)?;
     let mut cursor = Cursor::new(tokens);
     let command = statement(&mut cursor)?;
     cursor.end()?;

@@ -221,6 +221,8 @@ fn statements_of_databricks_not_run_here_are_refused_by_name() {
         ("ALTER TABLE t DROP COLUMN a", "ALTER TABLE .. DROP COLUMN"),
         ("COMMENT ON TABLE t IS 'x'", "COMMENT ON"),
         ("SHOW FUNCTIONS", "SHOW FUNCTIONS"),
+        ("SHOW TABLES IN CATALOG c", "SHOW .. IN CATALOG"),
+        ("SHOW TABLES FROM CATALOG `c` LIKE 'a'", "SHOW .. IN CATALOG"),
         ("SET spark.x = 1", "SET"),
         ("REFRESH TABLE t", "REFRESH TABLE"),
         ("CACHE TABLE t", "CACHE TABLE"),

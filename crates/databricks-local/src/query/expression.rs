@@ -29,6 +29,7 @@ impl Planner<'_> {
     }
 
     /// An expression and its type.
+    #[recursive::recursive]
     pub(super) fn scalar(&mut self, expr: &ast::Expr, scope: &Scope) -> Result<Typed> {
         match expr {
             ast::Expr::Identifier(ident) => self.column(std::slice::from_ref(&ident.value), scope),
@@ -144,6 +145,10 @@ impl Planner<'_> {
         right: &ast::Expr,
         scope: &Scope,
     ) -> Result<Typed> {
+        if matches!(op, BinaryOperator::And | BinaryOperator::Or | BinaryOperator::StringConcat) {
+            let terms = spine(left, op, right).into_iter().map(|term| self.scalar(term, scope));
+            return operators::chain(op, terms.collect::<Result<_>>()?);
+        }
         let sign = match op {
             BinaryOperator::Plus => 1,
             BinaryOperator::Minus => -1,
@@ -287,6 +292,12 @@ impl Planner<'_> {
     ) -> Result<Typed> {
         let value = self.scalar(expr, scope)?;
         let (subquery, ty) = self.one_column(query, scope)?;
+        if negated && !subquery.outer_ref_columns.is_empty() {
+            return Err(LocalError::unsupported_feature("a correlated NOT IN (query): use NOT EXISTS"));
+        }
+        if self.allowed.windows {
+            return Err(LocalError::unsupported_feature("IN (query) outside of a condition of the query"));
+        }
         let common = types::common_of("IN", [&value.ty, &ty])?;
         if !types::is_comparable(&common)
             || (common != ty && !(types::is_string(&common) && types::is_string(&ty)))
@@ -416,6 +427,21 @@ impl Planner<'_> {
         }
         conditional::trim(function, args)
     }
+}
+
+/// The terms of `a op b op c`, which the parser nests to the left.
+fn spine<'e>(left: &'e ast::Expr, op: &BinaryOperator, right: &'e ast::Expr) -> Vec<&'e ast::Expr> {
+    let mut terms = vec![right];
+    let mut rest = left;
+    while let ast::Expr::BinaryOp { left, op: inner, right } = rest
+        && inner == op
+    {
+        terms.push(right);
+        rest = left;
+    }
+    terms.push(rest);
+    terms.reverse();
+    terms
 }
 
 /// CASE with its results in their common type.

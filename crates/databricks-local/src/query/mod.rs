@@ -5,7 +5,7 @@
 //! settled here, before the engine's own rules (which differ) have anything left to decide. Identifiers match
 //! case-insensitively; the engine only ever sees the names its providers have.
 //!
-//! - `planner`, `relation`, `select`, `subquery`: FROM, SELECT, set operations, ORDER BY.
+//! - `planner`, `relation`, `select`, `setops`, `filter`: FROM, SELECT, WHERE, set operations, ORDER BY.
 //! - `expression`, `operators`, `types`, `cast`, `literal`: expressions and their types.
 //! - `functions`: the table of functions known here, and how each is served.
 //! - `kernels`: what runs per batch where the engine's own function answers differently.
@@ -21,6 +21,7 @@ use crate::error::Result;
 mod api;
 mod cast;
 mod expression;
+mod filter;
 mod functions;
 mod guard;
 mod kernels;

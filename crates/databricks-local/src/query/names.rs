@@ -22,6 +22,7 @@ pub(super) fn of(expr: &Expr, parameters: &Parameters) -> String {
 struct Names<'a>(&'a Parameters);
 
 impl Names<'_> {
+    #[recursive::recursive]
     fn text(&self, expr: &Expr) -> String {
         match expr {
             Expr::Identifier(ident) => ident.value.clone(),

@@ -20,7 +20,6 @@ pub(super) fn binary(left: Typed, op: &BinaryOperator, right: Typed) -> Result<T
         BinaryOperator::Divide => numeric(Sign::Divide, left, right),
         BinaryOperator::MyIntegerDivide => numeric(Sign::Div, left, right),
         BinaryOperator::Modulo => numeric(Sign::Modulo, left, right),
-        BinaryOperator::StringConcat => concat(vec![left, right]),
         BinaryOperator::Eq => compare(left, Operator::Eq, right),
         BinaryOperator::NotEq => compare(left, Operator::NotEq, right),
         BinaryOperator::Lt => compare(left, Operator::Lt, right),
@@ -28,10 +27,21 @@ pub(super) fn binary(left: Typed, op: &BinaryOperator, right: Typed) -> Result<T
         BinaryOperator::Gt => compare(left, Operator::Gt, right),
         BinaryOperator::GtEq => compare(left, Operator::GtEq, right),
         BinaryOperator::Spaceship => compare(left, Operator::IsNotDistinctFrom, right),
-        BinaryOperator::And => logical(left, Operator::And, right),
-        BinaryOperator::Or => logical(left, Operator::Or, right),
         other => Err(LocalError::unsupported_feature(format!("the operator {other}"))),
     }
+}
+
+/// `a op b op c ..` of AND, OR and `||`, which do not care how they are nested.
+pub(super) fn chain(op: &BinaryOperator, terms: Vec<Typed>) -> Result<Typed> {
+    let op = match op {
+        BinaryOperator::And => Operator::And,
+        BinaryOperator::Or => Operator::Or,
+        BinaryOperator::StringConcat => return concat(terms),
+        other => return Err(LocalError::unsupported_feature(format!("the operator {other}"))),
+    };
+    let what = op.to_string();
+    let terms = terms.into_iter().map(|term| Ok(boolean(term, &what)?.expr)).collect::<Result<_>>()?;
+    Ok(Typed::new(guard::chain(op, terms), DataType::Boolean))
 }
 
 /// The arithmetic operators.
@@ -277,15 +287,6 @@ pub(super) fn unsigned_zero(value: Typed) -> Typed {
 
 pub(super) fn engine(left: Expr, op: Operator, right: Expr) -> Expr {
     Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
-}
-
-fn logical(left: Typed, op: Operator, right: Typed) -> Result<Typed> {
-    let (left, right) = (boolean(left, &op.to_string())?, boolean(right, &op.to_string())?);
-    let right = match op {
-        Operator::And => guard::unless_false(&left.expr, right.expr),
-        _ => guard::unless_true(&left.expr, right.expr),
-    };
-    Ok(Typed::new(engine(left.expr, op, right), DataType::Boolean))
 }
 
 /// A condition, or DATATYPE_MISMATCH.

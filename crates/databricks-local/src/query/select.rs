@@ -74,7 +74,7 @@ impl Parts {
 }
 
 /// The expression with whole parts of it replaced.
-fn replaced(expr: Expr, with: &HashMap<Expr, Expr>) -> Result<Expr> {
+pub(super) fn replaced(expr: Expr, with: &HashMap<Expr, Expr>) -> Result<Expr> {
     let out = expr.transform_down(|e| {
         Ok(match with.get(&e) {
             Some(column) => Transformed::new(column.clone(), true, TreeNodeRecursion::Jump),
@@ -98,7 +98,7 @@ impl Planner<'_> {
         let mut plan = input.plan;
         if let Some(condition) = &select.selection {
             let condition = self.predicate(condition, &scope, "WHERE condition")?;
-            plan = LogicalPlanBuilder::from(plan).filter(condition)?.build()?;
+            plan = self.filtered(plan, condition)?;
         }
         let distinct = match &select.distinct {
             None | Some(Distinct::All) => false,
@@ -313,7 +313,7 @@ impl Planner<'_> {
             plan = self.aggregate(plan, scope, &mut parts)?;
         }
         if let Some(having) = parts.having.take() {
-            plan = LogicalPlanBuilder::from(plan).filter(having)?.build()?;
+            plan = self.filtered(plan, having)?;
         }
         let windows = find_window_exprs(parts.exprs());
         if !windows.is_empty() {
@@ -325,7 +325,7 @@ impl Planner<'_> {
             parts.replace(&columns.collect())?;
         }
         if let Some(qualify) = parts.qualify.take() {
-            plan = LogicalPlanBuilder::from(plan).filter(qualify)?.build()?;
+            plan = self.filtered(plan, qualify)?;
         }
         self.project(plan, parts, distinct)
     }

@@ -16,6 +16,7 @@ use crate::error::{LocalError, Result};
 
 impl Planner<'_> {
     /// A whole query.
+    #[recursive::recursive]
     pub(super) fn query(&mut self, query: &Query, outer: Option<Arc<Scope>>) -> Result<Relation> {
         let Query {
             with,
@@ -79,6 +80,7 @@ impl Planner<'_> {
         Ok(())
     }
 
+    #[recursive::recursive]
     fn body(&mut self, body: &SetExpr, outer: Option<&Arc<Scope>>) -> Result<Relation> {
         match body {
             SetExpr::Select(select) => self.select(select, None, outer),

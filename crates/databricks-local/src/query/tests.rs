@@ -130,6 +130,7 @@ async fn check(rows: &[(&str, &str)]) {
 }
 
 mod aggregates;
+mod depth;
 mod expressions;
 mod functions;
 mod interface;

@@ -150,6 +150,14 @@ fn value_at(source: &ArrayRef, row: usize) -> Result<Option<Value>> {
             Value::Decimal(source.as_primitive::<Decimal128Type>().value(row), *scale)
         }
         DataType::Utf8 => Value::Text(source.as_string::<i32>().value(row).to_owned()),
+        DataType::Binary => match std::str::from_utf8(source.as_binary::<i32>().value(row)) {
+            Ok(text) => Value::Text(text.to_owned()),
+            Err(_) => {
+                return Err(LocalError::unsupported_feature(
+                    "a cast to STRING of bytes that are no UTF-8 text",
+                ));
+            }
+        },
         DataType::Date32 => Value::Days(source.as_primitive::<Date32Type>().value(row)),
         DataType::Timestamp(..) => {
             Value::Micros(source.as_primitive::<TimestampMicrosecondType>().value(row))

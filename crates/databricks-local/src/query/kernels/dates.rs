@@ -14,6 +14,19 @@ fn out_of_range() -> LocalError {
     LocalError::new("DATETIME_OVERFLOW", "22008", "Datetime operation overflow.")
 }
 
+/// The first and the last day that a DATE can be: 0001-01-01 and 9999-12-31.
+const DAYS: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
+
+fn in_calendar(days: i32) -> Result<i32> {
+    if DAYS.contains(&days) { Ok(days) } else { Err(out_of_range()) }
+}
+
+/// A timestamp, if its day is one of the calendar.
+fn clock_in_calendar(micros: i64) -> Result<i64> {
+    let day = i32::try_from(cast_text::days_of_micros(micros)).map_err(|_| out_of_range())?;
+    in_calendar(day).map(|_| micros)
+}
+
 fn date(days: i32) -> Result<NaiveDate> {
     cast_text::date_of_days(days).ok_or_else(out_of_range)
 }
@@ -95,7 +108,8 @@ pub(in crate::query) fn add_days(args: &[ArrayRef], _: &DataType) -> Result<Arra
     let signs = numbers::<Int32Type>(args, 2)?;
     let sign = signs.iter().flatten().next().unwrap_or(1);
     let out = map2::<Date32Type, Int32Type, Date32Type>(args, |date, days| {
-        days.checked_mul(sign).and_then(|d| date.checked_add(d)).map(Some).ok_or_else(out_of_range)
+        let moved = days.checked_mul(sign).and_then(|d| date.checked_add(d)).ok_or_else(out_of_range)?;
+        in_calendar(moved).map(Some)
     })?;
     Ok(Arc::new(out))
 }
@@ -111,7 +125,8 @@ pub(in crate::query) fn date_diff(args: &[ArrayRef], _: &DataType) -> Result<Arr
 /// A month's last day stays within the month it lands in.
 fn months_later(date: NaiveDate, months: i64) -> Option<NaiveDate> {
     let size = Months::new(u32::try_from(months.unsigned_abs()).ok()?);
-    if months < 0 { date.checked_sub_months(size) } else { date.checked_add_months(size) }
+    let moved = if months < 0 { date.checked_sub_months(size) } else { date.checked_add_months(size) };
+    moved.filter(|date| (1..=9999).contains(&date.year()))
 }
 
 /// `add_months(date, n)`.
@@ -151,12 +166,12 @@ pub(in crate::query) fn add_micros(args: &[ArrayRef], returns: &DataType) -> Res
     if types::is_date(returns) {
         let out = map2::<Date32Type, Int64Type, Date32Type>(args, |days, micros| {
             let more = i32::try_from(cast_text::days_of_micros(micros)).map_err(|_| out_of_range())?;
-            days.checked_add(more).map(Some).ok_or_else(out_of_range)
+            days.checked_add(more).ok_or_else(out_of_range).and_then(in_calendar).map(Some)
         })?;
         return Ok(Arc::new(out));
     }
     let out = map2::<TimestampMicrosecondType, Int64Type, TimestampMicrosecondType>(args, |at, micros| {
-        at.checked_add(micros).map(Some).ok_or_else(out_of_range)
+        at.checked_add(micros).ok_or_else(out_of_range).and_then(clock_in_calendar).map(Some)
     })?;
     Ok(zoned(out, returns))
 }

@@ -66,17 +66,49 @@ impl ScalarUDFImpl for Kernel {
         Ok(self.returns.clone())
     }
 
+    // The engine's own spelling of a call costs many times the stack, and calls nest.
+    #[recursive::recursive]
+    fn schema_name(&self, args: &[Expr]) -> datafusion::common::Result<String> {
+        let args: Vec<_> = args.iter().map(|arg| arg.schema_name().to_string()).collect();
+        Ok(format!("{}({})", self.name, args.join(",")))
+    }
+
+    #[recursive::recursive]
+    fn display_name(&self, args: &[Expr]) -> datafusion::common::Result<String> {
+        let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+        Ok(format!("{}({})", self.name, args.join(", ")))
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> datafusion::common::Result<ColumnarValue> {
         let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
-        let arrays: Vec<ArrayRef> =
-            args.args.iter().map(|a| a.to_array(rows)).collect::<datafusion::common::Result<_>>()?;
+        let arrays: Vec<ArrayRef> = args
+            .args
+            .iter()
+            .map(|a| unpacked(a.to_array(rows)?))
+            .collect::<datafusion::common::Result<_>>()?;
         let out = (self.eval)(&arrays, &self.returns)?;
         if constant {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&out, 0)?));
         }
         Ok(ColumnarValue::Array(out))
     }
+}
+
+/// The values of a dictionary, which is how a Delta scan gives partition columns; other arrays as they are.
+fn unpacked(array: ArrayRef) -> datafusion::common::Result<ArrayRef> {
+    match array.data_type() {
+        DataType::Dictionary(_, values) => Ok(arrow::compute::cast(&array, values)?),
+        _ => Ok(array),
+    }
+}
+
+/// The value as it is, in a form that the engine neither moves nor looks through.
+pub(super) fn held(value: Expr, returns: DataType) -> Expr {
+    let signature = Signature::any(1, Volatility::Volatile);
+    let eval: Eval = |args, _| argument(args, 0).cloned();
+    let kernel = Kernel { name: "held", returns, signature, eval };
+    Expr::ScalarFunction(ScalarFunction::new_udf(ScalarUDF::new_from_impl(kernel).into(), vec![value]))
 }
 
 /// A call of a kernel. Constant arguments are worked out now, unless that fails: then it fails when it runs, and
@@ -158,4 +190,36 @@ where
             _ => Ok(None),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use std::sync::Arc;
+
+    use arrow::array::DictionaryArray;
+    use arrow::datatypes::{Field, UInt16Type};
+    use datafusion::common::config::ConfigOptions;
+
+    use super::*;
+
+    #[test]
+    fn values_in_a_dictionary_are_values() {
+        let column = Expr::Column(datafusion::common::Column::new_unqualified("p"));
+        let call =
+            call("upper", |args, _| Ok(Arc::new(text(args, 0)?.clone())), vec![column], DataType::Utf8);
+        let Expr::ScalarFunction(call) = call.expr else { panic!("no call") };
+        let packed: DictionaryArray<UInt16Type> = ["a", "b", "a"].into_iter().collect();
+        let ty = packed.data_type().clone();
+        let out = call.func.invoke_with_args(ScalarFunctionArgs {
+            args: vec![ColumnarValue::Array(Arc::new(packed))],
+            arg_fields: vec![Arc::new(Field::new("p", ty, true))],
+            number_rows: 3,
+            return_field: Arc::new(Field::new("out", DataType::Utf8, true)),
+            config_options: Arc::new(ConfigOptions::default()),
+        });
+        let ColumnarValue::Array(out) = out.unwrap() else { panic!("no array") };
+        assert_eq!(out.as_string::<i32>(), &StringArray::from(vec!["a", "b", "a"]));
+    }
 }

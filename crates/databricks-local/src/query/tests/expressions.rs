@@ -1,6 +1,6 @@
 //! Literals, arithmetic, comparisons, casts.
 
-use super::check;
+use super::{Parameters, check, run};
 
 #[tokio::test]
 async fn literals_take_databricks_types() {
@@ -199,4 +199,40 @@ async fn what_a_guard_excludes_is_not_worked_out() {
         ("SELECT NOT 1 = 2, 1 - -1, -1.5, - (1 + 1)", "BOOLEAN,INT,DECIMAL(2,1),INT: true,2,-1.5,-2"),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn dates_stay_in_the_calendar() {
+    check(&[
+        ("SELECT DATE'9999-12-31' + 1000000000", "[DATETIME_OVERFLOW] 22008"),
+        ("SELECT DATE'9999-12-31' + 1", "[DATETIME_OVERFLOW] 22008"),
+        ("SELECT DATE'0001-01-01' - 1", "[DATETIME_OVERFLOW] 22008"),
+        ("SELECT DATE'0001-01-02' - 1", "DATE: 0001-01-01"),
+        ("SELECT add_months(DATE'9999-12-31', 1)", "[DATETIME_OVERFLOW] 22008"),
+        ("SELECT DATE'9999-12-31' + INTERVAL 1 DAY", "[DATETIME_OVERFLOW] 22008"),
+        ("SELECT TIMESTAMP'9999-12-31 23:59:59' + INTERVAL 1 SECOND", "[DATETIME_OVERFLOW] 22008"),
+        ("SELECT TIMESTAMP'9999-12-31 23:59:59' + INTERVAL 1 MONTH", "[DATETIME_OVERFLOW] 22008"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn bytes_become_the_text_they_spell() {
+    check(&[
+        ("SELECT CAST(X'41' AS STRING)", "STRING: A"),
+        ("SELECT CAST(X'FF' AS STRING)", "[UNSUPPORTED_FEATURE.LOCAL_WORKSPACE] 0A000"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn queries_after_in_are_refused_by_name_where_the_engine_cannot_place_them() {
+    for (sql, named) in [
+        ("SELECT id FROM t WHERE id NOT IN (SELECT id FROM s WHERE s.id = t.id)", "correlated NOT IN"),
+        ("SELECT id IN (SELECT id FROM s) FROM t", "IN (query)"),
+    ] {
+        let error = run(sql, &Parameters::default()).await.unwrap_err();
+        assert_eq!(error.class(), "UNSUPPORTED_FEATURE.LOCAL_WORKSPACE", "{sql}: {error}");
+        assert!(error.message().contains(named), "{sql}: {error}");
+    }
 }

@@ -134,6 +134,39 @@ async fn subqueries_and_with() {
 }
 
 #[tokio::test]
+async fn a_filter_sees_only_rows_that_its_input_has() {
+    check(&[
+        (
+            "SELECT * FROM (SELECT x, 10/x y FROM (VALUES (0),(5)) t(x) WHERE x <> 0) WHERE y > 1",
+            "INT,DOUBLE: 5,2.0",
+        ),
+        ("SELECT x FROM (SELECT x FROM (VALUES (0),(5)) t(x) WHERE x <> 0) WHERE 10/x > 1 AND x < 9", "INT: 5"),
+        (
+            "WITH s AS (SELECT x FROM (VALUES ('1'),('a')) t(x) WHERE x <> 'a') SELECT * FROM s WHERE CAST(x AS INT) = 1",
+            "STRING: 1",
+        ),
+        ("SELECT u.x FROM (VALUES (0),(5)) u(x) JOIN s ON s.id = u.x - 4 WHERE 10/u.x > 1", "INT: 5; 5"),
+        ("SELECT x FROM (VALUES (0),(5)) t(x) WHERE x <> 0 GROUP BY x HAVING 10/x > 1", "INT: 5"),
+        ("SELECT x FROM (SELECT x FROM (VALUES (5),(0)) t(x) ORDER BY x DESC LIMIT 1) WHERE 10/x > 1", "INT: 5"),
+        (
+            "SELECT y FROM (SELECT 10/x y FROM (SELECT x FROM (VALUES (0),(5)) t(x) WHERE x > 0) UNION ALL SELECT 7) WHERE y > 2",
+            "DOUBLE: 7.0",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn order_by_all_takes_every_column() {
+    check(&[
+        ("SELECT id, count(*) FROM s GROUP BY ALL ORDER BY ALL", "INT,BIGINT: 1,2; 3,1; 9,1"),
+        ("SELECT id, label FROM s ORDER BY ALL DESC LIMIT 2", "INT,STRING: 9,w; 3,z"),
+        ("SELECT id FROM s UNION SELECT 2 ORDER BY ALL", "INT: 1; 2; 3; 9"),
+    ])
+    .await;
+}
+
+#[tokio::test]
 async fn set_operations() {
     check(&[
         ("SELECT NULL UNION (SELECT 1) ORDER BY 1", "INT: NULL; 1"),
