@@ -20,6 +20,7 @@ use crate::error::Result;
 
 mod api;
 mod cast;
+mod depth;
 mod expression;
 mod filter;
 mod functions;

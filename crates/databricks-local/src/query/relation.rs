@@ -7,6 +7,7 @@ use datafusion::common::{Column, JoinType};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Operator};
 use sqlparser::ast::{Join, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableWithJoins};
 
+use super::depth;
 use super::functions::conditional;
 use super::operators;
 use super::planner::{Planner, Relation};
@@ -18,6 +19,7 @@ use crate::error::{LocalError, Result};
 impl Planner<'_> {
     /// All of FROM: comma means cross join. Without FROM there is one row of nothing.
     pub(super) fn from(&mut self, from: &[TableWithJoins], outer: Option<&Arc<Scope>>) -> Result<Relation> {
+        depth::check_relations(from)?;
         let mut whole: Option<Relation> = None;
         for item in from {
             let next = self.joined(item, outer)?;

@@ -7,11 +7,11 @@ use datafusion::common::{Column, JoinType, NullEquality, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use sqlparser::ast::{Cte, LimitClause, Offset, Query, SetExpr, SetOperator, SetQuantifier, Values, With};
 
-use super::cast;
 use super::planner::{Planner, Relation};
 use super::relation::aliased;
 use super::scope::{Scope, ScopeColumn};
 use super::types::{self, Typed};
+use super::{cast, depth};
 use crate::error::{LocalError, Result};
 
 impl Planner<'_> {
@@ -57,7 +57,9 @@ impl Planner<'_> {
             }
         }?;
         self.ctes.truncate(tables);
-        self.limit(relation, limit_clause.as_ref())
+        let relation = self.limit(relation, limit_clause.as_ref())?;
+        depth::check(&relation.plan)?;
+        Ok(relation)
     }
 
     fn with(&mut self, with: &With, outer: Option<&Arc<Scope>>) -> Result<()> {

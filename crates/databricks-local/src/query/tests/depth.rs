@@ -89,3 +89,37 @@ fn deeper_trees_are_refused() {
         assert_eq!(on_a_small_stack(sql), TOO_COMPLEX, "{start}");
     }
 }
+
+fn with_chain(tables: usize) -> String {
+    let next = |n: usize| format!("a{} AS (SELECT x + 1 AS x FROM a{n})", n + 1);
+    format!("WITH a0 AS (SELECT 0 AS x), {} SELECT x FROM a{tables}", terms(tables, next, ", "))
+}
+
+fn doubling_chain(tables: usize) -> String {
+    let next = |n: usize| format!("a{} AS (SELECT l.x FROM a{n} l JOIN a{n} r ON l.x = r.x)", n + 1);
+    format!("WITH a0 AS (SELECT 0 AS x), {} SELECT x FROM a{tables}", terms(tables, next, ", "))
+}
+
+fn joins(relations: usize, between: &str, on: impl Fn(usize) -> String) -> String {
+    let relation = |n: usize| format!("(VALUES (1)) t{n}(x{n}){}", if n > 0 { on(n) } else { String::new() });
+    format!("SELECT count(*) FROM {}", terms(relations, relation, between))
+}
+
+#[test]
+fn long_chains_of_tables_are_answered_or_refused() {
+    let equal = |n: usize| format!(" ON t0.x0 = t{n}.x{n}");
+    let cross = |_: usize| String::new();
+    for (sql, expected) in [
+        (with_chain(40), "INT: 40"),
+        (joins(35, " JOIN ", equal), "BIGINT: 1"),
+        (joins(35, ", ", cross), "BIGINT: 1"),
+        (with_chain(1_000), TOO_COMPLEX),
+        (doubling_chain(4), "INT: 0"),
+        (doubling_chain(25), TOO_COMPLEX),
+        (joins(10_000, " JOIN ", equal), TOO_COMPLEX),
+        (joins(10_000, ", ", cross), TOO_COMPLEX),
+    ] {
+        let start: String = sql.chars().take(60).collect();
+        assert_eq!(on_a_small_stack(sql), expected, "{start}");
+    }
+}
