@@ -23,13 +23,14 @@ type UserLayer = Box<dyn Fn(HttpService) -> HttpService + Send + Sync>;
 pub struct ClientBuilder {
     config: DatabricksConfig,
     leaf: Option<HttpService>,
+    leaf_layers: Vec<UserLayer>,
     per_call: Vec<UserLayer>,
     per_attempt: Vec<UserLayer>,
 }
 
 impl ClientBuilder {
     pub(crate) fn new(config: DatabricksConfig) -> Self {
-        Self { config, leaf: None, per_call: Vec::new(), per_attempt: Vec::new() }
+        Self { config, leaf: None, leaf_layers: Vec::new(), per_call: Vec::new(), per_attempt: Vec::new() }
     }
 
     /// Where requests end, API calls and storage links alike: a recorder, a simulated workspace, or any service.
@@ -43,6 +44,20 @@ impl ClientBuilder {
         self
     }
 
+    /// Adds a layer directly around the leaf, be it the network or one's own: what a recorder or a set of faults needs.
+    /// The first one added is the outermost. It sees everything that leaves the client, attempt by attempt: signed API
+    /// requests, and storage links, which are credentials themselves.
+    pub fn leaf_layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<HttpService> + Send + Sync + 'static,
+        L::Service:
+            Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request<Body>>>::Future: Send,
+    {
+        self.leaf_layers.push(erased(layer));
+        self
+    }
+
     /// Adds a layer around each API call, outside its retries and inside its deadline. The first one added is the
     /// outermost. Storage links do not pass through it.
     pub fn per_call<L>(mut self, layer: L) -> Self
@@ -52,7 +67,7 @@ impl ClientBuilder {
             Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request<Body>>>::Future: Send,
     {
-        self.per_call.push(Box::new(move |inner| HttpService::new(layer.layer(inner))));
+        self.per_call.push(erased(layer));
         self
     }
 
@@ -66,7 +81,7 @@ impl ClientBuilder {
             Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request<Body>>>::Future: Send,
     {
-        self.per_attempt.push(Box::new(move |inner| HttpService::new(layer.layer(inner))));
+        self.per_attempt.push(erased(layer));
         self
     }
 
@@ -76,9 +91,10 @@ impl ClientBuilder {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the credential is missing or unusable, a limit or timeout
     /// cannot be kept, or the host would be reached in the clear.
     pub fn build(self) -> Result<Client, Error> {
-        let Self { config, leaf, per_call, per_attempt } = self;
+        let Self { config, leaf, leaf_layers, per_call, per_attempt } = self;
         config.validate()?;
         let leaf = leaf.unwrap_or_else(|| HttpService::new(HyperLeaf::new(config.plain_http())));
+        let leaf = around(leaf, &leaf_layers);
         let links = link_stack(&config, leaf.clone());
         let api = api_stack(&config, leaf, &per_call, &per_attempt)?;
         Ok(Client::assemble(config, api, links))
@@ -108,13 +124,23 @@ fn api_stack(
     Ok(HttpService::new(TraceCall::new(call))) // 1
 }
 
-/// The stack of presigned storage links: no credential, no quota of the workspace, and none of the user's layers,
+/// The stack of presigned storage links: no credential, no quota of the workspace, and none of the user's layers but those around the leaf,
 /// so that nothing meant for the workspace reaches a storage host. The link is a credential too: no part of it, and
 /// nothing that may repeat it, is kept or logged.
 fn link_stack(config: &DatabricksConfig, leaf: HttpService) -> HttpService {
     let attempt = Answer::of_storage(Inactivity::new(TraceAttempt::new(leaf), config.timeout()));
     let call = Deadline::new(Retry::new(attempt, config.retry().clone(), Jitter::full()));
     HttpService::new(TraceCall::of_links(call))
+}
+
+fn erased<L>(layer: L) -> UserLayer
+where
+    L: Layer<HttpService> + Send + Sync + 'static,
+    L::Service:
+        Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + Sync + 'static,
+    <L::Service as Service<Request<Body>>>::Future: Send,
+{
+    Box::new(move |inner| HttpService::new(layer.layer(inner)))
 }
 
 /// The first layer ends up outermost.
@@ -124,10 +150,11 @@ fn around(inner: HttpService, layers: &[UserLayer]) -> HttpService {
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { config, leaf, per_call, per_attempt } = self;
+        let Self { config, leaf, leaf_layers, per_call, per_attempt } = self;
         f.debug_struct("ClientBuilder")
             .field("config", config)
             .field("own_leaf", &leaf.is_some())
+            .field("leaf_layers", &leaf_layers.len())
             .field("per_call", &per_call.len())
             .field("per_attempt", &per_attempt.len())
             .finish()

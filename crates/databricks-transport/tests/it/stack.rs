@@ -262,6 +262,16 @@ async fn own_layers_sit_around_the_call_and_around_each_attempt() {
     assert_eq!((calls.load(Ordering::Relaxed), attempts.load(Ordering::Relaxed)), (1, 3));
 }
 
+#[tokio::test]
+async fn a_layer_around_the_leaf_sees_every_attempt_and_the_links_too() {
+    let seen = Arc::default();
+    let script = Script::answers(&[(503, ""), (200, ""), (200, "")]);
+    let client: Client = script.builder(config()).leaf_layer(counting(&seen)).build().unwrap();
+    client.send(READ, ApiRequest::get("/x")).await.unwrap();
+    client.fetch_link(READ, Request::get("https://s.example/o").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(seen.load(Ordering::Relaxed), 3);
+}
+
 #[test]
 fn a_client_is_built_without_a_runtime_and_without_io() {
     Client::new(config()).unwrap();
