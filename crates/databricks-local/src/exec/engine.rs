@@ -134,6 +134,9 @@ impl Statement {
             Command::ShowTables(show) => self.show_tables(&show).await,
             Command::ShowVolumes(show) => self.show_volumes(&show).await,
             Command::ShowColumns { table } => self.show_columns(&table).await,
+            Command::BrowseSchemas(browse) => self.browse_schemas(&browse).await,
+            Command::BrowseTables(browse) => self.browse_tables(&browse).await,
+            Command::BrowseColumns(browse) => self.browse_columns(&browse).await,
             Command::ShowProperties { table, key } => self.show_properties(&table, key.as_deref()).await,
             Command::Explain(_) => Err(LocalError::unsupported_feature("EXPLAIN")),
             Command::UseCatalog(_) | Command::UseSchema(_) => Err(LocalError::unsupported_feature(

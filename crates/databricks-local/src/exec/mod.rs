@@ -4,6 +4,7 @@
 //! they work on the version that was current when they began.
 
 mod alter;
+mod browse;
 mod commit;
 mod condition;
 mod copy_into;
@@ -19,6 +20,7 @@ mod merge;
 mod modify;
 mod objects;
 mod open;
+mod pattern;
 mod projection;
 mod properties;
 mod restore;

@@ -144,6 +144,12 @@ pub(crate) enum Command {
         /// The table.
         table: Name,
     },
+    /// `SHOW SCHEMAS IN ALL CATALOGS`.
+    BrowseSchemas(Browse),
+    /// `SHOW TABLES IN { CATALOG c | ALL CATALOGS }`.
+    BrowseTables(Browse),
+    /// `SHOW COLUMNS IN { CATALOG c | ALL CATALOGS }`.
+    BrowseColumns(Browse),
     /// `SHOW TBLPROPERTIES t [('key')]`.
     ShowProperties {
         /// The table.
@@ -427,4 +433,17 @@ pub(crate) struct ShowIn {
     pub(crate) within: Option<Name>,
     /// `LIKE 'pattern'` (`*` any text, `|` alternatives).
     pub(crate) like: Option<String>,
+}
+
+/// `IN { CATALOG c | ALL CATALOGS } [SCHEMA LIKE 'pattern'] [TABLE LIKE 'pattern'] [LIKE 'pattern']`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Browse {
+    /// The one catalog; none for all.
+    pub(crate) catalog: Option<String>,
+    /// `SCHEMA LIKE`.
+    pub(crate) schemas: Option<String>,
+    /// `TABLE LIKE`, for columns.
+    pub(crate) tables: Option<String>,
+    /// `LIKE`: the names of what is listed.
+    pub(crate) names: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::command::{Command, ShowIn};
+use super::command::{Browse, Command, ShowIn};
 use super::cursor::Cursor;
 use super::refused;
 use crate::error::{LocalError, Result};
@@ -59,15 +59,26 @@ pub(super) fn show(cursor: &mut Cursor) -> Result<Command> {
         return Ok(Command::ShowCatalogs { like: like(cursor)? });
     }
     if cursor.word("SCHEMAS") || cursor.word("DATABASES") {
+        if in_all_catalogs(cursor) {
+            return Ok(Command::BrowseSchemas(Browse { names: like(cursor)?, ..Browse::default() }));
+        }
         return Ok(Command::ShowSchemas(show_in(cursor, 1)?));
     }
     if cursor.word("TABLES") {
+        if let Some(catalog) = catalogs(cursor)? {
+            let (schemas, names) = (named_like(cursor, "SCHEMA")?, like(cursor)?);
+            return Ok(Command::BrowseTables(Browse { catalog, schemas, tables: None, names }));
+        }
         return Ok(Command::ShowTables(show_in(cursor, 2)?));
     }
     if cursor.word("VOLUMES") {
         return Ok(Command::ShowVolumes(show_in(cursor, 2)?));
     }
     if cursor.word("COLUMNS") {
+        if let Some(catalog) = catalogs(cursor)? {
+            let (schemas, tables) = (named_like(cursor, "SCHEMA")?, named_like(cursor, "TABLE")?);
+            return Ok(Command::BrowseColumns(Browse { catalog, schemas, tables, names: like(cursor)? }));
+        }
         if !cursor.word("IN") {
             cursor.expect_words(&["FROM"])?;
         }
@@ -95,6 +106,31 @@ fn show_in(cursor: &mut Cursor, parts: usize) -> Result<ShowIn> {
     }
     let within = if inside { Some(cursor.name(parts)?) } else { None };
     Ok(ShowIn { within, like: like(cursor)? })
+}
+
+/// `IN CATALOG c` or `IN ALL CATALOGS`, where that comes next: the catalog, none for all.
+fn catalogs(cursor: &mut Cursor) -> Result<Option<Option<String>>> {
+    if in_all_catalogs(cursor) {
+        return Ok(Some(None));
+    }
+    // A schema or table may be called `catalog`: only a name after the word makes it the clause.
+    let inside = matches!(cursor.peek_word().as_deref(), Some("IN" | "FROM"));
+    let named =
+        cursor.is_name(2) && !matches!(cursor.peek_nth_word(2).as_deref(), Some("LIKE" | "IN" | "FROM"));
+    if !inside || cursor.peek_nth_word(1).as_deref() != Some("CATALOG") || !named {
+        return Ok(None);
+    }
+    let _ = cursor.words(&["IN", "CATALOG"]) || cursor.words(&["FROM", "CATALOG"]);
+    cursor.identifier().map(Some).map(Some)
+}
+
+fn in_all_catalogs(cursor: &mut Cursor) -> bool {
+    cursor.words(&["IN", "ALL", "CATALOGS"]) || cursor.words(&["FROM", "ALL", "CATALOGS"])
+}
+
+/// `SCHEMA LIKE 'pattern'` or `TABLE LIKE 'pattern'`.
+fn named_like(cursor: &mut Cursor, kind: &str) -> Result<Option<String>> {
+    if cursor.words(&[kind, "LIKE"]) { cursor.string().map(Some) } else { Ok(None) }
 }
 
 /// `[LIKE] 'pattern'`.
