@@ -1,5 +1,6 @@
 //! The workspace's checks: `cargo xtask` lists them, `cargo xtask ci` runs what continuous integration runs.
 
+mod clients;
 mod readme;
 mod rules;
 mod shell;
@@ -30,6 +31,13 @@ const CHECKS: &[Check] = &[
 fn main() -> ExitCode {
     let wanted: Vec<String> = env::args().skip(1).collect();
     match wanted.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["clients", args @ ..] => match clients::run(args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("== clients failed:\n{failure}");
+                ExitCode::FAILURE
+            }
+        },
         ["ci"] => run(&CHECKS.iter().collect::<Vec<_>>()),
         [] | ["help" | "--help" | "-h"] => {
             usage();
@@ -48,6 +56,12 @@ fn main() -> ExitCode {
 
 fn usage() {
     println!("cargo xtask ci           every check, in this order");
+    println!(
+        "cargo xtask clients      the official Python clients against the local workspace; needs Python"
+    );
+    println!(
+        "                         [--write] renews docs/clients.md, [sdk|sea|kernel ..] runs only these"
+    );
     for check in CHECKS {
         println!("cargo xtask {:<12} {}", check.name, check.about);
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::clients;
 use crate::shell::{Outcome, output, root};
 
 /// The longest file that a reader can still hold in mind.
@@ -22,6 +23,7 @@ pub(crate) fn check() -> Outcome {
     for path in output("git", &["ls-files", "--cached", "--others", "--exclude-standard"])?.lines() {
         check_file(path, &mut broken);
     }
+    broken.extend(clients::stale()?);
     for (args, forbidden) in ABSENT {
         check_absent(args, forbidden, &mut broken)?;
     }
