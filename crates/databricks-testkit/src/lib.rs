@@ -29,6 +29,7 @@ mod clock;
 mod engine;
 mod faults;
 mod files;
+mod fixture;
 mod ids;
 mod request_log;
 mod route;
@@ -37,6 +38,7 @@ mod server;
 mod service;
 mod statements;
 mod stores;
+mod sweep;
 mod unity;
 mod workspace;
 mod workspace_info;
@@ -44,7 +46,11 @@ mod workspace_info;
 pub use engine::{
     Column, EngineRequest, EngineResult, Parameter, ResultChunk, StatementEngine, StatementFailure,
 };
-pub use faults::{Fault, FaultLayer, FaultRule, FaultService, Faults};
+pub use faults::{
+    Cloud, Corruption, ErrorBody, Fault, FaultLayer, FaultRecord, FaultRule, FaultService, Faults, InvalidRate, Latency,
+    RetryAfterForm, StallPoint, Staleness, TokenKind,
+};
+pub use fixture::{DatabricksTestFixture, FixtureError, TeardownError, TestWorkspace};
 pub use request_log::{Origin, RequestRecord};
 pub use scripted::{ScriptedEngine, ScriptedStatement};
 pub use server::Server;
@@ -54,4 +60,5 @@ pub use stores::{
     InvalidPath, MemoryCatalogStore, MemoryVolumeStore, NewVolume, PageRequest, VolumeError, VolumePath,
     VolumeStore,
 };
+pub use sweep::{Sweep, SweepCase, SweepEnd, SweepFailure, SweepOutcome, SweepReport, SweepRun, sweep};
 pub use workspace::{SimulatedWorkspace, SimulatedWorkspaceBuilder};
