@@ -47,8 +47,8 @@ pub use engine::{
     Column, EngineRequest, EngineResult, Parameter, ResultChunk, StatementEngine, StatementFailure,
 };
 pub use faults::{
-    Cloud, Corruption, ErrorBody, Fault, FaultLayer, FaultRecord, FaultRule, FaultService, Faults, InvalidRate, Latency,
-    RetryAfterForm, StallPoint, Staleness, TokenKind,
+    Cloud, Corruption, ErrorBody, Fault, FaultLayer, FaultRecord, FaultRule, FaultService, Faults,
+    InvalidRate, Latency, RetryAfterForm, Staleness, StallPoint, TokenKind,
 };
 pub use fixture::{DatabricksTestFixture, FixtureError, TeardownError, TestWorkspace};
 pub use request_log::{Origin, RequestRecord};

@@ -283,7 +283,8 @@ impl SimulatedWorkspaceBuilder {
             tokens: tokens.or_default(),
             warehouses,
             engine: engine.unwrap_or_else(|| Arc::new(ScriptedEngine::new())),
-            volumes: volumes.unwrap_or_else(|| Arc::new(MemoryVolumeStore::new(memory.clone()).with_clock(clock))),
+            volumes: volumes
+                .unwrap_or_else(|| Arc::new(MemoryVolumeStore::new(memory.clone()).with_clock(clock))),
             catalog: catalog.unwrap_or_else(|| Arc::new(memory)),
             statements: Statements::new(limits),
             sessions: Sessions::default(),

@@ -222,7 +222,8 @@ mod tests {
 
     #[test]
     fn expiry_is_told_as_each_cloud_does() {
-        let links = [Cloud::Aws, Cloud::Azure, Cloud::Gcp].map(|cloud| text(expired_link(cloud, "/x", now())));
+        let links =
+            [Cloud::Aws, Cloud::Azure, Cloud::Gcp].map(|cloud| text(expired_link(cloud, "/x", now())));
         let tokens = [TokenKind::Personal, TokenKind::OAuth].map(|kind| text(expired_token(kind)));
         insta::assert_snapshot!([links.join("\n---\n"), tokens.join("\n---\n")].join("\n---\n"));
     }

@@ -27,7 +27,7 @@ struct Passing {
 
 impl Passing {
     fn new(body: Body, left: u64) -> Self {
-        Self { pieces: body.into_stream().boxed(), left }
+        Self { pieces: body.into_stream().fuse().boxed(), left }
     }
 
     /// The next piece, as far as it may pass, and what is held back of it; `None` when nothing may pass any more.
@@ -77,23 +77,26 @@ pub(super) fn stalled(response: Response<Body>, after: u64, lasting: Option<Dura
     let after = length.map_or(after, |length| after.min(length.saturating_sub(1)));
     replaced(response, length, move |body| {
         let state = (Passing::new(body, after), None, false);
-        stream::unfold(state, move |(mut passing, mut held, silent): (Passing, Option<Bytes>, bool)| async move {
-            if !silent {
-                match passing.next().await {
-                    Some(Ok((piece, rest))) => {
-                        held = Some(rest).filter(|rest| !rest.is_empty());
-                        return Some((Ok(piece), (passing, held, false)));
+        stream::unfold(
+            state,
+            move |(mut passing, mut held, silent): (Passing, Option<Bytes>, bool)| async move {
+                if !silent {
+                    match passing.next().await {
+                        Some(Ok((piece, rest))) => {
+                            held = Some(rest).filter(|rest| !rest.is_empty());
+                            return Some((Ok(piece), (passing, held, false)));
+                        }
+                        Some(Err(error)) => return Some((Err(error), (passing, held, false))),
+                        None => silence(lasting).await,
                     }
-                    Some(Err(error)) => return Some((Err(error), (passing, held, false))),
-                    None => silence(lasting).await,
                 }
-            }
-            if let Some(rest) = held.take() {
-                return Some((Ok(rest), (passing, None, true)));
-            }
-            let piece = passing.pieces.next().await?;
-            Some((piece, (passing, None, true)))
-        })
+                if let Some(rest) = held.take() {
+                    return Some((Ok(rest), (passing, None, true)));
+                }
+                let piece = passing.pieces.next().await?;
+                Some((piece, (passing, None, true)))
+            },
+        )
     })
 }
 

@@ -13,7 +13,7 @@ mod rule;
 mod set;
 mod stale;
 
-pub use fault::{Cloud, Corruption, ErrorBody, Fault, RetryAfterForm, StallPoint, Staleness, TokenKind};
+pub use fault::{Cloud, Corruption, ErrorBody, Fault, RetryAfterForm, Staleness, StallPoint, TokenKind};
 pub use latency::Latency;
 pub use layer::{FaultLayer, FaultService};
 pub use record::FaultRecord;

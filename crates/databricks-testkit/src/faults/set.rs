@@ -207,7 +207,8 @@ impl Inner {
         if let (Chosen::Stale(_), Some(read)) = (&chosen, &read) {
             self.history.served(read);
         }
-        let watch = if remembers { self.history.watch(parts, read.filter(|_| read_again)) } else { Watch::Nothing };
+        let watch =
+            if remembers { self.history.watch(parts, read.filter(|_| read_again)) } else { Watch::Nothing };
         (chosen, watch)
     }
 

@@ -27,7 +27,13 @@ pub struct SweepCase<S> {
 }
 
 impl<S> SweepCase<S> {
-    pub(super) fn new(number: usize, request: usize, step: Step, fault: Fault, measured: Measured<S>) -> Self {
+    pub(super) fn new(
+        number: usize,
+        request: usize,
+        step: Step,
+        fault: Fault,
+        measured: Measured<S>,
+    ) -> Self {
         let Measured { outcome, state, steps, faults, time } = measured;
         // Rule 1 is the case's own; rule 2 only ends runs that send without end.
         let records = faults.records().into_iter().filter(|record| record.rule == 1).collect();
@@ -94,7 +100,9 @@ impl<S> SweepCase<S> {
         let number = self.number;
         if !self.fired() {
             let (made, request) = (self.requests(), self.request);
-            return Some(format!("case {number} made {made} requests: its fault at request {request} never happened"));
+            return Some(format!(
+                "case {number} made {made} requests: its fault at request {request} never happened"
+            ));
         }
         let until = |steps: &[Step]| steps.iter().take(self.request).cloned().collect::<Vec<_>>();
         let difference = first_difference(&until(baseline), &until(&self.steps))?;
@@ -190,7 +198,7 @@ impl<S> SweepReport<S> {
         if broken.is_empty() { Ok(()) } else { failure(broken) }
     }
 
-    /// Checks that every run ended by itself: no hang, no panic.
+    /// Checks that every run ended by itself: no hang, no endless sending, no panic.
     ///
     /// # Errors
     /// As [`law`](Self::law).

@@ -136,8 +136,13 @@ pub enum SweepOutcome {
     Hung {
         /// The limit.
         after: Duration,
-        /// Whether it was still sending requests: more than the limit of them, after which none was answered.
-        sending: bool,
+    },
+    /// The operation sent more requests than the limit. Those beyond it were not answered, so however it ended then says
+    /// nothing.
+    #[non_exhaustive]
+    Endless {
+        /// The limit.
+        requests: u64,
     },
 }
 
@@ -147,7 +152,7 @@ impl SweepOutcome {
         matches!(self, Self::Ok)
     }
 
-    /// Whether the operation ended by itself, well or with an error: it neither hung nor panicked.
+    /// Whether the operation ended by itself, well or with an error: no hang, no endless sending, no panic.
     pub fn is_orderly(&self) -> bool {
         matches!(self, Self::Ok | Self::Err(_))
     }
@@ -159,8 +164,8 @@ impl fmt::Display for SweepOutcome {
             Self::Ok => f.write_str("ok"),
             Self::Err(error) => write!(f, "error: {error}"),
             Self::Panicked(text) => write!(f, "PANIC: {text}"),
-            Self::Hung { after, sending: false } => write!(f, "HUNG: no end after {after:?}"),
-            Self::Hung { after, sending: true } => write!(f, "HUNG: requests without end, {after:?}"),
+            Self::Hung { after } => write!(f, "HUNG: no end after {after:?}"),
+            Self::Endless { requests } => write!(f, "ENDLESS: more than {requests} requests"),
         }
     }
 }
@@ -242,7 +247,8 @@ where
         self
     }
 
-    /// Sets how many requests a run may send; what comes after is never answered, so the run hangs. Default 10,000.
+    /// Sets how many requests a run may send; what comes after is never answered and makes the run's
+    /// outcome [`SweepOutcome::Endless`]. Default 10,000.
     pub fn request_limit(mut self, requests: u64) -> Self {
         self.request_limit = requests;
         self
@@ -297,20 +303,20 @@ where
         faults.add(FaultRule::any(endless).nth(self.request_limit.saturating_add(1)).always());
         let run = SweepRun { faults: faults.clone(), seed: self.seed, case };
         let begun = Instant::now();
-        let (outcome, state) = self.attempt(run, &faults).await;
-        let steps = faults.trace().into_iter().map(Step::from).collect();
+        let (mut outcome, state) = self.attempt(run).await;
+        let steps: Vec<Step> = faults.trace().into_iter().map(Step::from).collect();
+        if steps.len() as u64 > self.request_limit {
+            outcome = SweepOutcome::Endless { requests: self.request_limit };
+        }
         Measured { outcome, state, steps, faults, time: begun.elapsed() }
     }
 
-    async fn attempt(&mut self, run: SweepRun, faults: &Faults) -> (SweepOutcome, Option<S>) {
+    async fn attempt(&mut self, run: SweepRun) -> (SweepOutcome, Option<S>) {
         let operation = &mut self.operation;
         // The closure itself may panic too, before there is a future.
         let guarded = AssertUnwindSafe(async { operation(run).await.into_end() }).catch_unwind();
         match timeout(self.time_limit, guarded).await {
-            Err(_) => {
-                let sending = faults.trace().len() as u64 > self.request_limit;
-                (SweepOutcome::Hung { after: self.time_limit, sending }, None)
-            }
+            Err(_) => (SweepOutcome::Hung { after: self.time_limit }, None),
             Ok(Err(panic)) => (SweepOutcome::Panicked(text_of(panic.as_ref())), None),
             Ok(Ok((Ok(()), state))) => (SweepOutcome::Ok, state),
             Ok(Ok((Err(error), state))) => (SweepOutcome::Err(error), state),
