@@ -21,6 +21,9 @@
 //! volumes, warehouses, the current user. An endpoint that is not simulated answers 501 and names itself; nothing
 //! is answered by guess.
 //!
+//! [`Faults`] break a workspace, or any other leaf, on purpose; [`sweep`] tries an operation with a fault at each of its
+//! requests; [`DatabricksTestFixture`] gives a test a schema of its own.
+//!
 //! Features: `arrow` (default) lets [`ScriptedEngine`] deliver typed rows as ARROW_STREAM.
 
 mod api_error;

@@ -32,7 +32,7 @@ impl Refusal {
             ErrorBody::Legacy => (json_type, json!({ "error": message }).to_string()),
             ErrorBody::Scim => {
                 let schemas = ["urn:ietf:params:scim:api:messages:2.0:Error"];
-                let error = json!({ "schemas": schemas, "detail": message, "status": status.as_str() });
+                let error = json!({ "detail": message, "schemas": schemas, "status": status.as_str() });
                 ("application/scim+json", error.to_string())
             }
             ErrorBody::Html => ("text/html;charset=utf-8", page(status, &message)),
@@ -106,6 +106,10 @@ fn latest() -> DateTime<Utc> {
     DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
+fn before(time: DateTime<Utc>, span: TimeDelta) -> DateTime<Utc> {
+    time.checked_sub_signed(span).unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
 fn http_date(time: DateTime<Utc>) -> String {
     time.min(latest()).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
@@ -132,7 +136,7 @@ pub(super) fn expired_token(kind: TokenKind) -> Response<Body> {
 pub(super) fn expired_link(cloud: Cloud, path: &str, now: DateTime<Utc>) -> Response<Body> {
     // Looks like a request's id, and is the same in every run.
     let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{path} {now}").as_bytes());
-    let expired = now - TimeDelta::seconds(1);
+    let expired = before(now, TimeDelta::seconds(1));
     match cloud {
         Cloud::Aws => aws_expired(id, expired, now),
         Cloud::Azure => azure_expired(id, expired, now),
@@ -163,7 +167,8 @@ fn aws_expired(id: Uuid, expired: DateTime<Utc>, now: DateTime<Utc>) -> Response
 
 fn azure_expired(id: Uuid, expired: DateTime<Utc>, now: DateTime<Utc>) -> Response<Body> {
     let time = now.to_rfc3339_opts(SecondsFormat::Micros, true);
-    let (start, expiry, current) = (http_date(expired - LINK_LIFE), http_date(expired), http_date(now));
+    let (start, expiry, current) =
+        (http_date(before(expired, LINK_LIFE)), http_date(expired), http_date(now));
     let error = format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>AuthenticationFailed</Code><Message>Server failed to \
          authenticate the request. Make sure the value of Authorization header is formed correctly including the \
@@ -201,6 +206,17 @@ mod tests {
         assert_eq!(response.headers()[RETRY_AFTER], "Wed, 01 May 2024 12:00:02 GMT");
         retry_after(&mut response, Duration::MAX, RetryAfterForm::HttpDate, now());
         assert_eq!(response.headers()[RETRY_AFTER], "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+
+    #[test]
+    fn no_calendar_is_too_odd_for_an_answer() {
+        for now in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
+            for cloud in [Cloud::Aws, Cloud::Azure, Cloud::Gcp] {
+                assert!(expired_link(cloud, "", now).status().is_client_error());
+            }
+            let mut response = Response::new(Body::empty());
+            retry_after(&mut response, Duration::MAX, RetryAfterForm::HttpDate, now);
+        }
     }
 
     #[test]

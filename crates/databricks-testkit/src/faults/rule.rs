@@ -24,6 +24,8 @@ pub struct FaultRule {
     pub(super) first: u64,
     pub(super) times: u64,
     pub(super) rate: Option<Rate>,
+    /// The request of the whole set at which the rule has its first turn or none.
+    pub(super) at_request: Option<u64>,
     pub(super) fault: Fault,
 }
 
@@ -57,7 +59,7 @@ impl FaultRule {
     pub fn matching(matches: impl Fn(&Parts) -> bool + Send + Sync + 'static, fault: Fault) -> Self {
         // What is stale for a while is so at several reads; how many says the fault itself.
         let times = if matches!(fault, Fault::Stale(_)) { u64::MAX } else { 1 };
-        Self { matches: Arc::new(matches), first: 1, times, rate: None, fault }
+        Self { matches: Arc::new(matches), first: 1, times, rate: None, at_request: None, fault }
     }
 
     /// For requests with this method whose path starts so.
@@ -79,6 +81,13 @@ impl FaultRule {
     /// Fires at the n-th match, counted from 1.
     pub fn nth(mut self, n: u64) -> Self {
         self.first = n.max(1);
+        self
+    }
+
+    /// Fires at the request with this number among all that pass the set, or never; a stale rule that has fired there
+    /// goes on as long as reads lag.
+    pub(crate) fn at_request(mut self, number: u64) -> Self {
+        self.at_request = Some(number);
         self
     }
 
@@ -109,11 +118,12 @@ impl FaultRule {
 
 impl fmt::Debug for FaultRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { matches: _, first, times, rate, fault } = self;
+        let Self { matches: _, first, times, rate, at_request, fault } = self;
         f.debug_struct("FaultRule")
             .field("first", first)
             .field("times", times)
             .field("rate", rate)
+            .field("at_request", at_request)
             .field("fault", fault)
             .finish_non_exhaustive()
     }

@@ -79,6 +79,11 @@ impl Armed {
         matches!(self.rule.fault, Fault::Stale(_))
     }
 
+    /// Whether the request with this number may be one of the rule's.
+    fn may_fire_at(&self, request: u64) -> bool {
+        self.rule.at_request.is_none_or(|at| request == at || (request > at && self.due > 0))
+    }
+
     /// Counts the request and says what it meets by this rule, if the rule is due.
     fn decide(&mut self, history: &History, read: Option<&Read>) -> Option<Chosen> {
         match &self.rule.fault {
@@ -195,9 +200,12 @@ impl Inner {
     fn choose(&mut self, parts: &Parts, matching: &[u64]) -> (Chosen, Watch) {
         let remembers = self.rules.iter().any(Armed::staleness);
         let read = if remembers { Read::of(parts) } else { None };
-        let (mut chosen, mut by, mut read_again) = (Chosen::Nothing, 0, false);
+        let (mut chosen, mut by, mut read_again, request) = (Chosen::Nothing, 0, false, self.requests);
         for armed in self.rules.iter_mut().filter(|armed| matching.contains(&armed.number)) {
             read_again |= armed.staleness();
+            if !armed.may_fire_at(request) {
+                continue;
+            }
             let decision = armed.decide(&self.history, read.as_ref());
             if let (Chosen::Nothing, Some(decision)) = (&chosen, decision) {
                 (chosen, by) = (decision, armed.number);

@@ -77,7 +77,7 @@ fn standard_faults() -> Vec<Fault> {
     ]
 }
 
-type Selects = Box<dyn Fn(&Method, &str, &Fault) -> bool>;
+type Selects = Box<dyn Fn(&Method, &str, &Fault) -> bool + Send>;
 
 /// A sweep being prepared; made by [`sweep`].
 #[must_use = "a sweep does nothing until `run`"]
@@ -223,7 +223,7 @@ where
 
     /// Leaves out what the predicate on method, path and fault is false for: an expired link makes sense for a storage
     /// link only.
-    pub fn filter(mut self, selects: impl Fn(&Method, &str, &Fault) -> bool + 'static) -> Self {
+    pub fn filter(mut self, selects: impl Fn(&Method, &str, &Fault) -> bool + Send + 'static) -> Self {
         self.selects = Box::new(selects);
         self
     }
@@ -280,15 +280,21 @@ where
     /// Number, request (both from 1) and fault of every case that is to run.
     fn plan(&self, steps: &[Step]) -> Vec<(usize, usize, Fault)> {
         let all = (1..).zip(steps).flat_map(|(request, step)| {
-            let selected = self.faults.iter().filter(|fault| (self.selects)(&step.method, &step.path, fault));
+            let selected = self.faults.iter().filter(move |fault| self.takes(step, fault));
             selected.map(move |fault| (request, fault.clone()))
         });
         let numbered = (1..).zip(all).map(|(number, (request, fault))| (number, request, fault));
         numbered.filter(|(number, ..)| self.only.is_none_or(|only| only == *number)).collect()
     }
 
+    fn takes(&self, step: &Step, fault: &Fault) -> bool {
+        // Only reads can be stale.
+        let fits = step.method.is_safe() || !matches!(fault, Fault::Stale(_));
+        fits && (self.selects)(&step.method, &step.path, fault)
+    }
+
     async fn case(&mut self, number: usize, request: usize, fault: Fault, baseline: &[Step]) -> SweepCase<S> {
-        let rule = FaultRule::any(fault.clone()).nth(request as u64);
+        let rule = FaultRule::any(fault.clone()).at_request(request as u64);
         let measured = self.measure(Some(number), Some(rule)).await;
         let step = baseline.get(request.saturating_sub(1)).cloned().unwrap_or_default();
         SweepCase::new(number, request, step, fault, measured)

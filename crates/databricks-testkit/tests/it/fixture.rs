@@ -257,3 +257,66 @@ async fn a_workspace_over_sockets_named_by_variables_is_used() {
     assert!(objects.all().is_empty());
     server.shutdown().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_table_whose_making_could_not_be_watched_is_not_forgotten() {
+    let engine = ScriptedEngine::new();
+    engine.on_containing("TABLE").delay(Duration::from_secs(40)).empty();
+    engine.on_containing("SCHEMA").empty();
+    let workspace = builder(&engine).build();
+    let fixture = DatabricksTestFixture::new(&client(&workspace), WAREHOUSE, "main").await.unwrap();
+    let blind = Fault::status(http::StatusCode::FORBIDDEN);
+    workspace.faults().add(FaultRule::on(Method::GET, STATEMENTS, blind).always());
+    fixture.create_test_table("t", "id INT").await.unwrap_err();
+    assert_eq!(fixture.left_behind().len(), 2);
+    workspace.faults().clear();
+    fixture.teardown().await.unwrap();
+}
+
+/// Collects the text of every warning.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0.push_str(&format!("{field}={value:?} "));
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_fixture_names_what_it_leaves_and_sends_nothing() {
+    let objects = Objects::default();
+    let (place, workspace) = place(&objects, None);
+    let fixture = DatabricksTestFixture::on_with_id(place, "00000002").await.unwrap();
+    fixture.create_test_table("t", "id INT").await.unwrap();
+    let requests = workspace.requests().len();
+    let warnings = Warnings::default();
+    // A teardown that is given up in the middle is a drop too.
+    workspace.faults().add(FaultRule::any(Fault::stall(databricks_testkit::StallPoint::BeforeEffect)).nth(2));
+    let guard = tracing::subscriber::set_default(warnings.clone());
+    assert!(tokio::time::timeout(Duration::from_secs(1), fixture.teardown()).await.is_err());
+    drop(guard);
+    tokio::task::yield_now().await;
+    assert_eq!(workspace.requests().len(), requests + 2);
+    let warnings = warnings.0.lock().unwrap();
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert!(warning.contains("test_00000002") && !warning.contains("`t`"), "{warning}");
+}

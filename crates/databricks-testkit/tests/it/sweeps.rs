@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use databricks_testkit::{
-    Fault, ScriptedEngine, SimulatedWorkspace, StallPoint, SweepOutcome, SweepRun, sweep,
+    Fault, ScriptedEngine, SimulatedWorkspace, Staleness, StallPoint, SweepOutcome, SweepRun, sweep,
 };
 use databricks_transport::{ApiRequest, Client, DatabricksConfig, Error, ErrorKind, Operation};
 use http::StatusCode;
@@ -213,4 +213,40 @@ async fn any_future_can_be_swept_and_cases_can_be_chosen() {
     let [case] = report.cases() else { panic!("{report}") };
     assert_eq!((case.request(), case.path(), case.requests()), (2, "/api/2.0/preview/scim/v2/Me", 2));
     assert!(!case.outcome().is_ok() && case.record().is_some_and(|record| record.number == 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_read_is_stale_at_its_own_request_and_as_long_as_told() {
+    let report = sweep(|run| async move {
+        let world = World::new(&run);
+        world.get("/api/2.0/preview/scim/v2/Me").await?;
+        let answer = world.insert().await?;
+        let path = format!("{STATEMENTS}/{}", answer["statement_id"].as_str().unwrap_or_default());
+        for _ in 0..3 {
+            match world.get(&path).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                polled => return polled,
+            }
+        }
+        world.get("/nowhere").await
+    })
+    .faults([2, 3].map(|reads| Fault::stale(Staleness::Reads(reads))))
+    .run()
+    .await;
+    let cases: Vec<_> = report
+        .cases()
+        .iter()
+        .map(|case| (case.request(), case.fired(), case.requests(), case.outcome().is_ok()))
+        .collect();
+    assert_eq!(cases, [(1, false, 3, true), (1, false, 3, true), (3, true, 5, true), (3, true, 6, false)]);
+    assert!(report.nondeterminism().is_empty(), "{report}");
+}
+
+#[tokio::test]
+async fn a_sweep_may_run_in_a_task() {
+    let swept = tokio::spawn(async {
+        let run = |run: SweepRun| async move { World::new(&run).get("/api/2.0/sql/warehouses").await };
+        sweep(run).faults([Fault::ResetBefore]).run().await.cases().len()
+    });
+    assert_eq!(swept.await.unwrap(), 1);
 }
