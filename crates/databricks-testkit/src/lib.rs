@@ -21,6 +21,9 @@
 //! volumes, warehouses, the current user. An endpoint that is not simulated answers 501 and names itself; nothing
 //! is answered by guess.
 //!
+//! [`Faults`] break a workspace, or any other leaf, on purpose; [`sweep`] tries an operation with a fault at each of its
+//! requests; [`DatabricksTestFixture`] gives a test a schema of its own.
+//!
 //! Features: `arrow` (default) lets [`ScriptedEngine`] deliver typed rows as ARROW_STREAM.
 
 mod api_error;
@@ -29,6 +32,7 @@ mod clock;
 mod engine;
 mod faults;
 mod files;
+mod fixture;
 mod ids;
 mod request_log;
 mod route;
@@ -37,6 +41,7 @@ mod server;
 mod service;
 mod statements;
 mod stores;
+mod sweep;
 mod unity;
 mod workspace;
 mod workspace_info;
@@ -44,7 +49,11 @@ mod workspace_info;
 pub use engine::{
     Column, EngineRequest, EngineResult, Parameter, ResultChunk, StatementEngine, StatementFailure,
 };
-pub use faults::{Fault, FaultLayer, FaultRule, FaultService, Faults};
+pub use faults::{
+    Cloud, Corruption, ErrorBody, Fault, FaultLayer, FaultRecord, FaultRule, FaultService, Faults,
+    InvalidRate, Latency, RetryAfterForm, Staleness, StallPoint, TokenKind,
+};
+pub use fixture::{DatabricksTestFixture, FixtureError, TeardownError, TestWorkspace};
 pub use request_log::{Origin, RequestRecord};
 pub use scripted::{ScriptedEngine, ScriptedStatement};
 pub use server::Server;
@@ -54,4 +63,5 @@ pub use stores::{
     InvalidPath, MemoryCatalogStore, MemoryVolumeStore, NewVolume, PageRequest, VolumeError, VolumePath,
     VolumeStore,
 };
+pub use sweep::{Sweep, SweepCase, SweepEnd, SweepFailure, SweepOutcome, SweepReport, SweepRun, sweep};
 pub use workspace::{SimulatedWorkspace, SimulatedWorkspaceBuilder};

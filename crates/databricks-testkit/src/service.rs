@@ -8,6 +8,7 @@ use databricks_transport::{Body, Error};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::header::HOST;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -71,13 +72,16 @@ impl Service<Request<Body>> for WorkspaceService {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let Self { shared, door } = self.clone();
         async move {
+            let mut request = request;
             let origin = door.origin(&request);
+            request.extensions_mut().insert(origin);
             let number = shared.log.arrived(request.method(), request.uri(), origin);
             let handlers = {
                 let shared = shared.clone();
                 service_fn(move |request| handle(shared.clone(), door, origin, request))
             };
-            let answer = FaultLayer::new(shared.faults.clone()).layer(handlers).oneshot(request).await;
+            let faults = FaultLayer::new(shared.faults.clone()).with_clock(shared.clock);
+            let answer = faults.layer(handlers).oneshot(request).await;
             if let Ok(response) = &answer {
                 shared.log.answered(number, response.status());
             }
@@ -110,6 +114,16 @@ async fn handle(
         response.headers_mut().insert("x-request-id", id);
     }
     Ok(if is_head { response.map(|_| Body::empty()) } else { response })
+}
+
+/// Where a request goes: as a door has noted, else by its host.
+pub(crate) fn origin_of(parts: &Parts) -> Origin {
+    let by_host = || {
+        let header = || parts.headers.get(HOST).and_then(|value| value.to_str().ok());
+        let host = parts.uri.authority().map(|authority| authority.as_str()).or_else(header);
+        if host.is_some_and(is_storage_host) { Origin::Storage } else { Origin::Api }
+    };
+    parts.extensions.get::<Origin>().copied().unwrap_or_else(by_host)
 }
 
 impl Door {

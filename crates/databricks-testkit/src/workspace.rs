@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue};
 
 use crate::auth::Tokens;
@@ -117,6 +118,7 @@ pub struct SimulatedWorkspaceBuilder {
     link_header: Option<(HeaderName, HeaderValue)>,
     faults: Faults,
     seed: Option<u64>,
+    start: Option<DateTime<Utc>>,
 }
 
 impl Default for SimulatedWorkspaceBuilder {
@@ -132,6 +134,7 @@ impl Default for SimulatedWorkspaceBuilder {
             link_header: None,
             faults: Faults::new(),
             seed: None,
+            start: None,
         }
     }
 }
@@ -144,6 +147,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             limits,
             link_ttl,
             seed,
+            start,
             engine: _,
             volumes: _,
             catalog: _,
@@ -156,6 +160,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             .field("limits", limits)
             .field("link_ttl", link_ttl)
             .field("seed", seed)
+            .field("start", start)
             .finish_non_exhaustive()
     }
 }
@@ -237,9 +242,19 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
-    /// Makes ids (statements, sessions, request ids) and link signatures the same in every run.
+    /// Makes ids (statements, sessions, request ids) and link signatures the same in every run, and starts the calendar
+    /// at 2025-01-01T00:00:00Z (unless [`starting_at`](Self::starting_at) names another moment).
+    ///
+    /// Under tokio's paused time the same requests in the same order then get the same answers, byte for byte.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// What time it is in the workspace when it is built; from then on its time is tokio's. Default: the system's
+    /// calendar, or a fixed moment with a [`seed`](Self::seed).
+    pub fn starting_at(mut self, start: DateTime<Utc>) -> Self {
+        self.start = Some(start);
         self
     }
 
@@ -256,22 +271,25 @@ impl SimulatedWorkspaceBuilder {
             link_header,
             faults,
             seed,
+            start,
         } = self;
         if warehouses.is_empty() {
             warehouses.push(SimulatedWorkspace::DEFAULT_WAREHOUSE.to_owned());
         }
         let memory = MemoryCatalogStore::new();
         let ids = Ids::new(seed);
+        let clock = Clock::of_workspace(start, seed);
         let shared = Shared {
             tokens: tokens.or_default(),
             warehouses,
             engine: engine.unwrap_or_else(|| Arc::new(ScriptedEngine::new())),
-            volumes: volumes.unwrap_or_else(|| Arc::new(MemoryVolumeStore::new(memory.clone()))),
+            volumes: volumes
+                .unwrap_or_else(|| Arc::new(MemoryVolumeStore::new(memory.clone()).with_clock(clock))),
             catalog: catalog.unwrap_or_else(|| Arc::new(memory)),
             statements: Statements::new(limits),
             sessions: Sessions::default(),
             links: LinkSigner::new(ids.key(), link_ttl, link_header),
-            clock: Clock::start(),
+            clock,
             ids,
             faults,
             log: RequestLog::default(),

@@ -14,6 +14,7 @@ use super::volumes::{
     ByteStream, DirectoryEntry, DirectoryPage, FileContent, FileMetadata, PageRequest, VolumeError,
     VolumeStore,
 };
+use crate::clock::Clock;
 
 /// Pieces in which a file is streamed out.
 const PIECE: usize = 64 * 1024;
@@ -26,6 +27,7 @@ pub struct MemoryVolumeStore {
     catalog: MemoryCatalogStore,
     quota: Option<u64>,
     volumes: Arc<Mutex<HashMap<u64, Tree>>>,
+    clock: Clock,
 }
 
 /// Everything in one volume, by the segments of its path. Directories have no content.
@@ -43,7 +45,21 @@ struct Node {
 impl MemoryVolumeStore {
     /// An empty store over the volumes of a catalog.
     pub fn new(catalog: MemoryCatalogStore) -> Self {
-        Self { catalog, quota: None, volumes: Arc::default() }
+        Self { catalog, quota: None, volumes: Arc::default(), clock: Clock::system() }
+    }
+
+    /// Dates changes by another clock than the system's calendar.
+    pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// What time it is in the store now; from then on its time is tokio's. Default: the system's calendar.
+    ///
+    /// A workspace's own default store has the workspace's clock already.
+    #[must_use]
+    pub fn starting_at(self, start: DateTime<Utc>) -> Self {
+        self.with_clock(Clock::starting_at(start))
     }
 
     /// Limits the bytes of all files together.
@@ -131,8 +147,9 @@ impl MemoryVolumeStore {
         let replaced = volumes.entry(number).or_default().check_writable(path, overwrite)?;
         self.check_quota(&volumes, path, replaced, content.len() as u64)?;
         let tree = volumes.entry(number).or_default();
-        tree.make_parents(path)?;
-        tree.entries.insert(path.segments().to_vec(), Node { content: Some(content), modified: Utc::now() });
+        let modified = self.clock.now();
+        tree.make_parents(path, modified)?;
+        tree.entries.insert(path.segments().to_vec(), Node { content: Some(content), modified });
         Ok(())
     }
 
@@ -142,8 +159,8 @@ impl MemoryVolumeStore {
 }
 
 impl Node {
-    fn directory() -> Self {
-        Self { content: None, modified: Utc::now() }
+    fn directory(modified: DateTime<Utc>) -> Self {
+        Self { content: None, modified }
     }
 
     fn metadata(&self) -> Option<FileMetadata> {
@@ -174,22 +191,22 @@ impl Tree {
     }
 
     /// Makes the directories above a path.
-    fn make_parents(&mut self, path: &VolumePath) -> Result<(), VolumeError> {
+    fn make_parents(&mut self, path: &VolumePath, now: DateTime<Utc>) -> Result<(), VolumeError> {
         match path.parent() {
-            Some(parent) => self.make_directory(&parent),
+            Some(parent) => self.make_directory(&parent, now),
             None => Ok(()),
         }
     }
 
-    fn make_directory(&mut self, path: &VolumePath) -> Result<(), VolumeError> {
+    fn make_directory(&mut self, path: &VolumePath, now: DateTime<Utc>) -> Result<(), VolumeError> {
         if self.is_directory(path) {
             return Ok(());
         }
         if self.entries.contains_key(path.segments()) {
             return Err(VolumeError::NotADirectory(path.clone()));
         }
-        self.make_parents(path)?;
-        self.entries.insert(path.segments().to_vec(), Node::directory());
+        self.make_parents(path, now)?;
+        self.entries.insert(path.segments().to_vec(), Node::directory(now));
         Ok(())
     }
 
@@ -273,7 +290,8 @@ impl VolumeStore for MemoryVolumeStore {
     }
 
     fn create_directory(&self, path: VolumePath) -> BoxFuture<'_, Result<(), VolumeError>> {
-        let made = self.with_tree(&path, |tree| tree.make_directory(&path));
+        let now = self.clock.now();
+        let made = self.with_tree(&path, |tree| tree.make_directory(&path, now));
         future::ready(made.and_then(|made| made)).boxed()
     }
 

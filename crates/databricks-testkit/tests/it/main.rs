@@ -4,8 +4,12 @@
 
 mod access;
 mod client;
+mod determinism;
+mod fault_kinds;
+mod fault_sockets;
 mod faults;
 mod files;
+mod fixture;
 mod life;
 #[cfg(feature = "arrow")]
 mod recorded;
@@ -13,4 +17,5 @@ mod recorded;
 mod results;
 mod sockets;
 mod support;
+mod sweeps;
 mod unity;
