@@ -13,9 +13,9 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that starts now.
-    pub(crate) fn start() -> Self {
-        Self { started: Instant::now(), calendar: Utc::now() }
+    /// A clock that starts now, at a date given or at today's.
+    pub(crate) fn start(calendar: Option<DateTime<Utc>>) -> Self {
+        Self { started: Instant::now(), calendar: calendar.unwrap_or_else(Utc::now) }
     }
 
     /// Time since the start.

@@ -17,14 +17,14 @@
 //! # let _ = leaf;
 //! ```
 //!
-//! What is here, and what is not: statements and sessions, the Files API, the read side of Unity Catalog and its
-//! volumes, warehouses, the current user. An endpoint that is not simulated answers 501 and names itself; nothing
+//! What is here, and what is not: statements and sessions, the Files API, Unity Catalog (with grants that deny),
+//! warehouses that start, tokens and OAuth, rate limits, the current user. An endpoint that is not simulated answers 501 and names itself; nothing
 //! is answered by guess.
 //!
 //! Features: `arrow` (default) lets [`ScriptedEngine`] deliver typed rows as ARROW_STREAM.
 
+mod access;
 mod api_error;
-mod auth;
 mod clock;
 mod engine;
 mod faults;
@@ -38,9 +38,11 @@ mod service;
 mod statements;
 mod stores;
 mod unity;
+mod warehouses;
 mod workspace;
 mod workspace_info;
 
+pub use access::{Grants, PermissionDenied, Privilege, Securable, SecurableType};
 pub use engine::{
     Column, EngineRequest, EngineResult, Parameter, ResultChunk, StatementEngine, StatementFailure,
 };
@@ -50,8 +52,9 @@ pub use scripted::{ScriptedEngine, ScriptedStatement};
 pub use server::Server;
 pub use service::WorkspaceService;
 pub use stores::{
-    ByteStream, CatalogError, CatalogStore, DirectoryEntry, DirectoryPage, FileContent, FileMetadata,
-    InvalidPath, MemoryCatalogStore, MemoryVolumeStore, NewVolume, PageRequest, VolumeError, VolumePath,
-    VolumeStore,
+    ByteStream, CatalogError, CatalogObject, CatalogStore, DirectoryEntry, DirectoryPage, FileContent,
+    FileMetadata, InvalidPath, MemoryCatalogStore, MemoryVolumeStore, NewCatalog, NewSchema, NewVolume,
+    ObjectUpdate, PageRequest, VolumeError, VolumePath, VolumeStore,
 };
+pub use warehouses::WarehouseSpec;
 pub use workspace::{SimulatedWorkspace, SimulatedWorkspaceBuilder};

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue};
 
-use crate::auth::Tokens;
+use crate::access::Access;
 use crate::clock::Clock;
 use crate::engine::StatementEngine;
 use crate::faults::Faults;
@@ -19,6 +20,7 @@ use crate::server::Server;
 use crate::service::WorkspaceService;
 use crate::statements::{Limits, LinkSigner, Sessions, Statements};
 use crate::stores::{CatalogStore, MemoryCatalogStore, MemoryVolumeStore, VolumeStore};
+use crate::warehouses::{WarehouseSettings, Warehouses};
 
 /// A Databricks workspace that lives in this process. Clones share one workspace.
 #[derive(Clone)]
@@ -28,8 +30,8 @@ pub struct SimulatedWorkspace {
 
 /// Everything the handlers work on.
 pub(crate) struct Shared {
-    pub(crate) tokens: Tokens,
-    pub(crate) warehouses: Vec<String>,
+    pub(crate) access: Access,
+    pub(crate) warehouses: Warehouses,
     pub(crate) engine: Arc<dyn StatementEngine>,
     pub(crate) volumes: Arc<dyn VolumeStore>,
     pub(crate) catalog: Arc<dyn CatalogStore>,
@@ -98,8 +100,8 @@ impl fmt::Debug for SimulatedWorkspace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { shared } = self;
         f.debug_struct("SimulatedWorkspace")
-            .field("warehouses", &shared.warehouses)
-            .field("tokens", &shared.tokens)
+            .field("warehouses", &shared.warehouses.ids())
+            .field("access", &shared.access)
             .finish_non_exhaustive()
     }
 }
@@ -107,8 +109,8 @@ impl fmt::Debug for SimulatedWorkspace {
 /// Settings of a [`SimulatedWorkspace`]. What is not set has a default that works.
 #[must_use]
 pub struct SimulatedWorkspaceBuilder {
-    tokens: Tokens,
-    warehouses: Vec<String>,
+    pub(crate) access: Access,
+    pub(crate) warehouses: WarehouseSettings,
     engine: Option<Arc<dyn StatementEngine>>,
     volumes: Option<Arc<dyn VolumeStore>>,
     catalog: Option<Arc<dyn CatalogStore>>,
@@ -117,13 +119,14 @@ pub struct SimulatedWorkspaceBuilder {
     link_header: Option<(HeaderName, HeaderValue)>,
     faults: Faults,
     seed: Option<u64>,
+    calendar: Option<DateTime<Utc>>,
 }
 
 impl Default for SimulatedWorkspaceBuilder {
     fn default() -> Self {
         Self {
-            tokens: Tokens::default(),
-            warehouses: Vec::new(),
+            access: Access::default(),
+            warehouses: WarehouseSettings::default(),
             engine: None,
             volumes: None,
             catalog: None,
@@ -132,6 +135,7 @@ impl Default for SimulatedWorkspaceBuilder {
             link_header: None,
             faults: Faults::new(),
             seed: None,
+            calendar: None,
         }
     }
 }
@@ -139,11 +143,12 @@ impl Default for SimulatedWorkspaceBuilder {
 impl fmt::Debug for SimulatedWorkspaceBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            tokens,
+            access,
             warehouses,
             limits,
             link_ttl,
             seed,
+            calendar,
             engine: _,
             volumes: _,
             catalog: _,
@@ -151,33 +156,17 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             faults: _,
         } = self;
         f.debug_struct("SimulatedWorkspaceBuilder")
-            .field("tokens", tokens)
+            .field("access", access)
             .field("warehouses", warehouses)
             .field("limits", limits)
             .field("link_ttl", link_ttl)
             .field("seed", seed)
+            .field("calendar", calendar)
             .finish_non_exhaustive()
     }
 }
 
 impl SimulatedWorkspaceBuilder {
-    /// Takes a personal access token, of the user `user@simulated.invalid`. May be called many times.
-    pub fn token(self, token: impl Into<String>) -> Self {
-        self.token_of("user@simulated.invalid", token)
-    }
-
-    /// Takes a personal access token of a named user.
-    pub fn token_of(mut self, user: impl Into<String>, token: impl Into<String>) -> Self {
-        self.tokens.insert(token.into(), user.into());
-        self
-    }
-
-    /// Adds a SQL warehouse by id. May be called many times.
-    pub fn warehouse(mut self, id: impl Into<String>) -> Self {
-        self.warehouses.push(id.into());
-        self
-    }
-
     /// Sets what runs SQL. Default: a [`ScriptedEngine`] without scripts, which fails every statement by name.
     pub fn engine(mut self, engine: Arc<dyn StatementEngine>) -> Self {
         self.engine = Some(engine);
@@ -237,17 +226,24 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
-    /// Makes ids (statements, sessions, request ids) and link signatures the same in every run.
+    /// Makes ids (statements, sessions, requests, OAuth tokens) and link signatures the same in every run.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Lets the workspace's calendar begin at this moment instead of now; it goes on with tokio's clock. With a seed
+    /// and this, what it answers is the same in every run.
+    pub fn starts_at(mut self, moment: DateTime<Utc>) -> Self {
+        self.calendar = Some(moment);
         self
     }
 
     /// Builds the workspace.
     pub fn build(self) -> SimulatedWorkspace {
         let Self {
-            tokens,
-            mut warehouses,
+            access,
+            warehouses,
             engine,
             volumes,
             catalog,
@@ -256,22 +252,21 @@ impl SimulatedWorkspaceBuilder {
             link_header,
             faults,
             seed,
+            calendar,
         } = self;
-        if warehouses.is_empty() {
-            warehouses.push(SimulatedWorkspace::DEFAULT_WAREHOUSE.to_owned());
-        }
+        let clock = Clock::start(calendar);
         let memory = MemoryCatalogStore::new();
         let ids = Ids::new(seed);
         let shared = Shared {
-            tokens: tokens.or_default(),
-            warehouses,
+            access: access.or_default(),
+            warehouses: warehouses.build(clock),
             engine: engine.unwrap_or_else(|| Arc::new(ScriptedEngine::new())),
             volumes: volumes.unwrap_or_else(|| Arc::new(MemoryVolumeStore::new(memory.clone()))),
             catalog: catalog.unwrap_or_else(|| Arc::new(memory)),
             statements: Statements::new(limits),
             sessions: Sessions::default(),
             links: LinkSigner::new(ids.key(), link_ttl, link_header),
-            clock: Clock::start(),
+            clock,
             ids,
             faults,
             log: RequestLog::default(),
