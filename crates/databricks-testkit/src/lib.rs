@@ -30,6 +30,7 @@ mod engine;
 mod faults;
 mod files;
 mod ids;
+mod isolated;
 mod request_log;
 mod route;
 mod scripted;
@@ -47,6 +48,7 @@ pub use engine::{
     Column, EngineRequest, EngineResult, Parameter, ResultChunk, StatementEngine, StatementFailure,
 };
 pub use faults::{Fault, FaultLayer, FaultRule, FaultService, Faults};
+pub use isolated::{IsolatedService, IsolatedWorkspaces};
 pub use request_log::{Origin, RequestRecord};
 pub use scripted::{ScriptedEngine, ScriptedStatement};
 pub use server::Server;

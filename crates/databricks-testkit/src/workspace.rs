@@ -72,7 +72,8 @@ impl SimulatedWorkspace {
     /// # Errors
     /// When one of the two addresses cannot be bound.
     pub async fn serve(&self, addr: SocketAddr) -> io::Result<Server> {
-        Server::start(self.shared.clone(), addr).await
+        let shared = self.shared.clone();
+        Server::start(addr, move |door| WorkspaceService::at(shared.clone(), door)).await
     }
 
     /// The requests seen so far, oldest first; the last 10,000 are kept.

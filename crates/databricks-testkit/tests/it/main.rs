@@ -3,10 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access;
+mod catalog_writes;
 mod client;
 mod faults;
 mod files;
+mod grants;
+mod isolated;
 mod life;
+mod oauth;
+mod rate_limits;
 #[cfg(feature = "arrow")]
 mod recorded;
 #[cfg(feature = "arrow")]
@@ -14,3 +19,4 @@ mod results;
 mod sockets;
 mod support;
 mod unity;
+mod warehouses;
