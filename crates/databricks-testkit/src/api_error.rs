@@ -1,8 +1,8 @@
 //! Error answers in the API's shapes, and JSON answers beside them.
 
 use databricks_transport::Body;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Response, StatusCode};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,16 +16,24 @@ pub(crate) struct ApiFailure {
     error_code: Value,
     message: String,
     details: Vec<Value>,
+    headers: HeaderMap,
 }
 
 impl ApiFailure {
     pub(crate) fn new(status: StatusCode, error_code: &str, message: impl Into<String>) -> Self {
-        Self { status, error_code: json!(error_code), message: message.into(), details: Vec::new() }
+        Self {
+            status,
+            error_code: json!(error_code),
+            message: message.into(),
+            details: Vec::new(),
+            headers: HeaderMap::new(),
+        }
     }
 
     /// The gateway's own refusals have the status as their code, as a number.
     pub(crate) fn numbered(status: StatusCode, message: &str) -> Self {
-        Self { status, error_code: json!(status.as_u16()), message: message.to_owned(), details: Vec::new() }
+        let code = json!(status.as_u16());
+        Self { error_code: code, ..Self::new(status, "", message) }
     }
 
     /// 400 `INVALID_PARAMETER_VALUE`.
@@ -53,6 +61,23 @@ impl ApiFailure {
         self
     }
 
+    /// Adds an `ErrorInfo` detail with metadata.
+    pub(crate) fn reason_with(mut self, reason: &str, domain: &str, metadata: Value) -> Self {
+        self.details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": reason,
+            "domain": domain,
+            "metadata": metadata,
+        }));
+        self
+    }
+
+    /// Adds a `Retry-After` header, in seconds.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        self
+    }
+
     /// Adds a `RequestInfo` detail, where there are details at all.
     pub(crate) fn request_id(mut self, request_id: &str) -> Self {
         if !self.details.is_empty() {
@@ -69,8 +94,13 @@ impl ApiFailure {
         self.status
     }
 
+    #[cfg(test)]
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     pub(crate) fn body(&self) -> Value {
-        let Self { status: _, error_code, message, details } = self;
+        let Self { status: _, error_code, message, details, headers: _ } = self;
         let mut body = json!({ "error_code": error_code, "message": message });
         if let (false, Some(object)) = (details.is_empty(), body.as_object_mut()) {
             object.insert("details".to_owned(), json!(details));
@@ -79,7 +109,9 @@ impl ApiFailure {
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
-        respond(self.status, "application/json; charset=utf-8", self.body().to_string())
+        let mut response = respond(self.status, "application/json; charset=utf-8", self.body().to_string());
+        response.headers_mut().extend(self.headers);
+        response
     }
 }
 

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+use crate::access::Grants;
+
 /// Runs SQL statements for a [`SimulatedWorkspace`](crate::SimulatedWorkspace).
 pub trait StatementEngine: Send + Sync + 'static {
     /// Runs one statement to its end.
@@ -33,6 +35,8 @@ pub struct EngineRequest {
     pub row_limit: Option<u64>,
     /// The user whose token sent the statement.
     pub user: String,
+    /// Who may do what in the workspace, for an engine that refuses what its user may not do.
+    pub grants: Grants,
 }
 
 /// One parameter of a statement: named (`:day`) or positional (`?`, by `ordinal`).

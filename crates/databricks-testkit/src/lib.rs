@@ -17,8 +17,8 @@
 //! # let _ = leaf;
 //! ```
 //!
-//! What is here, and what is not: statements and sessions, the Files API, the read side of Unity Catalog and its
-//! volumes, warehouses, the current user. An endpoint that is not simulated answers 501 and names itself; nothing
+//! What is here, and what is not: statements and sessions, the Files API, Unity Catalog (with grants that deny),
+//! warehouses that start, tokens and OAuth, rate limits, the current user. An endpoint that is not simulated answers 501 and names itself; nothing
 //! is answered by guess.
 //!
 //! [`Faults`] break a workspace, or any other leaf, on purpose; [`sweep`] tries an operation with a fault at each of its
@@ -26,14 +26,15 @@
 //!
 //! Features: `arrow` (default) lets [`ScriptedEngine`] deliver typed rows as ARROW_STREAM.
 
+mod access;
 mod api_error;
-mod auth;
 mod clock;
 mod engine;
 mod faults;
 mod files;
 mod fixture;
 mod ids;
+mod isolated;
 mod request_log;
 mod route;
 mod scripted;
@@ -43,9 +44,11 @@ mod statements;
 mod stores;
 mod sweep;
 mod unity;
+mod warehouses;
 mod workspace;
 mod workspace_info;
 
+pub use access::{Grants, PermissionDenied, Privilege, Securable, SecurableType};
 pub use engine::{
     Column, EngineRequest, EngineResult, Parameter, ResultChunk, StatementEngine, StatementFailure,
 };
@@ -54,14 +57,16 @@ pub use faults::{
     InvalidRate, Latency, RetryAfterForm, Staleness, StallPoint, TokenKind,
 };
 pub use fixture::{DatabricksTestFixture, FixtureError, TeardownError, TestWorkspace};
+pub use isolated::{IsolatedService, IsolatedWorkspaces};
 pub use request_log::{Origin, RequestRecord};
 pub use scripted::{ScriptedEngine, ScriptedStatement};
 pub use server::Server;
 pub use service::WorkspaceService;
 pub use stores::{
-    ByteStream, CatalogError, CatalogStore, DirectoryEntry, DirectoryPage, FileContent, FileMetadata,
-    InvalidPath, MemoryCatalogStore, MemoryVolumeStore, NewVolume, PageRequest, VolumeError, VolumePath,
-    VolumeStore,
+    ByteStream, CatalogError, CatalogObject, CatalogStore, DirectoryEntry, DirectoryPage, FileContent,
+    FileMetadata, InvalidPath, MemoryCatalogStore, MemoryVolumeStore, NewCatalog, NewSchema, NewVolume,
+    ObjectUpdate, PageRequest, VolumeError, VolumePath, VolumeStore,
 };
 pub use sweep::{Sweep, SweepCase, SweepEnd, SweepFailure, SweepOutcome, SweepReport, SweepRun, sweep};
+pub use warehouses::WarehouseSpec;
 pub use workspace::{SimulatedWorkspace, SimulatedWorkspaceBuilder};

@@ -27,6 +27,8 @@ const IN_PROCESS_STORAGE: &str = "https://simulated-storage.invalid";
 pub struct WorkspaceService {
     shared: Arc<Shared>,
     door: Door,
+    /// What the paths of links begin with, where several workspaces share a storage origin.
+    prefix: String,
 }
 
 /// How requests come in.
@@ -45,17 +47,22 @@ pub(crate) enum Door {
 
 impl WorkspaceService {
     pub(crate) fn in_process(shared: Arc<Shared>) -> Self {
-        Self { shared, door: Door::InProcess }
+        Self { shared, door: Door::InProcess, prefix: String::new() }
     }
 
     pub(crate) fn at(shared: Arc<Shared>, door: Door) -> Self {
-        Self { shared, door }
+        Self { shared, door, prefix: String::new() }
+    }
+
+    /// One of several workspaces behind a door.
+    pub(crate) fn in_room(shared: Arc<Shared>, door: Door, prefix: String) -> Self {
+        Self { shared, door, prefix }
     }
 }
 
 impl std::fmt::Debug for WorkspaceService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { shared: _, door } = self;
+        let Self { shared: _, door, prefix: _ } = self;
         f.debug_struct("WorkspaceService").field("door", door).finish_non_exhaustive()
     }
 }
@@ -70,7 +77,7 @@ impl Service<Request<Body>> for WorkspaceService {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Self { shared, door } = self.clone();
+        let Self { shared, door, prefix } = self.clone();
         async move {
             let mut request = request;
             let origin = door.origin(&request);
@@ -78,7 +85,10 @@ impl Service<Request<Body>> for WorkspaceService {
             let number = shared.log.arrived(request.method(), request.uri(), origin);
             let handlers = {
                 let shared = shared.clone();
-                service_fn(move |request| handle(shared.clone(), door, origin, request))
+                service_fn(move |request: Request<Body>| {
+                    let storage = format!("{}{prefix}", door.storage_base(&request));
+                    handle(shared.clone(), storage, origin, request)
+                })
             };
             let faults = FaultLayer::new(shared.faults.clone()).with_clock(shared.clock);
             let answer = faults.layer(handlers).oneshot(request).await;
@@ -93,7 +103,7 @@ impl Service<Request<Body>> for WorkspaceService {
 
 async fn handle(
     shared: Arc<Shared>,
-    door: Door,
+    storage: String,
     origin: Origin,
     request: Request<Body>,
 ) -> Result<Response<Body>, Error> {
@@ -105,10 +115,7 @@ async fn handle(
             files::drain(body).await;
             statements::storage(&shared, &parts).await
         }
-        Origin::Api => {
-            let storage = door.storage_base(&request);
-            route::api(&shared, &storage, &request_id, request).await
-        }
+        Origin::Api => route::api(&shared, &storage, &request_id, request).await,
     };
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-request-id", id);
@@ -127,7 +134,7 @@ pub(crate) fn origin_of(parts: &Parts) -> Origin {
 }
 
 impl Door {
-    fn origin<B>(self, request: &Request<B>) -> Origin {
+    pub(crate) fn origin<B>(self, request: &Request<B>) -> Origin {
         match self {
             Self::Storage => Origin::Storage,
             Self::Api { .. } => Origin::Api,

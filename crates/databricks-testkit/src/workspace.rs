@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue};
 
-use crate::auth::Tokens;
+use crate::access::Access;
 use crate::clock::Clock;
 use crate::engine::StatementEngine;
 use crate::faults::Faults;
@@ -20,6 +20,7 @@ use crate::server::Server;
 use crate::service::WorkspaceService;
 use crate::statements::{Limits, LinkSigner, Sessions, Statements};
 use crate::stores::{CatalogStore, MemoryCatalogStore, MemoryVolumeStore, VolumeStore};
+use crate::warehouses::{WarehouseSettings, Warehouses};
 
 /// A Databricks workspace that lives in this process. Clones share one workspace.
 #[derive(Clone)]
@@ -29,8 +30,8 @@ pub struct SimulatedWorkspace {
 
 /// Everything the handlers work on.
 pub(crate) struct Shared {
-    pub(crate) tokens: Tokens,
-    pub(crate) warehouses: Vec<String>,
+    pub(crate) access: Access,
+    pub(crate) warehouses: Warehouses,
     pub(crate) engine: Arc<dyn StatementEngine>,
     pub(crate) volumes: Arc<dyn VolumeStore>,
     pub(crate) catalog: Arc<dyn CatalogStore>,
@@ -71,7 +72,8 @@ impl SimulatedWorkspace {
     /// # Errors
     /// When one of the two addresses cannot be bound.
     pub async fn serve(&self, addr: SocketAddr) -> io::Result<Server> {
-        Server::start(self.shared.clone(), addr).await
+        let shared = self.shared.clone();
+        Server::start(addr, move |door| WorkspaceService::at(shared.clone(), door)).await
     }
 
     /// The requests seen so far, oldest first; the last 10,000 are kept.
@@ -99,8 +101,8 @@ impl fmt::Debug for SimulatedWorkspace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { shared } = self;
         f.debug_struct("SimulatedWorkspace")
-            .field("warehouses", &shared.warehouses)
-            .field("tokens", &shared.tokens)
+            .field("warehouses", &shared.warehouses.ids())
+            .field("access", &shared.access)
             .finish_non_exhaustive()
     }
 }
@@ -108,8 +110,8 @@ impl fmt::Debug for SimulatedWorkspace {
 /// Settings of a [`SimulatedWorkspace`]. What is not set has a default that works.
 #[must_use]
 pub struct SimulatedWorkspaceBuilder {
-    tokens: Tokens,
-    warehouses: Vec<String>,
+    pub(crate) access: Access,
+    pub(crate) warehouses: WarehouseSettings,
     engine: Option<Arc<dyn StatementEngine>>,
     volumes: Option<Arc<dyn VolumeStore>>,
     catalog: Option<Arc<dyn CatalogStore>>,
@@ -124,8 +126,8 @@ pub struct SimulatedWorkspaceBuilder {
 impl Default for SimulatedWorkspaceBuilder {
     fn default() -> Self {
         Self {
-            tokens: Tokens::default(),
-            warehouses: Vec::new(),
+            access: Access::default(),
+            warehouses: WarehouseSettings::default(),
             engine: None,
             volumes: None,
             catalog: None,
@@ -142,7 +144,7 @@ impl Default for SimulatedWorkspaceBuilder {
 impl fmt::Debug for SimulatedWorkspaceBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            tokens,
+            access,
             warehouses,
             limits,
             link_ttl,
@@ -155,7 +157,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             faults: _,
         } = self;
         f.debug_struct("SimulatedWorkspaceBuilder")
-            .field("tokens", tokens)
+            .field("access", access)
             .field("warehouses", warehouses)
             .field("limits", limits)
             .field("link_ttl", link_ttl)
@@ -166,23 +168,6 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
 }
 
 impl SimulatedWorkspaceBuilder {
-    /// Takes a personal access token, of the user `user@simulated.invalid`. May be called many times.
-    pub fn token(self, token: impl Into<String>) -> Self {
-        self.token_of("user@simulated.invalid", token)
-    }
-
-    /// Takes a personal access token of a named user.
-    pub fn token_of(mut self, user: impl Into<String>, token: impl Into<String>) -> Self {
-        self.tokens.insert(token.into(), user.into());
-        self
-    }
-
-    /// Adds a SQL warehouse by id. May be called many times.
-    pub fn warehouse(mut self, id: impl Into<String>) -> Self {
-        self.warehouses.push(id.into());
-        self
-    }
-
     /// Sets what runs SQL. Default: a [`ScriptedEngine`] without scripts, which fails every statement by name.
     pub fn engine(mut self, engine: Arc<dyn StatementEngine>) -> Self {
         self.engine = Some(engine);
@@ -242,7 +227,7 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
-    /// Makes ids (statements, sessions, request ids) and link signatures the same in every run, and starts the calendar
+    /// Makes ids (statements, sessions, requests, OAuth tokens) and link signatures the same in every run, and starts the calendar
     /// at 2025-01-01T00:00:00Z (unless [`starting_at`](Self::starting_at) names another moment).
     ///
     /// Under tokio's paused time the same requests in the same order then get the same answers, byte for byte.
@@ -261,8 +246,8 @@ impl SimulatedWorkspaceBuilder {
     /// Builds the workspace.
     pub fn build(self) -> SimulatedWorkspace {
         let Self {
-            tokens,
-            mut warehouses,
+            access,
+            warehouses,
             engine,
             volumes,
             catalog,
@@ -273,15 +258,12 @@ impl SimulatedWorkspaceBuilder {
             seed,
             start,
         } = self;
-        if warehouses.is_empty() {
-            warehouses.push(SimulatedWorkspace::DEFAULT_WAREHOUSE.to_owned());
-        }
         let memory = MemoryCatalogStore::new();
         let ids = Ids::new(seed);
         let clock = Clock::of_workspace(start, seed);
         let shared = Shared {
-            tokens: tokens.or_default(),
-            warehouses,
+            access: access.or_default(),
+            warehouses: warehouses.build(clock),
             engine: engine.unwrap_or_else(|| Arc::new(ScriptedEngine::new())),
             volumes: volumes
                 .unwrap_or_else(|| Arc::new(MemoryVolumeStore::new(memory.clone()).with_clock(clock))),

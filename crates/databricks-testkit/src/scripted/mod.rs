@@ -1,5 +1,6 @@
 //! An engine that answers from a script: which statement, what answer.
 
+mod access;
 #[cfg(feature = "arrow")]
 mod arrow_rows;
 mod rows;

@@ -110,6 +110,7 @@ impl SubmitBody {
             parameters: check_parameters(self.parameters)?,
             row_limit: self.row_limit,
             user: user.to_owned(),
+            ..EngineRequest::default()
         };
         Ok(StatementSpec { engine, delivery, wait })
     }

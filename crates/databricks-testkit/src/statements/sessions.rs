@@ -11,7 +11,7 @@ use super::read_json;
 use super::request::Defaults;
 use crate::api_error::{Answer, ApiFailure, json_response};
 use crate::route::Call;
-use crate::workspace_info::known_warehouse;
+use crate::warehouses::usable as known_warehouse;
 
 /// Sessions kept; past it the oldest are forgotten.
 const CAPACITY: usize = 10_000;

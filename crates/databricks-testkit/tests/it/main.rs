@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access;
+mod catalog_writes;
 mod client;
 mod determinism;
 mod fault_kinds;
@@ -10,7 +11,11 @@ mod fault_sockets;
 mod faults;
 mod files;
 mod fixture;
+mod grants;
+mod isolated;
 mod life;
+mod oauth;
+mod rate_limits;
 #[cfg(feature = "arrow")]
 mod recorded;
 #[cfg(feature = "arrow")]
@@ -19,3 +24,4 @@ mod sockets;
 mod support;
 mod sweeps;
 mod unity;
+mod warehouses;
