@@ -1,7 +1,7 @@
 //! Error answers in the API's shapes, and JSON answers beside them.
 
 use databricks_transport::Body;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,16 +16,29 @@ pub(crate) struct ApiFailure {
     error_code: Value,
     message: String,
     details: Vec<Value>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl ApiFailure {
     pub(crate) fn new(status: StatusCode, error_code: &str, message: impl Into<String>) -> Self {
-        Self { status, error_code: json!(error_code), message: message.into(), details: Vec::new() }
+        Self {
+            status,
+            error_code: json!(error_code),
+            message: message.into(),
+            details: Vec::new(),
+            headers: Vec::new(),
+        }
     }
 
     /// The gateway's own refusals have the status as their code, as a number.
     pub(crate) fn numbered(status: StatusCode, message: &str) -> Self {
-        Self { status, error_code: json!(status.as_u16()), message: message.to_owned(), details: Vec::new() }
+        Self {
+            status,
+            error_code: json!(status.as_u16()),
+            message: message.to_owned(),
+            details: Vec::new(),
+            headers: Vec::new(),
+        }
     }
 
     /// 400 `INVALID_PARAMETER_VALUE`.
@@ -53,6 +66,12 @@ impl ApiFailure {
         self
     }
 
+    /// Adds a response header.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// Adds a `RequestInfo` detail, where there are details at all.
     pub(crate) fn request_id(mut self, request_id: &str) -> Self {
         if !self.details.is_empty() {
@@ -70,7 +89,7 @@ impl ApiFailure {
     }
 
     pub(crate) fn body(&self) -> Value {
-        let Self { status: _, error_code, message, details } = self;
+        let Self { status: _, error_code, message, details, headers: _ } = self;
         let mut body = json!({ "error_code": error_code, "message": message });
         if let (false, Some(object)) = (details.is_empty(), body.as_object_mut()) {
             object.insert("details".to_owned(), json!(details));
@@ -79,7 +98,9 @@ impl ApiFailure {
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
-        respond(self.status, "application/json; charset=utf-8", self.body().to_string())
+        let mut response = respond(self.status, "application/json; charset=utf-8", self.body().to_string());
+        response.headers_mut().extend(self.headers);
+        response
     }
 }
 

@@ -30,12 +30,14 @@ mod engine;
 mod faults;
 mod files;
 mod ids;
+mod presign;
 mod request_log;
 mod route;
 mod scripted;
 mod server;
 mod service;
 mod statements;
+mod storage;
 mod stores;
 mod unity;
 mod workspace;
@@ -45,8 +47,9 @@ pub use engine::{
     Column, EngineRequest, EngineResult, Parameter, ResultChunk, StatementEngine, StatementFailure,
 };
 pub use faults::{Fault, FaultLayer, FaultRule, FaultService, Faults};
+pub use files::UploadProtocol;
 pub use request_log::{Origin, RequestRecord};
-pub use scripted::{ScriptedEngine, ScriptedStatement};
+pub use scripted::{InvalidPattern, ScriptTurns, ScriptedEngine, ScriptedStatement};
 pub use server::Server;
 pub use service::WorkspaceService;
 pub use stores::{

@@ -1,7 +1,7 @@
 //! From method and path to the handler: the list of what is simulated.
 
 use databricks_transport::Body;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use crate::api_error::{Answer, ApiFailure};
@@ -13,6 +13,7 @@ pub(crate) struct Call<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) user: &'a str,
     pub(crate) query: Query,
+    pub(crate) headers: &'a HeaderMap,
     /// The storage origin as the caller reaches it, without a trailing slash.
     pub(crate) storage: &'a str,
 }
@@ -46,7 +47,8 @@ async fn dispatch(shared: &Shared, storage: &str, request: Request<Body>) -> Ans
             return Err(failure);
         }
     };
-    let call = Call { shared, user, query: Query::parse(parts.uri.query()), storage };
+    let query = Query::parse(parts.uri.query());
+    let call = Call { shared, user, query, headers: &parts.headers, storage };
     let method = parts.method.as_str();
     if let Some(rest) = path.strip_prefix("/api/2.0/fs/") {
         return files::handle(&call, method, rest, body).await;

@@ -1,6 +1,7 @@
 //! Volumes in memory, with a quota for tests of a full store.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -203,11 +204,21 @@ impl Tree {
         if self.is_directory(path) { Ok(()) } else { Err(VolumeError::DirectoryNotFound(path.clone())) }
     }
 
-    /// The entries right below a directory, in order of their names.
-    fn children<'a>(&'a self, path: &VolumePath) -> impl Iterator<Item = (&'a str, &'a Node)> {
+    /// The entries right below a directory whose names sort after `after`, in order of their names.
+    fn children<'a>(
+        &'a self,
+        path: &VolumePath,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = (&'a str, &'a Node)> {
         let parent = path.segments().to_vec();
-        self.entries.iter().filter_map(move |(segments, node)| match segments.split_last() {
-            Some((name, above)) if above == parent => Some((name.as_str(), node)),
+        let mut begin = parent.clone();
+        begin.extend(after.map(str::to_owned));
+        // Everything below a directory sorts right after it.
+        let below = self.entries.range((Bound::Excluded(begin), Bound::Unbounded));
+        let depth = parent.len();
+        let below = below.take_while(move |(segments, _)| segments.starts_with(&parent));
+        below.filter_map(move |(segments, node)| match segments.get(depth) {
+            Some(name) if segments.len() == depth + 1 => Some((name.as_str(), node)),
             _ => None,
         })
     }
@@ -218,7 +229,7 @@ impl Tree {
             let reason = "a volume's root goes with the volume".to_owned();
             return Err(VolumeError::Invalid { path: path.clone(), reason });
         }
-        if self.children(path).next().is_some() {
+        if self.children(path, None).next().is_some() {
             return Err(VolumeError::DirectoryNotEmpty(path.clone()));
         }
         self.entries.remove(path.segments());
@@ -227,8 +238,7 @@ impl Tree {
 
     fn list(&self, path: &VolumePath, page: &PageRequest) -> Result<DirectoryPage, VolumeError> {
         self.check_directory(path)?;
-        let mut rest =
-            self.children(path).filter(|(name, _)| page.after.as_deref().is_none_or(|after| *name > after));
+        let mut rest = self.children(path, page.after.as_deref());
         let entries = rest.by_ref().take(page.size).map(|(name, node)| DirectoryEntry {
             name: name.to_owned(),
             file: node.metadata(),
@@ -256,6 +266,22 @@ impl VolumeStore for MemoryVolumeStore {
         let file = self.with_tree(&path, |tree| tree.file(&path)).and_then(|file| file);
         future::ready(file.map(|(metadata, bytes)| FileContent { metadata, content: in_pieces(bytes) }))
             .boxed()
+    }
+
+    fn get_range(
+        &self,
+        path: VolumePath,
+        start: u64,
+        length: u64,
+    ) -> BoxFuture<'_, Result<FileContent, VolumeError>> {
+        let file = self.with_tree(&path, |tree| tree.file(&path)).and_then(|file| file);
+        let part = file.map(|(metadata, mut bytes)| {
+            let index = |position: u64| usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
+            let (from, to) = (index(start), index(start.saturating_add(length)));
+            bytes.truncate(to);
+            FileContent { metadata, content: in_pieces(bytes.split_off(from)) }
+        });
+        future::ready(part).boxed()
     }
 
     fn head(&self, path: VolumePath) -> BoxFuture<'_, Result<FileMetadata, VolumeError>> {

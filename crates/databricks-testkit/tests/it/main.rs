@@ -14,3 +14,4 @@ mod results;
 mod sockets;
 mod support;
 mod unity;
+mod uploads;
