@@ -17,8 +17,8 @@
 //! # let _ = leaf;
 //! ```
 //!
-//! What is here, and what is not: statements and sessions, the Files API, the read side of Unity Catalog and its
-//! volumes, warehouses, the current user. An endpoint that is not simulated answers 501 and names itself; nothing
+//! What is here, and what is not: statements and sessions, the Files API with uploads in parts and presigned URLs, the
+//! read side of Unity Catalog and its volumes, warehouses, the current user. An endpoint that is not simulated answers 501 and names itself; nothing
 //! is answered by guess.
 //!
 //! Features: `arrow` (default) lets [`ScriptedEngine`] deliver typed rows as ARROW_STREAM.

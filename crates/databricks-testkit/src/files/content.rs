@@ -21,7 +21,7 @@ const ATTEMPTS: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {
     #[error(transparent)]
-    Store(VolumeError),
+    Store(Box<VolumeError>),
     #[error("The file was modified after the time in If-Unmodified-Since.")]
     Modified,
     #[error("The file has {size} bytes; the range asked for lies beyond them.")]
@@ -53,7 +53,7 @@ pub(super) async fn head(
     path: VolumePath,
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Unreadable> {
-    let metadata = volumes.head(path).await.map_err(Unreadable::Store)?;
+    let metadata = volumes.head(path).await.map_err(stored)?;
     check_age(headers, &metadata)?;
     Ok(response(&metadata, metadata.size, Body::empty()))
 }
@@ -65,7 +65,7 @@ pub(super) async fn read(
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Unreadable> {
     if wanted(headers, u64::MAX) == Wanted::Whole {
-        let FileContent { metadata, content } = volumes.get(path).await.map_err(Unreadable::Store)?;
+        let FileContent { metadata, content } = volumes.get(path).await.map_err(stored)?;
         check_age(headers, &metadata)?;
         let body = Body::from_sized_stream(content.map_err(stream_error), metadata.size);
         return Ok(response(&metadata, metadata.size, body));
@@ -76,7 +76,7 @@ pub(super) async fn read(
         }
     }
     let detail = "the file was replaced again and again while a range of it was read".to_owned();
-    Err(Unreadable::Store(VolumeError::Internal { path, detail }))
+    Err(stored(VolumeError::Internal { path, detail }))
 }
 
 /// One range; `None` when the file was replaced between looking and opening.
@@ -85,7 +85,7 @@ async fn read_part(
     path: &VolumePath,
     headers: &HeaderMap,
 ) -> Result<Option<Response<Body>>, Unreadable> {
-    let seen = volumes.head(path.clone()).await.map_err(Unreadable::Store)?;
+    let seen = volumes.head(path.clone()).await.map_err(stored)?;
     check_age(headers, &seen)?;
     let (first, last) = match wanted(headers, seen.size) {
         Wanted::Part { first, last } => (first, last),
@@ -93,7 +93,7 @@ async fn read_part(
         Wanted::Whole | Wanted::Beyond => return Err(Unreadable::NotSatisfiable { size: seen.size }),
     };
     let length = last - first + 1;
-    let opened = volumes.get_range(path.clone(), first, length).await.map_err(Unreadable::Store)?;
+    let opened = volumes.get_range(path.clone(), first, length).await.map_err(stored)?;
     if opened.metadata != seen {
         return Ok(None);
     }
@@ -104,6 +104,10 @@ async fn read_part(
         response.headers_mut().insert(CONTENT_RANGE, value);
     }
     Ok(Some(response))
+}
+
+fn stored(error: VolumeError) -> Unreadable {
+    Unreadable::Store(Box::new(error))
 }
 
 fn check_age(headers: &HeaderMap, metadata: &FileMetadata) -> Result<(), Unreadable> {

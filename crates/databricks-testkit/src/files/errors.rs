@@ -71,7 +71,7 @@ pub(super) fn failure(error: VolumeError) -> ApiFailure {
 pub(super) fn unreadable(error: Unreadable) -> ApiFailure {
     let message = error.to_string();
     match error {
-        Unreadable::Store(error) => failure(error),
+        Unreadable::Store(error) => failure(*error),
         Unreadable::Modified => refused(
             StatusCode::PRECONDITION_FAILED,
             "FAILED_PRECONDITION",

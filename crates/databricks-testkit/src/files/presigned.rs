@@ -130,7 +130,7 @@ pub(super) fn not_stored(error: VolumeError) -> Refusal {
 fn unreadable(error: Unreadable) -> Refusal {
     let message = error.to_string();
     match error {
-        Unreadable::Store(error) => not_stored(error),
+        Unreadable::Store(error) => not_stored(*error),
         Unreadable::Modified => Refusal::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", message),
         Unreadable::NotSatisfiable { .. } => {
             Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange", message)

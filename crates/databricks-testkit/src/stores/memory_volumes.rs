@@ -332,6 +332,8 @@ fn in_pieces(mut bytes: Bytes) -> ByteStream {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn store() -> MemoryVolumeStore {
         MemoryVolumeStore::new(MemoryCatalogStore::new().with_volume("main", "default", "v"))
@@ -422,5 +424,40 @@ mod tests {
         let _again = store.catalog.clone().with_volume("main", "default", "v");
         assert!(matches!(store.head(path("/f")).await, Err(VolumeError::FileNotFound(_))));
         assert_eq!(store.used_bytes(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn pages_of_any_size_hold_every_direct_entry_once(
+            files in proptest::collection::vec(proptest::collection::vec("[a!-]{1,2}", 1..4), 0..12),
+            size in 1usize..4,
+        ) {
+            let mut tree = Tree::default();
+            for file in &files {
+                let file = path(&format!("/{}", file.join("/")));
+                // A name may be taken by a directory or a file above; what fits is kept.
+                if tree.make_parents(&file).is_ok() && tree.check_writable(&file, true).is_ok() {
+                    let node = Node { content: Some(Bytes::new()), modified: Utc::now() };
+                    tree.entries.insert(file.segments().to_vec(), node);
+                }
+            }
+            for directory in ["", "/a", "/a/a", "/!"] {
+                let directory = path(directory);
+                let depth = directory.segments().len();
+                let expected: BTreeSet<String> = tree.entries.keys()
+                    .filter(|name| name.len() == depth + 1 && name.starts_with(directory.segments()))
+                    .map(|name| name[depth].clone())
+                    .collect();
+                let (mut names, mut after) = (Vec::new(), None);
+                while let Ok(page) = tree.list(&directory, &PageRequest { after: after.clone(), size }) {
+                    names.extend(page.entries.into_iter().map(|entry| entry.name));
+                    after = names.last().cloned();
+                    if !page.more {
+                        break;
+                    }
+                }
+                prop_assert_eq!(names, expected.into_iter().collect::<Vec<_>>());
+            }
+        }
     }
 }

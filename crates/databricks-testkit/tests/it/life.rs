@@ -309,3 +309,22 @@ async fn query_tags_reach_the_engine() {
     let refused = caller.submit("x", json!({ "query_tags": [{ "key": "" }] })).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn a_thousand_workspaces_keep_to_themselves() {
+    let callers: Vec<Caller> = (0..1000)
+        .map(|n| {
+            let engine = ScriptedEngine::new();
+            engine.on("who").rows([databricks_testkit::Column::new("n", "INT")], [[json!(n)]]);
+            Caller::of(&engine)
+        })
+        .collect();
+    let answers =
+        futures::future::join_all(callers.iter().map(|caller| caller.submit("who", json!({})))).await;
+    for (n, (caller, answer)) in callers.iter().zip(answers).enumerate() {
+        assert_eq!(answer.json()["result"]["data_array"], json!([[n.to_string()]]));
+        assert_eq!(caller.workspace.requests().len(), 1);
+    }
+    let elsewhere = callers[1].submit("who", json!({})).await.json();
+    assert_eq!(callers[0].get(&path_of(&elsewhere)).await.status, StatusCode::NOT_FOUND);
+}

@@ -401,3 +401,70 @@ async fn a_stream_refuses_to_replace_and_can_be_dropped() {
     let parts = part_urls(&caller, &begin(&caller, true).await, 1, 1, json!({})).await;
     assert_eq!(parts.status, StatusCode::BAD_REQUEST);
 }
+
+/// Lets a future run for so many polls, then drops it, as a server does when its client goes away.
+async fn drop_after(polls: usize, work: impl Future<Output = impl Sized>) {
+    let mut work = std::pin::pin!(work);
+    for _ in 0..polls {
+        if futures::poll!(work.as_mut()).is_ready() {
+            return;
+        }
+        // What runs in blocking tasks gets its turn.
+        tokio::task::yield_now().await;
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_complete_that_is_given_up_at_any_point_can_be_repeated() {
+    let (caller, volumes) = world(UploadProtocol::Multipart, u64::MAX);
+    for polls in 1..12 {
+        let token = begin(&caller, true).await;
+        let pieces = [vec![polls as u8; 300_000], vec![0; 300_000]];
+        let mut etags = Vec::new();
+        for (number, piece) in (1..).zip(&pieces) {
+            drop_after(polls, put_part(&caller, &token, number, vec![9u8; 200_000])).await;
+            etags.push(put_part(&caller, &token, number, piece.clone()).await);
+        }
+        let listed = [(1, etags[0].as_str()), (2, etags[1].as_str())];
+        drop_after(polls, complete(&caller, &token, &listed)).await;
+        assert_eq!(complete(&caller, &token, &listed).await.status, StatusCode::OK);
+        assert_eq!(content(&volumes).unwrap(), pieces.concat(), "{polls}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_whose_chunk_is_given_up_at_any_point_goes_on() {
+    let (caller, volumes) = world(UploadProtocol::Resumable, u64::MAX);
+    for polls in 1..12 {
+        let token = begin(&caller, true).await;
+        let url = stream_url(&caller, &token).await;
+        let bytes: Vec<u8> = (0..GRANULE * 2 + polls).map(|n| (n % 241) as u8).collect();
+        let whole = format!("bytes 0-{}/{}", bytes.len() - 1, bytes.len());
+        drop_after(polls, chunk(&caller, &url, &whole, bytes.clone())).await;
+        let (status, kept) = chunk(&caller, &url, "bytes */*", "").await;
+        if status == 308 {
+            let kept = kept.map_or(0, |text| text.rsplit('-').next().unwrap().parse::<usize>().unwrap() + 1);
+            let rest = format!("bytes {kept}-{}/{}", bytes.len() - 1, bytes.len());
+            assert_eq!(chunk(&caller, &url, &rest, bytes[kept..].to_vec()).await.0, 200);
+        }
+        assert_eq!(content(&volumes).unwrap(), bytes, "{polls}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_header_is_named_with_every_url_and_needed() {
+    let catalog = MemoryCatalogStore::new().with_volume("main", "default", "stage");
+    let volumes = MemoryVolumeStore::new(catalog.clone());
+    let builder = builder(&ScriptedEngine::new()).catalog(Arc::new(catalog)).volumes(Arc::new(volumes));
+    let header = (http::HeaderName::from_static("x-key"), http::HeaderValue::from_static("k"));
+    let caller = Caller::new(builder.link_header(header.0, header.1).build());
+    let token = begin(&caller, false).await;
+    let urls = part_urls(&caller, &token, 1, 1, json!({})).await.json();
+    let url = &urls["upload_part_urls"][0];
+    assert_eq!(url["headers"], json!([{ "name": "x-key", "value": "k" }]));
+    let bare = send(&caller, Method::PUT, url["url"].as_str().unwrap(), "x").await;
+    assert_eq!(bare.status, StatusCode::FORBIDDEN);
+    let request = Request::put(url["url"].as_str().unwrap()).header("x-key", "k").body(Body::from("x"));
+    assert_eq!(caller.send(request.unwrap()).await.unwrap().status, StatusCode::OK);
+}
