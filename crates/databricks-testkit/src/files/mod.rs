@@ -50,20 +50,24 @@ pub(crate) async fn handle(call: &Call<'_>, method: &str, rest: &str, body: Body
 }
 
 async fn file(call: &Call<'_>, method: &str, path: &str, body: Body) -> Answer {
+    // A part or an abort sent to the API itself, as to a storage proxy, must not pass for a whole file or a delete.
+    let of_upload =
+        ["action", "upload_type", "session_token"].iter().any(|name| call.query.get(name).is_some());
     match (method, call.query.get("action")) {
-        ("PUT", _) => content::put(call, path, body).await,
         ("POST", Some("initiate-upload")) => {
             drain(body).await;
             uploads::initiate(call, path).await
         }
         ("POST", Some("complete-upload")) => uploads::complete(call, path, body).await,
-        ("GET" | "HEAD" | "DELETE", _) => {
+        ("PUT", _) if !of_upload => content::put(call, path, body).await,
+        ("GET" | "HEAD" | "DELETE", _) if !of_upload => {
             drain(body).await;
             stored(call, method, path).await
         }
         (method, action) => {
             drain(body).await;
-            let action = action.map(|action| format!("?action={action}")).unwrap_or_default();
+            let action = action.or(call.query.get("upload_type"));
+            let action = action.map(|action| format!(" ({action})")).unwrap_or_default();
             Err(not_simulated(method, &format!("/api/2.0/fs/files{path}{action}")))
         }
     }

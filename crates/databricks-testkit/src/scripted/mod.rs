@@ -125,7 +125,8 @@ impl ScriptedEngine {
         Ok(script.and(move |request| regex.is_match(&request.statement)))
     }
 
-    /// Begins a script for every request that satisfies a predicate.
+    /// Begins a script for every request that satisfies a predicate. It runs while the script is locked, so it must
+    /// not ask this engine anything.
     pub fn on_matching(
         &self,
         matches: impl Fn(&EngineRequest) -> bool + Send + Sync + 'static,

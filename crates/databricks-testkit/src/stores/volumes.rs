@@ -66,6 +66,9 @@ pub trait VolumeStore: Send + Sync + 'static {
 
     /// Where the bytes of an upload in several requests wait until it is complete and goes through
     /// [`put`](Self::put). Default: the system's folder for temporary files.
+    ///
+    /// The files are removed when an upload ends. A process that is killed leaves them, so a store with a folder that
+    /// it empties when it starts does well to name that one.
     fn spool_directory(&self) -> PathBuf {
         std::env::temp_dir()
     }

@@ -333,6 +333,23 @@ async fn completes_at_the_same_time_write_once() {
     assert_eq!(content(&volumes).unwrap().len(), 1_000_000);
 }
 
+#[tokio::test]
+async fn parts_and_aborts_sent_to_the_api_itself_do_not_touch_the_file() {
+    let (caller, volumes) = world(UploadProtocol::Multipart, u64::MAX);
+    assert_eq!(put(&caller, "big", "there").await, 204);
+    let token = begin(&caller, true).await;
+    let query = format!("session_token={token}");
+    for (method, query) in [
+        (Method::PUT, format!("{query}&upload_type=multipart&part_number=1&overwrite=true")),
+        (Method::PUT, format!("{query}&upload_type=resumable&overwrite=true")),
+        (Method::DELETE, format!("action=abort-upload&{query}")),
+    ] {
+        let answer = caller.call(method, &format!("{FILES}/big?{query}"), "part").await;
+        assert_eq!(answer.status, StatusCode::NOT_IMPLEMENTED, "{}", answer.text());
+    }
+    assert_eq!(content(&volumes).unwrap(), "there");
+}
+
 async fn stream_url(caller: &Caller, token: &str) -> String {
     let body = json!({ "path": PATH, "session_token": token });
     let answer = caller.post("/api/2.0/fs/create-resumable-upload-url", body).await.json();

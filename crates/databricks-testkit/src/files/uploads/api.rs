@@ -5,7 +5,6 @@ use std::sync::Arc;
 use databricks_transport::Body;
 use http::StatusCode;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::multipart::{ListedPart, MAX_PART, Multipart};
@@ -125,7 +124,7 @@ struct CompleteBody {
 
 /// `POST files{path}?action=complete-upload&upload_type=multipart&session_token=`.
 pub(in crate::files) async fn complete(call: &Call<'_>, path: &str, body: Body) -> Answer {
-    let CompleteBody { parts } = read_list(body).await?;
+    let CompleteBody { parts } = read_json(body).await?;
     if let Some(other) = call.query.get("upload_type").filter(|text| *text != "multipart") {
         return Err(ApiFailure::invalid(format!(
             "upload_type '{other}' is not completed by a call: multipart is, a resumable upload ends with its last byte."
@@ -148,10 +147,6 @@ pub(in crate::files) async fn complete(call: &Call<'_>, path: &str, body: Body) 
     *completed = Some(parts);
     multipart(&session)?.close();
     json_response(&json!({}))
-}
-
-async fn read_list<T: DeserializeOwned>(body: Body) -> Result<T, ApiFailure> {
-    read_json(body).await
 }
 
 /// An upload of this user to this path.

@@ -71,10 +71,15 @@ impl Uploads {
         Self { protocol, sessions: Mutex::default() }
     }
 
-    /// Keeps a new upload; `false` when there are too many.
+    /// Keeps a new upload; `false` when there are too many. Complete ones are forgotten to make room.
     fn begin(&self, session: Session, now: Duration) -> bool {
         let mut sessions = self.lock();
-        sessions.retain(|_, session| session.lives(now));
+        if sessions.first().is_some_and(|(_, oldest)| !oldest.lives(now)) {
+            sessions.retain(|_, session| session.lives(now));
+        }
+        if sessions.len() >= CAPACITY {
+            sessions.retain(|_, session| !session.is_complete());
+        }
         let room = sessions.len() < CAPACITY;
         if room {
             sessions.insert(session.token.clone(), Arc::new(session));
@@ -99,6 +104,13 @@ impl Uploads {
 impl Session {
     fn lives(&self, now: Duration) -> bool {
         now.saturating_sub(self.begun) < LIFE
+    }
+
+    fn is_complete(&self) -> bool {
+        match &self.kind {
+            Kind::Multipart(parts) => parts.check_open().is_err(),
+            Kind::Resumable(stream) => stream.is_complete(),
+        }
     }
 }
 
@@ -160,4 +172,32 @@ fn not_spooled(error: SpoolError) -> Refusal {
         SpoolError::Io(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
     };
     Refusal::new(status, code, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn session(n: usize, begun: Duration) -> Session {
+        let path = VolumePath::parse("/Volumes/main/default/v/f").unwrap();
+        let kind = Kind::Multipart(Multipart::default());
+        Session { token: n.to_string(), user: "ada".to_owned(), path, overwrite: true, begun, kind }
+    }
+
+    #[test]
+    fn complete_uploads_make_room_and_open_ones_do_not() {
+        let uploads = Uploads::new(UploadProtocol::Multipart);
+        for n in 0..CAPACITY {
+            assert!(uploads.begin(session(n, Duration::ZERO), Duration::ZERO));
+        }
+        assert!(!uploads.begin(session(CAPACITY, Duration::ZERO), Duration::ZERO));
+        let Kind::Multipart(parts) = &uploads.get("7", Duration::ZERO).unwrap().kind else { panic!() };
+        parts.close();
+        assert!(uploads.begin(session(CAPACITY, Duration::ZERO), Duration::ZERO));
+        assert!(uploads.get("7", Duration::ZERO).is_none() && uploads.get("8", Duration::ZERO).is_some());
+        assert!(uploads.get("8", LIFE).is_none());
+        assert!(uploads.begin(session(0, LIFE), LIFE));
+        assert_eq!(uploads.lock().len(), 1);
+    }
 }

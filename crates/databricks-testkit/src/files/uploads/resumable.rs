@@ -46,6 +46,11 @@ impl Resumable {
     pub(super) fn new(directory: PathBuf) -> Self {
         Self { state: Mutex::new(State { content: Spool::new(directory), complete: false }) }
     }
+
+    /// Whether the last byte has come. One that is being written is not complete.
+    pub(super) fn is_complete(&self) -> bool {
+        self.state.try_lock().is_ok_and(|state| state.complete)
+    }
 }
 
 /// `PUT` of a chunk, or of a question.
