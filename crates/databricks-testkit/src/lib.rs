@@ -17,9 +17,9 @@
 //! # let _ = leaf;
 //! ```
 //!
-//! What is here, and what is not: statements and sessions, the Files API, Unity Catalog (with grants that deny),
-//! warehouses that start, tokens and OAuth, rate limits, the current user. An endpoint that is not simulated answers 501 and names itself; nothing
-//! is answered by guess.
+//! What is here, and what is not: statements and sessions, the Files API with uploads in parts and presigned URLs, Unity
+//! Catalog with grants that deny, warehouses that start, tokens and OAuth, rate limits, the current user. An endpoint
+//! that is not simulated answers 501 and names itself; nothing is answered by guess.
 //!
 //! [`Faults`] break a workspace, or any other leaf, on purpose; [`sweep`] tries an operation with a fault at each of its
 //! requests; [`DatabricksTestFixture`] gives a test a schema of its own.
@@ -35,12 +35,14 @@ mod files;
 mod fixture;
 mod ids;
 mod isolated;
+mod presign;
 mod request_log;
 mod route;
 mod scripted;
 mod server;
 mod service;
 mod statements;
+mod storage;
 mod stores;
 mod sweep;
 mod unity;
@@ -56,10 +58,11 @@ pub use faults::{
     Cloud, Corruption, ErrorBody, Fault, FaultLayer, FaultRecord, FaultRule, FaultService, Faults,
     InvalidRate, Latency, RetryAfterForm, Staleness, StallPoint, TokenKind,
 };
+pub use files::UploadProtocol;
 pub use fixture::{DatabricksTestFixture, FixtureError, TeardownError, TestWorkspace};
 pub use isolated::{IsolatedService, IsolatedWorkspaces};
 pub use request_log::{Origin, RequestRecord};
-pub use scripted::{ScriptedEngine, ScriptedStatement};
+pub use scripted::{InvalidPattern, ScriptTurns, ScriptedEngine, ScriptedStatement};
 pub use server::Server;
 pub use service::WorkspaceService;
 pub use stores::{

@@ -1,7 +1,7 @@
 //! From method and path to the handler: the list of what is simulated.
 
 use databricks_transport::Body;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use crate::access::{caller_origin, guard, open_endpoint};
@@ -14,6 +14,7 @@ pub(crate) struct Call<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) user: &'a str,
     pub(crate) query: Query,
+    pub(crate) headers: &'a HeaderMap,
     /// The storage origin as the caller reaches it, without a trailing slash.
     pub(crate) storage: &'a str,
     /// The API's origin as the caller reaches it, without a trailing slash.
@@ -46,7 +47,7 @@ async fn dispatch(shared: &Shared, storage: &str, request: Request<Body>) -> Ans
         }
     };
     let (query, origin) = (Query::parse(parts.uri.query()), caller_origin(&parts));
-    let call = Call { shared, user: &user, query, storage, origin };
+    let call = Call { shared, user: &user, query, headers: &parts.headers, storage, origin };
     let method = parts.method.as_str();
     if let Some(rest) = path.strip_prefix("/api/2.0/fs/") {
         if let Err(refusal) = guard::files(&call, method, rest) {

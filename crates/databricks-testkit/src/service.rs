@@ -13,10 +13,9 @@ use http::{HeaderValue, Method, Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::faults::FaultLayer;
-use crate::files;
 use crate::request_log::Origin;
 use crate::route;
-use crate::statements;
+use crate::storage;
 use crate::workspace::Shared;
 
 /// The storage origin of a workspace in process. No such host exists.
@@ -110,11 +109,7 @@ async fn handle(
     let is_head = request.method() == Method::HEAD;
     let request_id = shared.ids.next();
     let mut response = match origin {
-        Origin::Storage => {
-            let (parts, body) = request.into_parts();
-            files::drain(body).await;
-            statements::storage(&shared, &parts).await
-        }
+        Origin::Storage => storage::answer(&shared, request).await,
         Origin::Api => route::api(&shared, &storage, &request_id, request).await,
     };
     if let Ok(id) = HeaderValue::from_str(&request_id) {

@@ -13,12 +13,14 @@ use crate::access::Access;
 use crate::clock::Clock;
 use crate::engine::StatementEngine;
 use crate::faults::Faults;
+use crate::files::{UploadProtocol, Uploads};
 use crate::ids::Ids;
+use crate::presign::Presigner;
 use crate::request_log::{RequestLog, RequestRecord};
 use crate::scripted::ScriptedEngine;
 use crate::server::Server;
 use crate::service::WorkspaceService;
-use crate::statements::{Limits, LinkSigner, Sessions, Statements};
+use crate::statements::{Limits, Sessions, Statements};
 use crate::stores::{CatalogStore, MemoryCatalogStore, MemoryVolumeStore, VolumeStore};
 use crate::warehouses::{WarehouseSettings, Warehouses};
 
@@ -37,7 +39,8 @@ pub(crate) struct Shared {
     pub(crate) catalog: Arc<dyn CatalogStore>,
     pub(crate) statements: Statements,
     pub(crate) sessions: Sessions,
-    pub(crate) links: LinkSigner,
+    pub(crate) links: Presigner,
+    pub(crate) uploads: Uploads,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) faults: Faults,
@@ -91,6 +94,11 @@ impl SimulatedWorkspace {
         &self.shared.faults
     }
 
+    /// Makes storage refuse every link given out so far with 403, as it may before they expire. New links work.
+    pub fn revoke_links(&self) {
+        self.shared.links.revoke();
+    }
+
     /// Decoded bytes of statement results held now.
     pub fn retained_result_bytes(&self) -> u64 {
         self.shared.statements.retained_bytes()
@@ -121,6 +129,7 @@ pub struct SimulatedWorkspaceBuilder {
     faults: Faults,
     seed: Option<u64>,
     start: Option<DateTime<Utc>>,
+    upload_protocol: UploadProtocol,
 }
 
 impl Default for SimulatedWorkspaceBuilder {
@@ -137,6 +146,7 @@ impl Default for SimulatedWorkspaceBuilder {
             faults: Faults::new(),
             seed: None,
             start: None,
+            upload_protocol: UploadProtocol::default(),
         }
     }
 }
@@ -155,6 +165,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             catalog: _,
             link_header: _,
             faults: _,
+            upload_protocol,
         } = self;
         f.debug_struct("SimulatedWorkspaceBuilder")
             .field("access", access)
@@ -163,6 +174,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             .field("link_ttl", link_ttl)
             .field("seed", seed)
             .field("start", start)
+            .field("upload_protocol", upload_protocol)
             .finish_non_exhaustive()
     }
 }
@@ -188,7 +200,8 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
-    /// How long links to result chunks work. Default 15 minutes.
+    /// How long links to storage work: those to result chunks, and those to files and uploads for which the client
+    /// asks no time of its own. Default 15 minutes.
     pub fn link_ttl(mut self, ttl: Duration) -> Self {
         self.link_ttl = ttl;
         self
@@ -200,9 +213,10 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
-    /// How long a finished statement and its result are kept. Default 1 hour.
+    /// How long the result of a finished statement is kept. Default 1 hour, as documented; asking for it makes it live
+    /// no longer. After that the statement is `CLOSED`, and 12 hours after its end it is unknown.
     ///
-    /// No timer runs for this: what is too old is dropped when the next request arrives.
+    /// No timer runs for this: what is too old is dropped when the next request about a statement arrives.
     pub fn result_ttl(mut self, ttl: Duration) -> Self {
         self.limits.result_ttl = ttl;
         self
@@ -218,6 +232,12 @@ impl SimulatedWorkspaceBuilder {
     /// The largest INLINE result in bytes; a larger one fails its statement. Default 25 MiB, as documented.
     pub fn inline_limit(mut self, bytes: u64) -> Self {
         self.limits.inline_bytes = bytes;
+        self
+    }
+
+    /// How large files are taken: in parts (the default), or in one stream that can be taken up again.
+    pub fn upload_protocol(mut self, protocol: UploadProtocol) -> Self {
+        self.upload_protocol = protocol;
         self
     }
 
@@ -257,6 +277,7 @@ impl SimulatedWorkspaceBuilder {
             faults,
             seed,
             start,
+            upload_protocol,
         } = self;
         let memory = MemoryCatalogStore::new();
         let ids = Ids::new(seed);
@@ -270,7 +291,8 @@ impl SimulatedWorkspaceBuilder {
             catalog: catalog.unwrap_or_else(|| Arc::new(memory)),
             statements: Statements::new(limits),
             sessions: Sessions::default(),
-            links: LinkSigner::new(ids.key(), link_ttl, link_header),
+            links: Presigner::new(ids.key(), link_ttl, link_header),
+            uploads: Uploads::new(upload_protocol),
             clock,
             ids,
             faults,

@@ -14,10 +14,9 @@ impl ScriptedStatement<'_> {
     /// engine.on("DROP TABLE t").by_user("ada@example.com").empty();
     /// engine.on("DROP TABLE t").fail("INSUFFICIENT_PERMISSIONS", "42501", "Insufficient privileges.");
     /// ```
-    pub fn by_user(mut self, user: impl Into<String>) -> Self {
-        let (user, matches) = (user.into(), self.matches);
-        self.matches = Arc::new(move |request| request.user == user && matches(request));
-        self
+    pub fn by_user(self, user: impl Into<String>) -> Self {
+        let user = user.into();
+        self.and(move |request| request.user == user)
     }
 
     /// Fails the statement, in the service's words, for users who lack a privilege under the workspace's
@@ -57,8 +56,10 @@ impl ScriptedStatement<'_> {
                 && matches(request)
         };
         self.engine.lock().scripts.push(Script {
+            name: format!("{}: {needed:?} missing", self.name),
             matches: Arc::new(is_it),
-            turns: u64::MAX,
+            left: None,
+            taken: 0,
             delay: self.delay,
             answer: Reply::Failure(denied.into()),
         });

@@ -2,6 +2,7 @@
 
 mod answer;
 mod compress;
+mod encode;
 mod links;
 mod registry;
 mod request;
@@ -25,13 +26,12 @@ use crate::files::drain;
 use crate::route::Call;
 use crate::warehouses::{Lease, usable as known_warehouse};
 
-pub(crate) use links::LinkSigner;
 use registry::{Entry, Outcome};
 pub(crate) use registry::{Limits, Statements};
 use request::{Disposition, StatementSpec, SubmitBody, WaitPolicy};
 pub(crate) use sessions::Sessions;
 pub(crate) use sessions::{close_session, open_session};
-pub(crate) use storage::storage;
+pub(crate) use storage::download;
 
 /// The largest JSON body read: a statement of 16 MiB may need more than that once escaped.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;

@@ -1,6 +1,7 @@
 //! Volumes in memory, with a quota for tests of a full store.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -220,11 +221,21 @@ impl Tree {
         if self.is_directory(path) { Ok(()) } else { Err(VolumeError::DirectoryNotFound(path.clone())) }
     }
 
-    /// The entries right below a directory, in order of their names.
-    fn children<'a>(&'a self, path: &VolumePath) -> impl Iterator<Item = (&'a str, &'a Node)> {
+    /// The entries right below a directory whose names sort after `after`, in order of their names.
+    fn children<'a>(
+        &'a self,
+        path: &VolumePath,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = (&'a str, &'a Node)> {
         let parent = path.segments().to_vec();
-        self.entries.iter().filter_map(move |(segments, node)| match segments.split_last() {
-            Some((name, above)) if above == parent => Some((name.as_str(), node)),
+        let mut begin = parent.clone();
+        begin.extend(after.map(str::to_owned));
+        // Everything below a directory sorts right after it.
+        let below = self.entries.range((Bound::Excluded(begin), Bound::Unbounded));
+        let depth = parent.len();
+        let below = below.take_while(move |(segments, _)| segments.starts_with(&parent));
+        below.filter_map(move |(segments, node)| match segments.get(depth) {
+            Some(name) if segments.len() == depth + 1 => Some((name.as_str(), node)),
             _ => None,
         })
     }
@@ -235,7 +246,7 @@ impl Tree {
             let reason = "a volume's root goes with the volume".to_owned();
             return Err(VolumeError::Invalid { path: path.clone(), reason });
         }
-        if self.children(path).next().is_some() {
+        if self.children(path, None).next().is_some() {
             return Err(VolumeError::DirectoryNotEmpty(path.clone()));
         }
         self.entries.remove(path.segments());
@@ -244,8 +255,7 @@ impl Tree {
 
     fn list(&self, path: &VolumePath, page: &PageRequest) -> Result<DirectoryPage, VolumeError> {
         self.check_directory(path)?;
-        let mut rest =
-            self.children(path).filter(|(name, _)| page.after.as_deref().is_none_or(|after| *name > after));
+        let mut rest = self.children(path, page.after.as_deref());
         let entries = rest.by_ref().take(page.size).map(|(name, node)| DirectoryEntry {
             name: name.to_owned(),
             file: node.metadata(),
@@ -273,6 +283,22 @@ impl VolumeStore for MemoryVolumeStore {
         let file = self.with_tree(&path, |tree| tree.file(&path)).and_then(|file| file);
         future::ready(file.map(|(metadata, bytes)| FileContent { metadata, content: in_pieces(bytes) }))
             .boxed()
+    }
+
+    fn get_range(
+        &self,
+        path: VolumePath,
+        start: u64,
+        length: u64,
+    ) -> BoxFuture<'_, Result<FileContent, VolumeError>> {
+        let file = self.with_tree(&path, |tree| tree.file(&path)).and_then(|file| file);
+        let part = file.map(|(metadata, mut bytes)| {
+            let index = |position: u64| usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
+            let (from, to) = (index(start), index(start.saturating_add(length)));
+            bytes.truncate(to);
+            FileContent { metadata, content: in_pieces(bytes.split_off(from)) }
+        });
+        future::ready(part).boxed()
     }
 
     fn head(&self, path: VolumePath) -> BoxFuture<'_, Result<FileMetadata, VolumeError>> {
@@ -324,6 +350,8 @@ fn in_pieces(mut bytes: Bytes) -> ByteStream {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn store() -> MemoryVolumeStore {
         MemoryVolumeStore::new(MemoryCatalogStore::new().with_volume("main", "default", "v"))
@@ -414,5 +442,40 @@ mod tests {
         let _again = store.catalog.clone().with_volume("main", "default", "v");
         assert!(matches!(store.head(path("/f")).await, Err(VolumeError::FileNotFound(_))));
         assert_eq!(store.used_bytes(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn pages_of_any_size_hold_every_direct_entry_once(
+            files in proptest::collection::vec(proptest::collection::vec("[a!-]{1,2}", 1..4), 0..12),
+            size in 1usize..4,
+        ) {
+            let mut tree = Tree::default();
+            for file in &files {
+                let file = path(&format!("/{}", file.join("/")));
+                // A name may be taken by a directory or a file above; what fits is kept.
+                if tree.make_parents(&file, Utc::now()).is_ok() && tree.check_writable(&file, true).is_ok() {
+                    let node = Node { content: Some(Bytes::new()), modified: Utc::now() };
+                    tree.entries.insert(file.segments().to_vec(), node);
+                }
+            }
+            for directory in ["", "/a", "/a/a", "/!"] {
+                let directory = path(directory);
+                let depth = directory.segments().len();
+                let expected: BTreeSet<String> = tree.entries.keys()
+                    .filter(|name| name.len() == depth + 1 && name.starts_with(directory.segments()))
+                    .map(|name| name[depth].clone())
+                    .collect();
+                let (mut names, mut after) = (Vec::new(), None);
+                while let Ok(page) = tree.list(&directory, &PageRequest { after: after.clone(), size }) {
+                    names.extend(page.entries.into_iter().map(|entry| entry.name));
+                    after = names.last().cloned();
+                    if !page.more {
+                        break;
+                    }
+                }
+                prop_assert_eq!(names, expected.into_iter().collect::<Vec<_>>());
+            }
+        }
     }
 }

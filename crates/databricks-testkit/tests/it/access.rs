@@ -58,7 +58,7 @@ async fn an_endpoint_that_is_not_simulated_names_itself() {
         (Method::POST, "/api/2.2/jobs/run-now"),
         (Method::PATCH, "/api/2.0/sql/statements/x"),
         (Method::GET, "/api/2.1/unity-catalog/functions"),
-        (Method::POST, "/api/2.0/fs/create-upload-url"),
+        (Method::POST, "/api/2.0/fs/create-delete-url"),
     ] {
         let answer = caller.call(method.clone(), path, "{}").await;
         assert_eq!(answer.status, StatusCode::NOT_IMPLEMENTED, "{path}");

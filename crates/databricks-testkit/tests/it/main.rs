@@ -24,4 +24,5 @@ mod sockets;
 mod support;
 mod sweeps;
 mod unity;
+mod uploads;
 mod warehouses;

@@ -105,7 +105,6 @@ impl Caller {
     }
 
     /// Follows a link as a client must: without a token.
-    #[cfg(feature = "arrow")]
     pub(crate) async fn download(&self, link: &Value) -> Answer {
         let request = Request::get(link["external_link"].as_str().unwrap()).body(Body::empty()).unwrap();
         self.send(request).await.unwrap()
