@@ -16,7 +16,8 @@ pub(crate) struct ApiFailure {
     error_code: Value,
     message: String,
     details: Vec<Value>,
-    headers: HeaderMap,
+    /// Seconds.
+    retry_after: Option<u64>,
 }
 
 impl ApiFailure {
@@ -26,7 +27,7 @@ impl ApiFailure {
             error_code: json!(error_code),
             message: message.into(),
             details: Vec::new(),
-            headers: HeaderMap::new(),
+            retry_after: None,
         }
     }
 
@@ -74,7 +75,7 @@ impl ApiFailure {
 
     /// Adds a `Retry-After` header, in seconds.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
-        self.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        self.retry_after = Some(seconds);
         self
     }
 
@@ -100,13 +101,8 @@ impl ApiFailure {
         self.status
     }
 
-    #[cfg(test)]
-    pub(crate) fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
     pub(crate) fn body(&self) -> Value {
-        let Self { status: _, error_code, message, details, headers: _ } = self;
+        let Self { status: _, error_code, message, details, retry_after: _ } = self;
         let mut body = json!({ "error_code": error_code, "message": message });
         if let (false, Some(object)) = (details.is_empty(), body.as_object_mut()) {
             object.insert("details".to_owned(), json!(details));
@@ -116,7 +112,9 @@ impl ApiFailure {
 
     pub(crate) fn into_response(self) -> Response<Body> {
         let mut response = respond(self.status, "application/json; charset=utf-8", self.body().to_string());
-        response.headers_mut().extend(self.headers);
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }

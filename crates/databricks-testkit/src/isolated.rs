@@ -193,16 +193,25 @@ impl Service<Request<Body>> for IsolatedService {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let Self { workspaces, door } = self.clone();
         async move {
             let found = match door.origin(&request) {
-                Origin::Api => workspaces.behind_token(door, request),
-                Origin::Storage => workspaces.behind_link(door, request),
+                Origin::Api => {
+                    workspaces.behind_token(door, &request).map(|service| (service, request.uri().clone()))
+                }
+                Origin::Storage => workspaces.behind_link(door, request.uri()),
             };
             match found {
-                Ok((service, request)) => service.oneshot(request).await,
-                Err((request, failure)) => Ok(refuse(request, failure).await),
+                Ok((service, uri)) => {
+                    *request.uri_mut() = uri;
+                    service.oneshot(request).await
+                }
+                Err(failure) => {
+                    // A client still sending would see its connection break instead of this answer.
+                    drain(request.into_body()).await;
+                    Ok(failure.into_response())
+                }
             }
         }
         .boxed()
@@ -214,29 +223,20 @@ fn prefix_of(number: u64) -> String {
     format!("/workspaces/{number}")
 }
 
-/// The workspace a request is for, and the request as that workspace knows it; or a refusal of the request.
-type Found = Result<(WorkspaceService, Request<Body>), (Request<Body>, ApiFailure)>;
-
 impl IsolatedWorkspaces {
-    fn behind_token(&self, door: Door, request: Request<Body>) -> Found {
-        let service = match bearer(request.headers()) {
+    /// The workspace of a request's token.
+    fn behind_token(&self, door: Door, request: &Request<Body>) -> Result<WorkspaceService, ApiFailure> {
+        match bearer(request.headers()) {
             Some(token) => self.service_of(token, door),
             None => Err(without_token(request.uri().path())),
-        };
-        match service {
-            Ok(service) => Ok((service, request)),
-            Err(failure) => Err((request, failure)),
         }
     }
 
-    fn behind_link(&self, door: Door, request: Request<Body>) -> Found {
-        let found = room_number(request.uri())
-            .and_then(|(number, rest)| Some((number, self.numbered(number)?, rest)));
-        let Some((number, workspace, uri)) = found else { return Err((request, link_leads_nowhere())) };
-        let (mut parts, body) = request.into_parts();
-        parts.uri = uri;
-        let service = WorkspaceService::in_room(workspace.shared, door, prefix_of(number));
-        Ok((service, Request::from_parts(parts, body)))
+    /// The workspace a link leads to, and the link as that workspace knows it.
+    fn behind_link(&self, door: Door, link: &Uri) -> Result<(WorkspaceService, Uri), ApiFailure> {
+        let (number, uri) = room_number(link).ok_or_else(link_leads_nowhere)?;
+        let workspace = self.numbered(number).ok_or_else(link_leads_nowhere)?;
+        Ok((WorkspaceService::in_room(workspace.shared, door, prefix_of(number)), uri))
     }
 }
 
@@ -261,11 +261,6 @@ fn without_token(path: &str) -> ApiFailure {
 
 fn link_leads_nowhere() -> ApiFailure {
     ApiFailure::new(StatusCode::NOT_FOUND, "NoSuchKey", "The link leads to no workspace that is still here.")
-}
-
-async fn refuse(request: Request<Body>, failure: ApiFailure) -> Response<Body> {
-    drain(request.into_body()).await;
-    failure.into_response()
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use http::{Method, StatusCode};
 
 use crate::api_error::ApiFailure;
 
+/// The longest period: what is longer is as good as for ever, and sums of it stay in range.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// All limits of a workspace.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimits {
@@ -32,6 +35,7 @@ struct Endpoint {
 impl RateLimits {
     /// Adds a limit. `endpoint` is a path prefix, or a method and one: `GET /api/2.2/jobs`.
     pub(super) fn add(&self, endpoint: &str, requests: u32, per: Duration) {
+        let per = per.min(LONGEST);
         let bucket = Bucket { endpoint: Endpoint::parse(endpoint), requests, per, full_at: Duration::ZERO };
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner).push(bucket);
     }
@@ -136,15 +140,25 @@ mod tests {
         let limits = RateLimits::default();
         limits.add("/none", 0, Duration::from_secs(7));
         limits.add("/one", 1, Duration::from_millis(1500));
-        let refused = limits.check(&Method::GET, "/none", Duration::ZERO).unwrap_err();
+        let refused =
+            |path: &str, at: u64| limits.check(&Method::GET, path, Duration::from_millis(at)).unwrap_err();
+        let wait = |refusal: ApiFailure| refusal.into_response().headers()["retry-after"].clone();
         assert_eq!(
-            (refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()),
-            (429, "7")
+            (refused("/none", 0).status().as_u16(), wait(refused("/none", 0))),
+            (429, "7".parse().unwrap())
         );
         assert!(passes(&limits, Method::GET, "/one", 0));
-        let refused = limits.check(&Method::GET, "/one", Duration::from_millis(100)).unwrap_err();
-        assert_eq!(refused.headers()["retry-after"], "2");
-        assert_eq!(refused.body()["message"], "GET /one RPC token bucket limit has been exceeded.");
+        assert_eq!(wait(refused("/one", 100)), "2");
+        let message = refused("/one", 100).body()["message"].clone();
+        assert_eq!(message, "GET /one RPC token bucket limit has been exceeded.");
+    }
+
+    #[test]
+    fn a_limit_for_ever_holds_for_ever() {
+        let limits = RateLimits::default();
+        limits.add("/", 1, Duration::MAX);
+        assert!(passes(&limits, Method::GET, "/x", 0));
+        assert!(!passes(&limits, Method::GET, "/x", 1_000_000_000));
     }
 
     #[test]

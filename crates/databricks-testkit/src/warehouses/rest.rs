@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use databricks_transport::Body;
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::spec::WarehouseSpec;
@@ -15,9 +16,9 @@ use crate::api_error::{Answer, ApiFailure, json_response};
 use crate::route::Call;
 use crate::statements::read_json;
 
-const SIZES: [&str; 11] = [
+const SIZES: [&str; 10] = [
     "2X-Small", "X-Small", "Small", "Medium", "Large", "X-Large", "2X-Large", "3X-Large", "4X-Large",
-    "5X-Large", "6X-Large",
+    "5X-Large",
 ];
 /// What is kept and given back. It changes nothing of a simulated warehouse.
 const SETTINGS: [&str; 12] = [
@@ -35,6 +36,8 @@ const SETTINGS: [&str; 12] = [
     "id",
     "creator_name",
 ];
+/// Warehouses a workspace can have by making them over REST.
+const CAPACITY: usize = 1_000;
 /// Minutes a warehouse made over REST may be idle when the caller does not say, as documented.
 const AUTO_STOP_MINUTES: u64 = 120;
 
@@ -64,25 +67,21 @@ fn decode_token(token: &str) -> Result<String, ApiFailure> {
 /// `GET /api/2.0/sql/warehouses/{id}`.
 pub(crate) fn get(call: &Call<'_>, id: &str) -> Answer {
     usable(call, id)?;
-    change(call, id, |warehouse, now| info(call, warehouse, now))
+    let now = call.shared.warehouses.clock.elapsed();
+    let found = call.shared.warehouses.lock().get_mut(id).map(|warehouse| info(call, warehouse, now));
+    json_response(&found.ok_or_else(|| gone(id))?)
 }
 
 /// `POST /api/2.0/sql/warehouses/{id}/start`. One that runs already stays as it is.
 pub(crate) fn start(call: &Call<'_>, id: &str) -> Answer {
     usable(call, id)?;
-    change(call, id, |warehouse, now| {
-        warehouse.start(now);
-        json!({})
-    })
+    change(call, id, |warehouse, now| warehouse.start(now))
 }
 
 /// `POST /api/2.0/sql/warehouses/{id}/stop`: ends the statements that run or wait there.
 pub(crate) fn stop(call: &Call<'_>, id: &str) -> Answer {
     manageable(call, id)?;
-    change(call, id, |warehouse, now| {
-        warehouse.stop(now);
-        json!({})
-    })
+    change(call, id, |warehouse, now| warehouse.stop(now))
 }
 
 /// `DELETE /api/2.0/sql/warehouses/{id}`.
@@ -109,6 +108,7 @@ pub(crate) async fn create(call: &Call<'_>, body: Body) -> Answer {
     {
         let mut known = warehouses.lock();
         check_free(&known, &name, &id)?;
+        check_room(known.len())?;
         known.insert(id.clone(), warehouse);
     }
     call.shared.access.grants.set_owner(&Securable::warehouse(&id), call.user);
@@ -134,16 +134,18 @@ fn manageable(call: &Call<'_>, id: &str) -> Result<(), ApiFailure> {
     guard::require(call, Privilege::CanManage, &Securable::warehouse(id))
 }
 
-/// Works on a warehouse and wakes who waits for one. It may have been deleted since it was checked.
-fn change(call: &Call<'_>, id: &str, work: impl FnOnce(&mut Warehouse, Duration) -> Value) -> Answer {
+/// Changes a warehouse and wakes who waits for one. It may have been deleted since it was checked.
+fn change(call: &Call<'_>, id: &str, work: impl FnOnce(&mut Warehouse, Duration)) -> Answer {
     let warehouses = &call.shared.warehouses;
     let now = warehouses.clock.elapsed();
-    let answer = warehouses.lock().get_mut(id).map(|warehouse| work(warehouse, now));
+    let found = warehouses.lock().get_mut(id).map(|warehouse| work(warehouse, now));
     warehouses.changed();
-    match answer {
-        Some(answer) => json_response(&answer),
-        None => Err(ApiFailure::not_found(format!("SQL warehouse {id} does not exist."))),
-    }
+    found.ok_or_else(|| gone(id))?;
+    json_response(&json!({}))
+}
+
+fn gone(id: &str) -> ApiFailure {
+    ApiFailure::not_found(format!("SQL warehouse {id} does not exist."))
 }
 
 fn check_free(
@@ -155,6 +157,14 @@ fn check_free(
         return Err(ApiFailure::invalid(format!("SQL warehouse with name `{name}` already exists")));
     }
     Ok(())
+}
+
+fn check_room(count: usize) -> Result<(), ApiFailure> {
+    if count < CAPACITY {
+        return Ok(());
+    }
+    let message = format!("The workspace has {count} SQL warehouses, which is the limit: delete one.");
+    Err(ApiFailure::new(StatusCode::BAD_REQUEST, "QUOTA_EXCEEDED", message))
 }
 
 /// What a create or an edit asks for, checked.
@@ -241,7 +251,8 @@ fn info(call: &Call<'_>, warehouse: &mut Warehouse, now: Duration) -> Value {
     let (active, Warehouse { spec, settings, .. }) = (warehouse.active(), &*warehouse);
     let running = u32::from(phase == Phase::Running);
     let path = format!("/sql/1.0/warehouses/{}", spec.id);
-    let (host, port) = host_and_port(&call.origin);
+    let (scheme, host, port) = origin_parts(&call.origin);
+    let ssl = u32::from(scheme == "https");
     let mut info = json!({
         "id": spec.id,
         "name": spec.name,
@@ -257,8 +268,8 @@ fn info(call: &Call<'_>, warehouse: &mut Warehouse, now: Duration) -> Value {
         "enable_photon": true,
         "creator_name": spec.creator.as_deref().unwrap_or(call.user),
         "health": { "status": "HEALTHY" },
-        "jdbc_url": format!("jdbc:databricks://{host}:{port}/default;transportMode=http;ssl=1;AuthMech=3;httpPath={path};"),
-        "odbc_params": { "hostname": host, "path": path, "protocol": "https", "port": port },
+        "jdbc_url": format!("jdbc:databricks://{host}:{port}/default;transportMode=http;ssl={ssl};AuthMech=3;httpPath={path};"),
+        "odbc_params": { "hostname": host, "path": path, "protocol": scheme, "port": port },
     });
     if let Some(info) = info.as_object_mut() {
         info.extend(settings.clone());
@@ -266,9 +277,9 @@ fn info(call: &Call<'_>, warehouse: &mut Warehouse, now: Duration) -> Value {
     info
 }
 
-/// Host and port of an origin.
-fn host_and_port(origin: &str) -> (String, u16) {
-    let parsed = url::Url::parse(origin).ok();
-    let host = parsed.as_ref().and_then(|url| url.host_str()).unwrap_or("localhost").to_owned();
-    (host, parsed.and_then(|url| url.port_or_known_default()).unwrap_or(443))
+/// Scheme, host and port of an origin.
+fn origin_parts(origin: &str) -> (String, String, u16) {
+    let Ok(url) = url::Url::parse(origin) else { return ("http".to_owned(), "localhost".to_owned(), 80) };
+    let host = url.host_str().unwrap_or("localhost").to_owned();
+    (url.scheme().to_owned(), host, url.port_or_known_default().unwrap_or(80))
 }

@@ -56,7 +56,7 @@ async fn a_catalog_is_made_with_a_default_schema_changed_and_dropped() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_schema_that_holds_something_is_dropped_by_force_only_with_all_in_it() {
     let caller = caller();
     let file = "/api/2.0/fs/files/Volumes/main/sales/stage/f";

@@ -129,7 +129,7 @@ async fn refusals_have_oauths_shape() {
     let mut with_other_client = exchange("foreign-jwt");
     with_other_client.push(("client_id", "loader"));
     let good = || basic("loader", "second");
-    let cases: Vec<(&str, Option<String>, Vec<(&str, &str)>)> = vec![
+    let cases = [
         ("wrong secret", basic("loader", "wrong"), vec![grant]),
         ("unknown client", basic("nobody", "second"), vec![grant]),
         ("no client", None, vec![grant]),

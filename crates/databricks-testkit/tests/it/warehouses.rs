@@ -58,6 +58,28 @@ async fn a_statement_on_a_stopped_warehouse_starts_it_and_is_pending_until_it_ru
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_starts_its_warehouse_without_waiting_for_it() {
+    let caller = caller(&engine(), cold());
+    let opened = caller.post("/api/2.0/sql/sessions", json!({ "warehouse_id": WAREHOUSE })).await;
+    assert_eq!((opened.status.as_u16(), state(&caller)), (200, "STARTING"));
+    tokio::time::sleep(secs(60)).await;
+    assert_eq!(state(&caller), "RUNNING");
+}
+
+#[tokio::test(start_paused = true)]
+async fn extreme_times_neither_break_nor_spin() {
+    let never = WarehouseSpec::new(WAREHOUSE).stopped().start_delay(Duration::MAX);
+    let caller_of_never = caller(&engine(), never);
+    let submitted = caller_of_never.submit("one", json!({ "on_wait_timeout": "CANCEL" })).await.json();
+    assert_eq!(submitted["status"]["state"], "CANCELED");
+    let restless = WarehouseSpec::new(WAREHOUSE).stopped().auto_stop(Duration::from_nanos(1));
+    let caller = caller(&engine(), restless);
+    assert_eq!(caller.submit("one", json!({})).await.json()["status"]["state"], "SUCCEEDED");
+    tokio::time::advance(secs(1)).await;
+    assert_eq!(state(&caller), "STOPPED");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_warehouse_stops_and_a_busy_one_does_not() {
     let caller = caller(&engine(), cold());
     let submitted = caller.submit("long", json!({ "wait_timeout": "0s" })).await.json();

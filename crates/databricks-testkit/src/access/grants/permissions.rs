@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use databricks_transport::Body;
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::guard::require;
 use super::{Grants, Inherited, Privilege, Securable, SecurableType};
 use crate::api_error::{Answer, ApiFailure, json_response};
-use crate::route::{Call, not_simulated};
+use crate::route::Call;
 use crate::statements::read_json;
 
 /// The object of a permissions path: `catalog` and `main`, `table` and `main.sales.orders`.
@@ -28,8 +29,8 @@ pub(crate) fn securable(kind: &str, full_name: &str) -> Result<Securable, ApiFai
             Err(ApiFailure::invalid(format!("'{full_name}' is not the full name of a {known}.")))
         }
         (unknown, _) => {
-            let path = format!("/api/2.1/unity-catalog/permissions/{unknown}/{full_name}");
-            Err(not_simulated("Permissions of this kind:", &path))
+            let message = format!("Permissions on a {unknown} are not simulated by databricks-testkit.");
+            Err(ApiFailure::new(StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED", message))
         }
     }
 }
