@@ -51,6 +51,7 @@ pub enum Fault {
     },
     /// The request has its effect and the whole `Content-Length` is announced (where it is known), but the connection
     /// breaks after so many bytes of the body. A body that is no longer than that loses its last byte.
+    /// Over sockets, a caller that reads slowly may get fewer.
     #[non_exhaustive]
     Truncated {
         /// Bytes that arrive.

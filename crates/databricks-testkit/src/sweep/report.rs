@@ -120,7 +120,7 @@ impl<S> SweepCase<S> {
             number.to_string(),
             format!("{request} {} {}", step.method, step.path),
             fault.to_string(),
-            if self.fired() { one_line(&outcome.to_string()) } else { format!("(no fault) {outcome}") },
+            format!("{}{}", if self.fired() { "" } else { "(no fault) " }, one_line(&outcome.to_string())),
             self.requests().to_string(),
             format!("{:.1} s", self.time.as_secs_f64()),
         ]
