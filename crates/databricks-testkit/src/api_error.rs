@@ -43,6 +43,12 @@ impl ApiFailure {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", message)
     }
 
+    /// Says in front of the message where it belongs: `Task 'a': ...`.
+    pub(crate) fn within(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     /// Adds an `ErrorInfo` detail.
     pub(crate) fn reason(mut self, reason: &str, domain: &str) -> Self {
         self.details.push(json!({

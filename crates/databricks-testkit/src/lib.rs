@@ -18,7 +18,7 @@
 //! ```
 //!
 //! What is here, and what is not: statements and sessions, the Files API, the read side of Unity Catalog and its
-//! volumes, warehouses, the current user. An endpoint that is not simulated answers 501 and names itself; nothing
+//! volumes, warehouses, the current user; jobs and their runs, whose tasks do what a [`JobsScript`] says. An endpoint that is not simulated answers 501 and names itself; nothing
 //! is answered by guess.
 //!
 //! Features: `arrow` (default) lets [`ScriptedEngine`] deliver typed rows as ARROW_STREAM.
@@ -30,6 +30,7 @@ mod engine;
 mod faults;
 mod files;
 mod ids;
+mod jobs;
 mod request_log;
 mod route;
 mod scripted;
@@ -45,6 +46,7 @@ pub use engine::{
     Column, EngineRequest, EngineResult, Parameter, ResultChunk, StatementEngine, StatementFailure,
 };
 pub use faults::{Fault, FaultLayer, FaultRule, FaultService, Faults};
+pub use jobs::{JobsScript, TaskCall, TaskOutcome, TaskScript};
 pub use request_log::{Origin, RequestRecord};
 pub use scripted::{ScriptedEngine, ScriptedStatement};
 pub use server::Server;

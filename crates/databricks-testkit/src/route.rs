@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::api_error::{Answer, ApiFailure};
 use crate::workspace::Shared;
-use crate::{files, statements, unity, workspace_info};
+use crate::{files, jobs, statements, unity, workspace_info};
 
 /// One authenticated call, with what every handler may need.
 pub(crate) struct Call<'a> {
@@ -65,6 +65,9 @@ async fn dispatch(shared: &Shared, storage: &str, request: Request<Body>) -> Ans
         ("DELETE", ["api", "2.0", "sql", "sessions", id]) => statements::close_session(&call, id),
         (method, ["api", "2.1", "unity-catalog", rest @ ..]) => {
             unity::handle(&call, method, rest, body).await
+        }
+        (method, ["api", version @ ("2.1" | "2.2"), "jobs", rest @ ..]) => {
+            jobs::handle(&call, version, method, rest, body).await
         }
         ("GET", ["api", "2.0", "sql", "warehouses"]) => workspace_info::warehouses(&call),
         ("GET", ["api", "2.0", "sql", "warehouses", id]) => workspace_info::warehouse(&call, id),

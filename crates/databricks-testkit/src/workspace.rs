@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::engine::StatementEngine;
 use crate::faults::Faults;
 use crate::ids::Ids;
+use crate::jobs::{Jobs, JobsScript};
 use crate::request_log::{RequestLog, RequestRecord};
 use crate::scripted::ScriptedEngine;
 use crate::server::Server;
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) ids: Ids,
     pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
+    pub(crate) jobs: Jobs,
 }
 
 impl SimulatedWorkspace {
@@ -88,6 +90,11 @@ impl SimulatedWorkspace {
         &self.shared.faults
     }
 
+    /// What the tasks of jobs do; scripts may be added while the workspace runs.
+    pub fn jobs(&self) -> &JobsScript {
+        self.shared.jobs.script()
+    }
+
     /// Decoded bytes of statement results held now.
     pub fn retained_result_bytes(&self) -> u64 {
         self.shared.statements.retained_bytes()
@@ -117,6 +124,7 @@ pub struct SimulatedWorkspaceBuilder {
     link_header: Option<(HeaderName, HeaderValue)>,
     faults: Faults,
     seed: Option<u64>,
+    jobs: JobsScript,
 }
 
 impl Default for SimulatedWorkspaceBuilder {
@@ -132,6 +140,7 @@ impl Default for SimulatedWorkspaceBuilder {
             link_header: None,
             faults: Faults::new(),
             seed: None,
+            jobs: JobsScript::new(),
         }
     }
 }
@@ -144,6 +153,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             limits,
             link_ttl,
             seed,
+            jobs,
             engine: _,
             volumes: _,
             catalog: _,
@@ -156,6 +166,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             .field("limits", limits)
             .field("link_ttl", link_ttl)
             .field("seed", seed)
+            .field("jobs", jobs)
             .finish_non_exhaustive()
     }
 }
@@ -237,6 +248,12 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
+    /// Sets what the tasks of jobs do. Default: a [`JobsScript`] without scripts.
+    pub fn jobs(mut self, script: JobsScript) -> Self {
+        self.jobs = script;
+        self
+    }
+
     /// Makes ids (statements, sessions, request ids) and link signatures the same in every run.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -256,22 +273,26 @@ impl SimulatedWorkspaceBuilder {
             link_header,
             faults,
             seed,
+            jobs,
         } = self;
         if warehouses.is_empty() {
             warehouses.push(SimulatedWorkspace::DEFAULT_WAREHOUSE.to_owned());
         }
         let memory = MemoryCatalogStore::new();
         let ids = Ids::new(seed);
+        let engine = engine.unwrap_or_else(|| Arc::new(ScriptedEngine::new()));
+        let clock = Clock::start();
         let shared = Shared {
+            jobs: Jobs::new(jobs, engine.clone(), warehouses.clone(), clock, seed),
             tokens: tokens.or_default(),
             warehouses,
-            engine: engine.unwrap_or_else(|| Arc::new(ScriptedEngine::new())),
+            engine,
             volumes: volumes.unwrap_or_else(|| Arc::new(MemoryVolumeStore::new(memory.clone()))),
             catalog: catalog.unwrap_or_else(|| Arc::new(memory)),
             statements: Statements::new(limits),
             sessions: Sessions::default(),
             links: LinkSigner::new(ids.key(), link_ttl, link_header),
-            clock: Clock::start(),
+            clock,
             ids,
             faults,
             log: RequestLog::default(),

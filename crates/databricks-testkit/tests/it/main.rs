@@ -6,6 +6,11 @@ mod access;
 mod client;
 mod faults;
 mod files;
+mod jobs;
+mod jobs_definitions;
+mod jobs_graph;
+mod jobs_repair;
+mod jobs_support;
 mod life;
 #[cfg(feature = "arrow")]
 mod recorded;
