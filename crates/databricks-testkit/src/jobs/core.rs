@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::ending::{Ending, Life};
@@ -193,45 +194,32 @@ impl Core {
         self.lock().run_mut(run_id).map(change)
     }
 
-    /// Stops everything that runs.
+    /// Stops everything that runs, for good.
     pub(super) fn abort_all(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        for record in state.runs.values_mut() {
-            if let Some(task) = record.control.task.take() {
-                task.abort();
-            }
-        }
+        let tasks: Vec<AbortHandle> = {
+            let mut state = self.lock();
+            state.closed = true;
+            state.runs.values_mut().filter_map(|record| record.control.task.take()).collect()
+        };
+        // Without the lock: what is dropped with a task may want it.
+        tasks.into_iter().for_each(|task| task.abort());
     }
 
     /// Ends a run, its attempts included, and gives the runs of its job that may start now.
     pub(super) fn end_run(&self, run_id: i64, ending: Ending) -> Vec<i64> {
-        let now = self.now();
-        let mut state = self.lock();
-        let Some(record) = state.run_mut(run_id).filter(|record| !record.life.is_over()) else {
-            return Vec::new();
-        };
-        let was_queued = record.life == Life::Queued;
-        record.end(ending, now);
-        record.control.task = None;
-        let (seq, job_id, orphan) = (record.seq, record.job_id, record.orphan);
-        if orphan {
-            state.forget(seq);
-        }
-        let admitted = if was_queued { state.unqueue(job_id, run_id) } else { state.leave(job_id, now) };
-        state.make_room();
-        admitted
+        self.lock().end_run(run_id, ending, self.now())
     }
 
     /// Cancels a run that is not over. One that waits in a queue ends at once.
     pub(super) fn cancel_run(&self, run_id: i64) {
-        let queued = self.with_run(run_id, |record| {
-            record.control.cancel.cancel();
-            record.life == Life::Queued
-        });
-        if queued == Some(true) {
-            self.end_run(run_id, Ending::canceled());
+        let mut state = self.lock();
+        let Some(record) = state.run_mut(run_id).filter(|record| !record.life.is_over()) else { return };
+        let cancel = record.control.cancel.clone();
+        if record.life == Life::Queued {
+            state.end_run(run_id, Ending::canceled(), self.now());
         }
+        drop(state);
+        cancel.cancel();
     }
 }
 
@@ -299,6 +287,23 @@ impl State {
         let full = queues && limit > 0;
         record.end(if full { Ending::queue_full(QUEUE) } else { Ending::too_many_runs(limit) }, now);
         false
+    }
+
+    /// Ends a run, and gives the queued ones that may start now.
+    fn end_run(&mut self, run_id: i64, ending: Ending, now: i64) -> Vec<i64> {
+        let Some(record) = self.run_mut(run_id).filter(|record| !record.life.is_over()) else {
+            return Vec::new();
+        };
+        let was_queued = record.life == Life::Queued;
+        record.end(ending, now);
+        record.control.task = None;
+        let (seq, job_id, orphan) = (record.seq, record.job_id, record.orphan);
+        if orphan {
+            self.forget(seq);
+        }
+        let admitted = if was_queued { self.unqueue(job_id, run_id) } else { self.leave(job_id, now) };
+        self.make_room();
+        admitted
     }
 
     /// Takes a run out of its job's queue.

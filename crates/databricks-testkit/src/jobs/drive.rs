@@ -25,11 +25,16 @@ pub(super) fn spawn(core: &Arc<Core>, run_id: i64) {
             spawn(&driver, next);
         }
     });
-    let mut state = core.lock();
-    if state.closed {
-        task.abort();
-    } else if let Some(record) = state.run_mut(run_id).filter(|record| !record.life.is_over()) {
-        record.control.task = Some(task.abort_handle());
+    let handle = task.abort_handle();
+    let closed = {
+        let mut state = core.lock();
+        if let Some(record) = state.run_mut(run_id).filter(|record| !record.life.is_over()) {
+            record.control.task = Some(task.abort_handle());
+        }
+        state.closed
+    };
+    if closed {
+        handle.abort();
     }
 }
 

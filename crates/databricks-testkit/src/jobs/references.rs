@@ -16,6 +16,9 @@ pub(super) enum Found {
 /// Answers a reference by its path.
 pub(super) type Lookup<'a> = dyn Fn(&[&str]) -> Found + 'a;
 
+/// The longest text that references may grow to, in bytes.
+const LONGEST: usize = 16 * 1024 * 1024;
+
 /// Replaces the references in a text.
 ///
 /// # Errors
@@ -35,6 +38,9 @@ pub(super) fn resolve_text(text: &str, lookup: &Lookup<'_>) -> Result<String, St
             Found::Invalid(why) => {
                 return Err(format!("The reference {{{{{}}}}} {why}.", inside.trim()));
             }
+        }
+        if out.len() > LONGEST {
+            return Err(format!("A text grows beyond {LONGEST} bytes through its references."));
         }
         rest = after;
     }
@@ -123,6 +129,12 @@ mod tests {
             resolve_text("{{job.naem}}", &lookup).unwrap_err(),
             "The reference {{job.naem}} is not known."
         );
+    }
+
+    #[test]
+    fn references_do_not_grow_a_text_without_bound() {
+        let large = |_: &[&str]| Found::Value("x".repeat(1024 * 1024));
+        assert!(resolve_text(&"{{a}}".repeat(10_000), &large).unwrap_err().contains("grows beyond"));
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(super) struct ScriptedTask {
 
 #[derive(Clone)]
 enum Reply {
-    Ends(TaskOutcome),
+    Ends(Box<TaskOutcome>),
     Runs(Closure),
     Never,
 }
@@ -243,7 +243,7 @@ impl ScriptedTask {
             tokio::time::sleep(duration).await;
         }
         match self.reply {
-            Reply::Ends(outcome) => outcome,
+            Reply::Ends(outcome) => *outcome,
             Reply::Runs(closure) => closure(call).await,
             Reply::Never => std::future::pending().await,
         }
@@ -300,11 +300,11 @@ impl TaskScript<'_> {
 
     /// Ends with an outcome of the test's own making.
     pub fn ends(self, outcome: TaskOutcome) {
-        self.reply(Reply::Ends(outcome));
+        self.reply(Reply::Ends(Box::new(outcome)));
     }
 
     /// Runs a closure; a panic in it fails its attempt only. It is dropped when the attempt is cancelled or times
-    /// out.
+    /// out. One that holds the workspace keeps it alive, and its runs with it.
     pub fn runs<F, R>(self, closure: F)
     where
         F: Fn(TaskCall) -> R + Send + Sync + 'static,

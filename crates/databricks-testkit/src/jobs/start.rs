@@ -67,6 +67,10 @@ fn add_and_drive(
     can_run(core, start.user, job_id, &plan)?;
     let added = {
         let mut state = core.lock();
+        if start.origin != RunOrigin::Submit {
+            // It may have been deleted since it was looked at.
+            state.job_of(start.user, job_id)?;
+        }
         match known_run(&state, start.user, token.as_deref())? {
             Some(run_id) => return Ok(run_id),
             None => add(core, &mut state, job_id, plan, start, token),
@@ -107,7 +111,7 @@ fn known_run(state: &State, user: &str, token: Option<&str>) -> Result<Option<i6
 /// Refuses, before anything starts, what could only fail.
 fn can_run(core: &Core, user: &str, job_id: i64, plan: &JobPlan) -> Result<(), ApiFailure> {
     if plan.tasks.is_empty() {
-        return Err(ApiFailure::invalid(format!("Job {job_id} has no tasks to run.")));
+        return Err(ApiFailure::invalid("There is nothing to run: 'tasks' is empty."));
     }
     plan.tasks.values().try_for_each(|task| task_can_run(core, user, job_id, task))
 }

@@ -39,7 +39,7 @@ async fn a_job_has_defaults_and_queues_from_2_2_on() {
     let old = jobs.caller.post("/api/2.1/jobs/create", json!({"name": "old"})).await.json();
     let old = jobs.caller.get(&format!("/api/2.1/jobs/get?job_id={}", old["job_id"])).await.json();
     assert!(old["settings"].get("queue").is_none());
-    assert!(jobs.refused("run-now", json!({ "job_id": job })).await.contains("has no tasks"));
+    assert!(jobs.refused("run-now", json!({ "job_id": job })).await.contains("nothing to run"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,7 +85,7 @@ impl Jobs {
             if run["status"]["state"] == "TERMINATED" {
                 return self.all_tasks(run).await;
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(Duration::from_secs(5)).await;
         }
         panic!("run {run_id} does not end: {}", self.run(run_id).await);
     }

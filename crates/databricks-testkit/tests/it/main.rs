@@ -9,6 +9,7 @@ mod files;
 mod jobs;
 mod jobs_definitions;
 mod jobs_graph;
+mod jobs_hostile;
 mod jobs_repair;
 mod jobs_support;
 mod life;
