@@ -18,7 +18,7 @@ async fn many_callers_start_and_cancel_runs_of_one_job_at_once() {
         let jobs = jobs.clone();
         tokio::spawn(async move {
             let run = jobs.run_now_with(job, json!({"idempotency_token": format!("t{}", n / 2)})).await;
-            if n % 3 == 0 {
+            if n.is_multiple_of(3) {
                 jobs.post("runs/cancel", json!({ "run_id": run })).await;
             }
             run

@@ -12,6 +12,7 @@ mod jobs_graph;
 mod jobs_hostile;
 mod jobs_repair;
 mod jobs_support;
+mod jobs_tasks;
 mod life;
 #[cfg(feature = "arrow")]
 mod recorded;
