@@ -16,8 +16,7 @@ pub(crate) struct ApiFailure {
     error_code: Value,
     message: String,
     details: Vec<Value>,
-    /// Seconds.
-    retry_after: Option<u64>,
+    headers: HeaderMap,
 }
 
 impl ApiFailure {
@@ -27,7 +26,7 @@ impl ApiFailure {
             error_code: json!(error_code),
             message: message.into(),
             details: Vec::new(),
-            retry_after: None,
+            headers: HeaderMap::new(),
         }
     }
 
@@ -50,6 +49,12 @@ impl ApiFailure {
     /// 500 `INTERNAL_ERROR`.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", message)
+    }
+
+    /// Says in front of the message where it belongs: `Task 'a': ...`.
+    pub(crate) fn within(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
     }
 
     /// Adds an `ErrorInfo` detail.
@@ -75,7 +80,7 @@ impl ApiFailure {
 
     /// Adds a `Retry-After` header, in seconds.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
+        self.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         self
     }
 
@@ -102,7 +107,7 @@ impl ApiFailure {
     }
 
     pub(crate) fn body(&self) -> Value {
-        let Self { status: _, error_code, message, details, retry_after: _ } = self;
+        let Self { status: _, error_code, message, details, headers: _ } = self;
         let mut body = json!({ "error_code": error_code, "message": message });
         if let (false, Some(object)) = (details.is_empty(), body.as_object_mut()) {
             object.insert("details".to_owned(), json!(details));
@@ -112,9 +117,7 @@ impl ApiFailure {
 
     pub(crate) fn into_response(self) -> Response<Body> {
         let mut response = respond(self.status, "application/json; charset=utf-8", self.body().to_string());
-        if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
+        response.headers_mut().extend(self.headers);
         response
     }
 }

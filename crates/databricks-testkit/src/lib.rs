@@ -18,11 +18,11 @@
 //! ```
 //!
 //! What is here, and what is not: statements and sessions, the Files API with uploads in parts and presigned URLs, Unity
-//! Catalog with grants that deny, warehouses that start, tokens and OAuth, rate limits, the current user. An endpoint
+//! Catalog with grants that deny, warehouses that start, jobs and their runs, tokens and OAuth, rate limits, the current user. An endpoint
 //! that is not simulated answers 501 and names itself; nothing is answered by guess.
 //!
 //! [`Faults`] break a workspace, or any other leaf, on purpose; [`sweep`] tries an operation with a fault at each of its
-//! requests; [`DatabricksTestFixture`] gives a test a schema of its own.
+//! requests; a [`JobsScript`] says what the tasks of jobs do; [`DatabricksTestFixture`] gives a test a schema of its own.
 //!
 //! Features: `arrow` (default) lets [`ScriptedEngine`] deliver typed rows as ARROW_STREAM.
 
@@ -35,6 +35,7 @@ mod files;
 mod fixture;
 mod ids;
 mod isolated;
+mod jobs;
 mod presign;
 mod request_log;
 mod route;
@@ -61,6 +62,7 @@ pub use faults::{
 pub use files::UploadProtocol;
 pub use fixture::{DatabricksTestFixture, FixtureError, TeardownError, TestWorkspace};
 pub use isolated::{IsolatedService, IsolatedWorkspaces};
+pub use jobs::{JobsScript, TaskCall, TaskOutcome, TaskScript};
 pub use request_log::{Origin, RequestRecord};
 pub use scripted::{InvalidPattern, ScriptTurns, ScriptedEngine, ScriptedStatement};
 pub use server::Server;

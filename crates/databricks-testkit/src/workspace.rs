@@ -15,6 +15,7 @@ use crate::engine::StatementEngine;
 use crate::faults::Faults;
 use crate::files::{UploadProtocol, Uploads};
 use crate::ids::Ids;
+use crate::jobs::{Jobs, JobsScript, SqlTasks};
 use crate::presign::Presigner;
 use crate::request_log::{RequestLog, RequestRecord};
 use crate::scripted::ScriptedEngine;
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) ids: Ids,
     pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
+    pub(crate) jobs: Jobs,
 }
 
 impl SimulatedWorkspace {
@@ -99,6 +101,11 @@ impl SimulatedWorkspace {
         self.shared.links.revoke();
     }
 
+    /// What the tasks of jobs do; scripts may be added while the workspace runs.
+    pub fn jobs(&self) -> &JobsScript {
+        self.shared.jobs.script()
+    }
+
     /// Decoded bytes of statement results held now.
     pub fn retained_result_bytes(&self) -> u64 {
         self.shared.statements.retained_bytes()
@@ -130,6 +137,7 @@ pub struct SimulatedWorkspaceBuilder {
     seed: Option<u64>,
     start: Option<DateTime<Utc>>,
     upload_protocol: UploadProtocol,
+    jobs: JobsScript,
 }
 
 impl Default for SimulatedWorkspaceBuilder {
@@ -147,6 +155,7 @@ impl Default for SimulatedWorkspaceBuilder {
             seed: None,
             start: None,
             upload_protocol: UploadProtocol::default(),
+            jobs: JobsScript::new(),
         }
     }
 }
@@ -160,6 +169,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             link_ttl,
             seed,
             start,
+            jobs,
             engine: _,
             volumes: _,
             catalog: _,
@@ -175,6 +185,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             .field("seed", seed)
             .field("start", start)
             .field("upload_protocol", upload_protocol)
+            .field("jobs", jobs)
             .finish_non_exhaustive()
     }
 }
@@ -251,6 +262,13 @@ impl SimulatedWorkspaceBuilder {
     /// at 2025-01-01T00:00:00Z (unless [`starting_at`](Self::starting_at) names another moment).
     ///
     /// Under tokio's paused time the same requests in the same order then get the same answers, byte for byte.
+    /// Sets what the tasks of jobs do. Default: a [`JobsScript`] without scripts.
+    pub fn jobs(mut self, script: JobsScript) -> Self {
+        self.jobs = script;
+        self
+    }
+
+    /// Makes ids (statements, sessions, request ids) and link signatures the same in every run.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
@@ -278,14 +296,20 @@ impl SimulatedWorkspaceBuilder {
             seed,
             start,
             upload_protocol,
+            jobs,
         } = self;
         let memory = MemoryCatalogStore::new();
         let ids = Ids::new(seed);
         let clock = Clock::of_workspace(start, seed);
+        let access = access.or_default();
+        let warehouses = warehouses.build(clock);
+        let engine = engine.unwrap_or_else(|| Arc::new(ScriptedEngine::new()));
+        let sql = SqlTasks::new(engine.clone(), warehouses.clone(), access.grants.clone());
         let shared = Shared {
-            access: access.or_default(),
-            warehouses: warehouses.build(clock),
-            engine: engine.unwrap_or_else(|| Arc::new(ScriptedEngine::new())),
+            jobs: Jobs::new(jobs, sql, clock, seed),
+            access,
+            warehouses,
+            engine,
             volumes: volumes
                 .unwrap_or_else(|| Arc::new(MemoryVolumeStore::new(memory.clone()).with_clock(clock))),
             catalog: catalog.unwrap_or_else(|| Arc::new(memory)),

@@ -65,6 +65,11 @@ impl Warehouses {
         self.lock().keys().cloned().collect()
     }
 
+    /// Whether there is such a warehouse.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.lock().contains_key(id)
+    }
+
     /// A statement's hold on a warehouse, which is started if it is not running.
     pub(crate) fn lease(&self, id: &str) -> Lease {
         Lease::new(self.clone(), id)
