@@ -14,6 +14,7 @@ use super::body::CassetteBody;
 use super::cassette::Cassette;
 use super::interaction::{CassetteRequest, CassetteResponse, Interaction, Outcome, canonical_path};
 use super::player::difference::{json_changes, text_change};
+use super::player::journal::is_under_way;
 use super::sanitize::Sanitizers;
 use super::variables::Variables;
 use super::variables::bindings::Bindings;
@@ -206,7 +207,7 @@ impl<'a> Verifier<'a> {
             }
         };
         let request = self.bindings().fill_request(&interaction.request);
-        let title = format!("{} {}", request.method, request.path);
+        let title = format!("{} {}", request.method, interaction.request.path);
         let mut differ = |place: &str, recorded: String, simulated: String| Difference {
             interaction: number,
             request: title.clone(),
@@ -215,7 +216,7 @@ impl<'a> Verifier<'a> {
             simulated,
         };
         self.drift.compared += 1;
-        match self.ask(&request, !in_progress(&expected.body), service).await {
+        match self.ask(&request, !is_under_way(&expected.body), service).await {
             Err(problem) => {
                 let recorded = format!("an answer of {}", expected.status);
                 self.drift.differences.push(differ("answer", recorded, problem));
@@ -244,7 +245,7 @@ impl<'a> Verifier<'a> {
         let polls = if to_the_end && request.method.is_safe() { POLLS } else { 1 };
         let mut answer = self.ask_once(request, service).await?;
         for _ in 1..polls {
-            if !in_progress(&answer.body) {
+            if !is_under_way(&answer.body) {
                 break;
             }
             tokio::time::sleep(BETWEEN).await;
@@ -274,7 +275,8 @@ impl<'a> Verifier<'a> {
         let mut sent = Request::new(Body::from_bytes(request.body.to_bytes()));
         *sent.method_mut() = request.method.clone();
         *sent.uri_mut() = url;
-        let of_link = link.into_iter().flat_map(|link| link.headers.iter().map(|(name, value)| (name, value)));
+        let of_link =
+            link.into_iter().flat_map(|link| link.headers.iter().map(|(name, value)| (name, value)));
         for (name, value) in request.headers.iter().chain(of_link) {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 sent.headers_mut().insert(name, value);
@@ -307,7 +309,7 @@ impl<'a> Verifier<'a> {
         let expected = self.bindings().fill_response(expected);
         match (&expected.body, &answer.body) {
             // Somebody else's pace is no difference.
-            (recorded, _) if in_progress(recorded) => {}
+            (recorded, _) if is_under_way(recorded) => {}
             (CassetteBody::Json(recorded), CassetteBody::Json(simulated)) => {
                 differences.extend(self.json_differences(recorded, simulated, differ));
             }
@@ -331,7 +333,9 @@ impl<'a> Verifier<'a> {
         let mut same = |pointer: &str, a: &Value, b: &Value| {
             let name = pointer.rsplit('/').next().unwrap_or_default();
             let below = |ignored: &String| {
-                pointer.strip_prefix(ignored.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                pointer
+                    .strip_prefix(ignored.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
             VOLATILE.contains(&name) || self.options.ignored.iter().any(below) || alike(a, b)
         };
@@ -362,13 +366,19 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    fn learn_link(&mut self, templates: &serde_json::Map<String, Value>, members: &serde_json::Map<String, Value>) {
+    fn learn_link(
+        &mut self,
+        templates: &serde_json::Map<String, Value>,
+        members: &serde_json::Map<String, Value>,
+    ) {
         let text = |members: &serde_json::Map<String, Value>| {
             members.get("external_link").and_then(Value::as_str).map(str::to_owned)
         };
         let (Some(recorded), Some(url)) = (text(templates), text(members)) else { return };
         // The request for it is filled with the same values.
-        templates.iter().for_each(|(name, template)| members.get(name).into_iter().for_each(|v| self.learn(template, v)));
+        templates
+            .iter()
+            .for_each(|(name, template)| members.get(name).into_iter().for_each(|v| self.learn(template, v)));
         let recorded = self.bindings().fill_text(&recorded);
         let Ok(recorded) = recorded.parse::<Uri>() else { return };
         let headers = members.get("http_headers").and_then(Value::as_object).into_iter().flatten();
@@ -380,15 +390,6 @@ impl<'a> Verifier<'a> {
 /// Whether an answer of this status comes and goes.
 fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
-}
-
-fn in_progress(body: &CassetteBody) -> bool {
-    let CassetteBody::Json(body) = body else { return false };
-    let state = ["/status/state", "/state/life_cycle_state", "/state"];
-    let state = state.iter().find_map(|pointer| body.pointer(pointer)?.as_str());
-    state.is_some_and(|state| {
-        matches!(state, "PENDING" | "RUNNING" | "QUEUED" | "BLOCKED" | "TERMINATING" | "STARTING" | "STOPPING")
-    })
 }
 
 /// Ids that are written alike, and instants, are the same: they are another value in each run.

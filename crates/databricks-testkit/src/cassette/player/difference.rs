@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Number, Value};
 
+use crate::cassette::variables::ids::random_ids;
+
 /// Words around a change that are shown with it.
 const CONTEXT: usize = 4;
 /// The longest side of a table of words; longer texts show their different middle whole.
@@ -29,7 +31,9 @@ pub(crate) fn same_number(left: &Number, right: &Number) -> bool {
 pub(crate) fn number_key(number: &Number) -> String {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match number.as_f64() {
-        Some(float) if float.fract() == 0.0 && float.abs() < EXACT => format!("{float:.0}").replace("-0", "0"),
+        Some(float) if float.fract() == 0.0 && float.abs() < EXACT => {
+            format!("{float:.0}").replace("-0", "0")
+        }
         _ => number.to_string(),
     }
 }
@@ -98,11 +102,7 @@ fn step_into(
             // A place that is missing on one side may still be of no interest.
             if !same(pointer, a.unwrap_or(&Value::Null), b.unwrap_or(&Value::Null)) {
                 let shown = |value: &Value| shortened(&value.to_string());
-                changes.push(Change {
-                    place: pointer.clone(),
-                    left: a.map(shown),
-                    right: b.map(shown),
-                });
+                changes.push(Change { place: pointer.clone(), left: a.map(shown), right: b.map(shown) });
             }
         }
     }
@@ -126,9 +126,19 @@ fn differing_words(left: &str, right: &str) -> (String, String) {
     (marked(&a, &in_a), marked(&b, &in_b))
 }
 
-/// Words, with punctuation as words of its own, so that `x=1` and `x=2` differ in the number alone.
+/// Words, with punctuation and ids as words of their own, so that `x=1` and `x=2` differ in the number alone.
 fn words(text: &str) -> Vec<&str> {
-    let mut words = Vec::new();
+    let (mut found, mut end) = (Vec::new(), 0);
+    for id in random_ids(text) {
+        plain_words(text.get(end..id.start).unwrap_or_default(), &mut found);
+        found.extend(text.get(id.clone()));
+        end = id.end;
+    }
+    plain_words(text.get(end..).unwrap_or_default(), &mut found);
+    found
+}
+
+fn plain_words<'t>(text: &'t str, words: &mut Vec<&'t str>) {
     let mut start = None;
     for (index, character) in text.char_indices() {
         if character.is_alphanumeric() || character == '_' {
@@ -141,7 +151,6 @@ fn words(text: &str) -> Vec<&str> {
         }
     }
     words.extend(start.and_then(|start| text.get(start..)));
-    words
 }
 
 /// Which words of each side have no partner on the other.

@@ -31,6 +31,19 @@ impl Masked {
     }
 }
 
+/// The text with some of its ids replaced. They are asked for from left to right.
+pub(crate) fn replace_ids<'a>(text: &str, mut other: impl FnMut(&str) -> Option<&'a str>) -> String {
+    let (mut replaced, mut end) = (String::with_capacity(text.len()), 0);
+    for range in random_ids(text) {
+        let Some(id) = text.get(range.clone()).and_then(&mut other) else { continue };
+        replaced.push_str(text.get(end..range.start).unwrap_or_default());
+        replaced.push_str(id);
+        end = range.end;
+    }
+    replaced.push_str(text.get(end..).unwrap_or_default());
+    replaced
+}
+
 /// JSON as one text: members sorted, numbers by value.
 pub(crate) fn canonical_json(value: &Value, text: &mut String) {
     match value {
@@ -107,5 +120,12 @@ mod tests {
         assert_ne!(text(json!("1")), text(json!(1)));
         assert!(!text(json!("\u{0}\n\u{85}")).contains(char::is_control));
         assert_eq!(Masked::of(&text(json!(format!("\n{HEX}")))).ids, [HEX]);
+    }
+
+    #[test]
+    fn only_known_ids_are_replaced() {
+        let (a, b) = ("00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b");
+        let text = replace_ids(&format!("x/{a}/{b}/é"), |id| (id == a).then_some("new"));
+        assert_eq!(text, format!("x/new/{b}/é"));
     }
 }

@@ -45,17 +45,22 @@ pub(crate) fn is_read(method: &Method) -> bool {
     *method == Method::GET || *method == Method::HEAD
 }
 
-/// Whether the answer says that something is under way, so that only asking again brings news.
+/// Whether a read was answered that something is under way, so that only asking again brings news.
 pub(crate) fn is_pending(interaction: &Interaction) -> bool {
-    const PENDING: [&str; 9] = [
-        "PENDING", "RUNNING", "QUEUED", "BLOCKED", "WAITING_FOR_RETRY", "TERMINATING", "STARTING", "STOPPING", "WAITING",
-    ];
-    let Some(CassetteBody::Json(body)) = interaction.response().map(|response| &response.body) else {
-        return false;
-    };
-    let states = ["/status/state", "/state/life_cycle_state", "/state", "/status"];
-    let state = states.iter().find_map(|pointer| body.pointer(pointer)?.as_str());
-    is_read(&interaction.request.method) && state.is_some_and(|state| PENDING.contains(&state))
+    let body = interaction.response().map(|response| &response.body);
+    is_read(&interaction.request.method) && body.is_some_and(is_under_way)
+}
+
+/// Whether a body says that something is under way: a statement, a run, a warehouse that starts.
+pub(crate) fn is_under_way(body: &CassetteBody) -> bool {
+    const WORK: [&str; 6] = ["PENDING", "RUNNING", "QUEUED", "BLOCKED", "WAITING_FOR_RETRY", "TERMINATING"];
+    // A warehouse may run for ever.
+    const MACHINES: [&str; 3] = ["STARTING", "STOPPING", "DELETING"];
+    let CassetteBody::Json(body) = body else { return false };
+    let state = |pointer: &str| body.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
+    WORK.contains(&state("/status/state"))
+        || WORK.contains(&state("/state/life_cycle_state"))
+        || MACHINES.contains(&state("/state"))
 }
 
 /// Puts exchanges in order: what had ended before another started comes first; among those that were under way at

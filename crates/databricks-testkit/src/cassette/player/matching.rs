@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn ids_the_client_made_up_are_holes_and_others_are_not() {
-        let (made_up, server) = ("00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b");
+        let (made_up, server) =
+            ("00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b");
         let request = CassetteRequest::new(Method::PUT, Origin::Api, &format!("/{made_up}/{server}"));
         let recorded = with_holes(request_key(&request), &HashMap::from([(made_up.to_owned(), 7)]));
         assert_eq!(recorded.ids, [Id::Hole(7), Id::Known(server.to_owned())]);

@@ -1,12 +1,12 @@
 //! The recorded request nearest to one that is not recorded, and the difference between the two.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::{self, Write};
 
 use serde_json::Value;
 
 use super::difference::{Change, json_changes, shortened, text_change};
-use super::identity::{Masked, canonical_json};
+use super::identity::{Masked, canonical_json, replace_ids};
 use super::matching::origin_name;
 use crate::cassette::body::CassetteBody;
 use crate::cassette::interaction::CassetteRequest;
@@ -160,63 +160,102 @@ impl Words {
     }
 }
 
+/// What differs. Ids that may stand for each other are no difference.
 fn changes(
     recorded: &CassetteRequest,
     asked: &CassetteRequest,
     free: &dyn Fn(&str, &str) -> bool,
 ) -> Vec<Change> {
-    let same_text = |a: &str, b: &str| same_but_for_ids(a, b, free);
+    let mut recorded = recorded.clone();
+    align_request(&mut recorded, asked, free);
     let mut changes = Vec::new();
-    let mut texts = |place: &str, a: &str, b: &str| {
-        if !same_text(a, b) {
-            changes.push(text_change(place, a, b));
-        }
-    };
-    texts("method", recorded.method.as_str(), asked.method.as_str());
-    texts("origin", origin_name(recorded.origin), origin_name(asked.origin));
-    let names = recorded.query.keys().chain(asked.query.keys());
-    let names: std::collections::BTreeSet<&String> = names.collect();
-    if !same_text(&recorded.path, &asked.path) {
-        changes.push(whole_change("path", &recorded.path, &asked.path));
-    }
-    for name in names {
-        let values = |request: &CassetteRequest| request.query.get(name).map(|values| values.join(", "));
-        let (a, b) = (values(recorded), values(asked));
-        if !same_text(a.as_deref().unwrap_or_default(), b.as_deref().unwrap_or_default()) || a.is_some() != b.is_some() {
-            changes.push(Change { place: format!("query {name}"), left: a, right: b });
+    for (place, a, b) in [
+        ("method", recorded.method.as_str(), asked.method.as_str()),
+        ("origin", origin_name(recorded.origin), origin_name(asked.origin)),
+        ("path", &*recorded.path, &*asked.path),
+    ] {
+        if a != b {
+            changes.push(sides(place.to_owned(), Some(a), Some(b)));
         }
     }
-    let names: std::collections::BTreeSet<&String> =
-        recorded.headers.keys().chain(asked.headers.keys()).filter(|name| *name != "content-type").collect();
-    for name in names {
+    let values = |request: &CassetteRequest, name: &str| Some(request.query.get(name)?.join(", "));
+    for name in names(recorded.query.keys(), asked.query.keys()) {
+        let (a, b) = (values(&recorded, name), values(asked, name));
+        if a != b {
+            changes.push(sides(format!("query {name}"), a.as_deref(), b.as_deref()));
+        }
+    }
+    let headers = names(recorded.headers.keys(), asked.headers.keys());
+    for name in headers.into_iter().filter(|name| *name != "content-type") {
         let (a, b) = (recorded.headers.get(name), asked.headers.get(name));
         if a != b {
-            changes.push(Change { place: format!("header {name}"), left: a.cloned(), right: b.cloned() });
+            changes.push(sides(format!("header {name}"), a.map(String::as_str), b.map(String::as_str)));
         }
     }
-    changes.extend(body_changes(&recorded.body, &asked.body, free));
+    changes.extend(body_changes(&recorded.body, &asked.body));
     changes
 }
 
-fn whole_change(place: &str, a: &str, b: &str) -> Change {
-    Change { place: place.to_owned(), left: Some(shortened(a)), right: Some(shortened(b)) }
+fn names<'a>(
+    a: impl Iterator<Item = &'a String>,
+    b: impl Iterator<Item = &'a String>,
+) -> BTreeSet<&'a String> {
+    a.chain(b).collect()
 }
 
-fn body_changes(recorded: &CassetteBody, asked: &CassetteBody, free: &dyn Fn(&str, &str) -> bool) -> Vec<Change> {
-    let mut same = |_: &str, a: &Value, b: &Value| match (a, b) {
-        (Value::String(a), Value::String(b)) => same_but_for_ids(a, b, free),
-        _ => false,
-    };
+fn sides(place: String, a: Option<&str>, b: Option<&str>) -> Change {
+    Change { place, left: a.map(shortened), right: b.map(shortened) }
+}
+
+/// Gives the recorded request the ids of the one that is asked, where they may stand for each other.
+fn align_request(recorded: &mut CassetteRequest, asked: &CassetteRequest, free: &dyn Fn(&str, &str) -> bool) {
+    align(&mut recorded.path, &asked.path, free);
+    for (name, values) in &mut recorded.query {
+        let asked = asked.query.get(name).into_iter().flatten();
+        values.iter_mut().zip(asked).for_each(|(a, b)| align(a, b, free));
+    }
+    match (&mut recorded.body, &asked.body) {
+        (CassetteBody::Json(a), CassetteBody::Json(b)) => align_value(a, b, free),
+        (CassetteBody::Text(a), CassetteBody::Text(b)) => align(a, b, free),
+        _ => {}
+    }
+}
+
+fn align_value(recorded: &mut Value, asked: &Value, free: &dyn Fn(&str, &str) -> bool) {
+    match (recorded, asked) {
+        (Value::String(a), Value::String(b)) => align(a, b, free),
+        (Value::Array(a), Value::Array(b)) => a.iter_mut().zip(b).for_each(|(a, b)| align_value(a, b, free)),
+        (Value::Object(a), Value::Object(b)) => {
+            for (name, a) in a {
+                b.get(name).into_iter().for_each(|b| align_value(a, b, free));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn align(recorded: &mut String, asked: &str, free: &dyn Fn(&str, &str) -> bool) {
+    let asked = Masked::of(asked).ids;
+    if asked.is_empty() || Masked::of(recorded).ids.len() != asked.len() {
+        return;
+    }
+    let mut others = asked.iter();
+    *recorded = replace_ids(recorded, |id| {
+        let other = others.next()?;
+        free(id, other).then_some(other.as_str())
+    });
+}
+
+fn body_changes(recorded: &CassetteBody, asked: &CassetteBody) -> Vec<Change> {
     match (recorded, asked) {
         (CassetteBody::Json(a), CassetteBody::Json(b)) => {
-            let changes = json_changes(a, b, &mut same).into_iter();
+            let changes = json_changes(a, b, &mut |_, _, _| false).into_iter();
             changes.map(|change| Change { place: format!("body {}", change.place), ..change }).collect()
         }
-        (CassetteBody::Text(a), CassetteBody::Text(b)) if same_but_for_ids(a, b, free) => Vec::new(),
-        (CassetteBody::Text(a), CassetteBody::Text(b)) => vec![text_change("body", a, b)],
         (a, b) if a == b => Vec::new(),
+        (CassetteBody::Text(a), CassetteBody::Text(b)) => vec![text_change("body", a, b)],
         (CassetteBody::Binary(a), CassetteBody::Binary(b)) => vec![binary_change(a, b)],
-        (a, b) => vec![Change { place: "body".to_owned(), left: Some(kind(a)), right: Some(kind(b)) }],
+        (a, b) => vec![sides("body".to_owned(), Some(&kind(a)), Some(&kind(b)))],
     }
 }
 
@@ -237,15 +276,6 @@ fn kind(body: &CassetteBody) -> String {
         CassetteBody::Text(text) => format!("text {}", shortened(text)),
         CassetteBody::Binary(bytes) => format!("{} bytes", bytes.len()),
     }
-}
-
-/// Whether two texts are the same when ids may stand for others.
-fn same_but_for_ids(a: &str, b: &str, free: &dyn Fn(&str, &str) -> bool) -> bool {
-    if a == b {
-        return true;
-    }
-    let (a, b) = (Masked::of(a), Masked::of(b));
-    a.shape == b.shape && a.ids.iter().zip(&b.ids).all(|(x, y)| x == y || free(x, y))
 }
 
 #[cfg(test)]
@@ -282,7 +312,8 @@ mod tests {
             statement("SELECT day, max(t) FROM main.weather.days WHERE day >= '2024-01-01' GROUP BY day"),
             request(Method::GET, "/api/2.0/sql/statements", Value::Null),
         ];
-        let asked = statement("SELECT day, min(t) FROM main.weather.days WHERE day >= '2024-01-01' GROUP BY day");
+        let asked =
+            statement("SELECT day, min(t) FROM main.weather.days WHERE day >= '2024-01-01' GROUP BY day");
         insta::assert_snapshot!(unmatched(&asked, recorded), @r#"
         the cassette has no answer for this request:
           POST /api/2.0/sql/statements
@@ -327,7 +358,8 @@ mod tests {
 
     #[test]
     fn the_nearest_of_ten_thousand_is_found_quickly() {
-        let recorded: Vec<CassetteRequest> = (0..10_000).map(|n| statement(&format!("SELECT a FROM t{n}"))).collect();
+        let recorded: Vec<CassetteRequest> =
+            (0..10_000).map(|n| statement(&format!("SELECT a FROM t{n}"))).collect();
         let start = std::time::Instant::now();
         let text = unmatched(&statement("SELECT b FROM t7777"), recorded);
         assert!(text.contains("interaction 7778"), "{text}");

@@ -191,7 +191,6 @@ impl CassetteOptions {
     }
 }
 
-
 /// JSON that a client sent without calling it so.
 fn json_at_heart(body: CassetteBody) -> CassetteBody {
     match &body {
@@ -220,7 +219,8 @@ fn fits_template(template: &str, path: &str) -> bool {
 /// Takes what stands at a pointer out of a value; items of an array become null, so that the others keep their places.
 fn remove(value: &mut Value, pointer: &str) {
     let Some(rest) = pointer.strip_prefix('/') else { return };
-    let (step, rest) = rest.split_once('/').map_or((rest, None), |(step, rest)| (step, Some(format!("/{rest}"))));
+    let (step, rest) =
+        rest.split_once('/').map_or((rest, None), |(step, rest)| (step, Some(format!("/{rest}"))));
     let step = step.replace("~1", "/").replace("~0", "~");
     match (value, rest) {
         (Value::Object(members), None) if step == "*" => members.clear(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::identity::Masked;
+use super::identity::{Masked, replace_ids};
 use super::index::{Entry, Hole, ReplayIndex};
 use super::journal::{is_pending, is_read};
 use super::matching::{outcome_key, request_key, with_holes};
@@ -17,7 +17,6 @@ use crate::cassette::body::CassetteBody;
 use crate::cassette::cassette::Cassette;
 use crate::cassette::interaction::{CassetteRequest, CassetteResponse, Interaction, Outcome};
 use crate::cassette::variables::bindings::Bindings;
-use crate::cassette::variables::ids::random_ids;
 use crate::cassette::variables::{GENERATED, text_of};
 
 /// How far ahead a link's end is moved, and the least that is left of one that is not moved.
@@ -142,26 +141,15 @@ fn entry(interaction: &Interaction, holes: &HashMap<String, Hole>, options: &Cas
     Entry { request: with_holes(key, holes), turns, endless: is_read(&interaction.request.method) }
 }
 
-/// The text with some of its ids replaced.
-fn replace_ids<'a>(text: &str, other: impl Fn(&str) -> Option<&'a str>) -> String {
-    let (mut replaced, mut end) = (String::with_capacity(text.len()), 0);
-    for range in random_ids(text) {
-        let Some(id) = text.get(range.clone()).and_then(&other) else { continue };
-        replaced.push_str(text.get(end..range.start).unwrap_or_default());
-        replaced.push_str(id);
-        end = range.end;
-    }
-    replaced.push_str(text.get(end..).unwrap_or_default());
-    replaced
-}
-
 /// Makes an old answer usable now: links that have ended since live on, and nobody is asked to wait.
 pub(crate) fn freshen(response: &mut CassetteResponse, now: DateTime<Utc>, timing: bool) {
     if let CassetteBody::Json(body) = &mut response.body {
         extend_links(body, now);
     }
     let asks_to_wait = |body: &CassetteBody| match body {
-        CassetteBody::Json(body) => body.get("details").is_some_and(|details| details.to_string().contains("RetryInfo")),
+        CassetteBody::Json(body) => {
+            body.get("details").is_some_and(|details| details.to_string().contains("RetryInfo"))
+        }
         _ => false,
     };
     if !timing && (response.headers.contains_key("retry-after") || asks_to_wait(&response.body)) {
@@ -220,17 +208,14 @@ mod tests {
         let mut timed = response.clone();
         freshen(&mut response, Utc::now(), false);
         freshen(&mut timed, Utc::now(), true);
-        assert_eq!((response.headers["retry-after"].as_str(), timed.headers["retry-after"].as_str()), ("0", "7"));
-        let details = json!({"details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retry_delay": "3s"}]});
+        assert_eq!(
+            (response.headers["retry-after"].as_str(), timed.headers["retry-after"].as_str()),
+            ("0", "7")
+        );
+        let details =
+            json!({"details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retry_delay": "3s"}]});
         let mut told = CassetteResponse::new(StatusCode::SERVICE_UNAVAILABLE, CassetteBody::Json(details));
         freshen(&mut told, Utc::now(), false);
         assert_eq!(told.headers["retry-after"], "0");
-    }
-
-    #[test]
-    fn only_known_ids_are_replaced() {
-        let (a, b) = ("00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b");
-        let text = replace_ids(&format!("x/{a}/{b}/é"), |id| (id == a).then_some("new"));
-        assert_eq!(text, format!("x/new/{b}/é"));
     }
 }

@@ -126,7 +126,11 @@ impl Service<Request<Body>> for NoNetwork {
 }
 
 /// Answers from the cassette, or asks the inside and keeps what came of it.
-async fn exchange<S>(player: CassettePlayer, inner: S, request: Request<Body>) -> Result<Response<Body>, Error>
+async fn exchange<S>(
+    player: CassettePlayer,
+    inner: S,
+    request: Request<Body>,
+) -> Result<Response<Body>, Error>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {

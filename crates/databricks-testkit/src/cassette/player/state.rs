@@ -84,7 +84,12 @@ pub(crate) struct Arrival {
 }
 
 impl Shared {
-    pub(crate) fn new(options: CassetteOptions, path: Option<PathBuf>, replay: Option<Replay>, records: bool) -> Self {
+    pub(crate) fn new(
+        options: CassetteOptions,
+        path: Option<PathBuf>,
+        replay: Option<Replay>,
+        records: bool,
+    ) -> Self {
         let state = State {
             replay,
             journal: VecDeque::new(),
@@ -175,7 +180,8 @@ impl Shared {
     pub(crate) fn cassette(&self) -> Result<Cassette, CassetteError> {
         let (mut all, new) = {
             let state = self.lock();
-            let mut recorded: Vec<Exchange> = state.journal.iter().filter(|e| e.from_network).cloned().collect();
+            let mut recorded: Vec<Exchange> =
+                state.journal.iter().filter(|e| e.from_network).cloned().collect();
             if let Some(replay) = &state.replay {
                 recorded.iter_mut().for_each(|exchange| back_to_recorded(replay, exchange));
             }
@@ -258,8 +264,10 @@ fn bearer(head: &Request<()>) -> Option<&str> {
 fn origin_of(head: &Request<()>) -> Origin {
     let host = head.uri().host().unwrap_or_default();
     let path = head.uri().path();
-    let is_storage_host = host.split('.').next().is_some_and(|label| label == "storage" || label.ends_with("-storage"));
-    let is_api = head.headers().contains_key(AUTHORIZATION) || path.starts_with("/api/") || path.starts_with("/oidc/");
+    let is_storage_host =
+        host.split('.').next().is_some_and(|label| label == "storage" || label.ends_with("-storage"));
+    let is_api =
+        head.headers().contains_key(AUTHORIZATION) || path.starts_with("/api/") || path.starts_with("/oidc/");
     if is_api && !is_storage_host { Origin::Api } else { Origin::Storage }
 }
 

@@ -82,12 +82,7 @@ impl ReplayIndex {
         Some(())
     }
 
-    fn apply(
-        &mut self,
-        swaps: &[(Hole, Hole)],
-        binds: Vec<(Hole, String)>,
-        changes: BTreeMap<usize, Used>,
-    ) {
+    fn apply(&mut self, swaps: &[(Hole, Hole)], binds: Vec<(Hole, String)>, changes: BTreeMap<usize, Used>) {
         for (a, b) in swaps {
             let (of_a, of_b) = (self.bindings.unbind(*a), self.bindings.unbind(*b));
             for (hole, value) in [(*a, of_b), (*b, of_a)] {

@@ -167,8 +167,9 @@ impl ReplayIndex {
         {
             return Some(entry);
         }
-        let sequence =
-            self.by_binding(shape, &request.ids).or_else(|| self.by_swapping(shape, &request.ids, outcome))?;
+        let sequence = self
+            .by_binding(shape, &request.ids)
+            .or_else(|| self.by_swapping(shape, &request.ids, outcome))?;
         self.give(sequence)
     }
 
@@ -184,7 +185,8 @@ impl ReplayIndex {
 
     /// The entries that were never given, in recorded order.
     pub(crate) fn unused(&self) -> Vec<usize> {
-        let left = |sequence: &Sequence| sequence.entries.iter().skip(sequence.used.begun()).copied().collect();
+        let left =
+            |sequence: &Sequence| sequence.entries.iter().skip(sequence.used.begun()).copied().collect();
         let mut unused: Vec<usize> = self.sequences.iter().flat_map(|s| -> Vec<usize> { left(s) }).collect();
         unused.sort_unstable();
         unused
@@ -297,7 +299,11 @@ impl ReplayIndex {
             }
         }
         let new = new.into_iter().collect();
-        if swaps.is_empty() { Fit::Binds(new) } else { exchange::involution(swaps).map_or(Fit::No, |s| Fit::Swaps(s, new)) }
+        if swaps.is_empty() {
+            Fit::Binds(new)
+        } else {
+            exchange::involution(swaps).map_or(Fit::No, |s| Fit::Swaps(s, new))
+        }
     }
 }
 

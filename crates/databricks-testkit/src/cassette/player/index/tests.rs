@@ -102,7 +102,14 @@ fn of_several_candidates_the_one_that_agrees_with_what_is_bound_comes_first() {
 
 #[test]
 fn tasks_that_took_each_others_place_exchange_it_when_a_later_request_tells_them_apart() {
-    let mut index = posts(&["PUT #1 #11", "PUT #2 #12", "PUT #3 #13", "COPY t1 #1 #11", "COPY t2 #2 #12", "COPY t3 #3 #13"]);
+    let mut index = posts(&[
+        "PUT #1 #11",
+        "PUT #2 #12",
+        "PUT #3 #13",
+        "COPY t1 #1 #11",
+        "COPY t2 #2 #12",
+        "COPY t3 #3 #13",
+    ]);
     for id in ["c", "b", "a"] {
         assert!(ask(&mut index, &format!("PUT ={id} ={id}{id}")).is_some());
     }
