@@ -25,11 +25,13 @@
 
 mod api_error;
 mod auth;
+mod cassette;
 mod clock;
 mod engine;
 mod faults;
 mod files;
 mod ids;
+mod mock;
 mod request_log;
 mod route;
 mod scripted;
@@ -41,10 +43,19 @@ mod unity;
 mod workspace;
 mod workspace_info;
 
+pub use cassette::{
+    Cassette, CassetteBody, CassetteError, CassetteErrorKind, CassetteFailure, CassetteRequest,
+    CassetteResponse, Interaction, Outcome, Sanitizer, Sanitizers, SecretScan, Variables,
+};
+pub use cassette::{
+    CassetteLayer, CassetteLeaf, CassetteMode, CassetteOptions, CassettePlayer, CassetteService, Difference,
+    Drift, FinishReport, RecordedRequest, VerifyOptions,
+};
 pub use engine::{
     Column, EngineRequest, EngineResult, Parameter, ResultChunk, StatementEngine, StatementFailure,
 };
 pub use faults::{Fault, FaultLayer, FaultRule, FaultService, Faults};
+pub use mock::MockDatabricksClient;
 pub use request_log::{Origin, RequestRecord};
 pub use scripted::{ScriptedEngine, ScriptedStatement};
 pub use server::Server;

@@ -118,7 +118,8 @@ impl Census {
                 ':' => census.members += 1,
                 '-' | '0'..='9' => {
                     let mut number = String::from(c);
-                    while let Some(next) = chars.next_if(|c| matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'))
+                    while let Some(next) =
+                        chars.next_if(|c| matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'))
                     {
                         number.push(next);
                     }
@@ -148,12 +149,16 @@ mod tests {
     use super::*;
 
     fn json(text: &str) -> CassetteBody {
-        CassetteBody::from_bytes(Bytes::copy_from_slice(text.as_bytes()), Some("application/json; charset=utf-8"))
+        CassetteBody::from_bytes(
+            Bytes::copy_from_slice(text.as_bytes()),
+            Some("application/json; charset=utf-8"),
+        )
     }
 
     #[test]
     fn json_that_says_more_than_its_value_stays_text() {
-        let kept = [r#"{"a": [1, -2, 3.5, 1e400x]}"#, "0.1000000000000000055511", r#"{"a":1,"a":2}"#, "-0", "1e2"];
+        let kept =
+            [r#"{"a": [1, -2, 3.5, 1e400x]}"#, "0.1000000000000000055511", r#"{"a":1,"a":2}"#, "-0", "1e2"];
         for text in kept.into_iter().chain(["[1]]", "{", "\"\\ud800\"", "18446744073709551616"]) {
             let body = json(text);
             assert!(matches!(&body, CassetteBody::Text(kept) if kept == text), "{text}: {body:?}");
@@ -163,8 +168,11 @@ mod tests {
 
     #[test]
     fn json_is_json_whatever_stands_in_its_strings() {
-        let texts =
-            [r#"{"a:1e2": "-0 \" : 1.50", "b": 9007199254740993}"#, "null", r#"[true, "\\", 1.5, "18446744073709551616"]"#];
+        let texts = [
+            r#"{"a:1e2": "-0 \" : 1.50", "b": 9007199254740993}"#,
+            "null",
+            r#"[true, "\\", 1.5, "18446744073709551616"]"#,
+        ];
         for text in texts {
             let body = json(text);
             assert_eq!(body.as_json(), Some(&serde_json::from_str(text).unwrap()), "{text}");

@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn the_text_names_file_place_and_problem() {
-        let error = CassetteError::format("`status` is missing").at("interaction 3").in_file(Path::new("a.json"));
+        let error =
+            CassetteError::format("`status` is missing").at("interaction 3").in_file(Path::new("a.json"));
         assert_eq!(error.to_string(), "cassette a.json: interaction 3: `status` is missing");
         assert_eq!(error.in_file(Path::new("b.json")).file(), Some(Path::new("a.json")));
     }

@@ -123,7 +123,8 @@ impl CassetteRequest {
 
     /// The path and the query as they would be sent.
     pub fn path_and_query(&self) -> String {
-        let pairs = self.query.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+        let pairs =
+            self.query.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
     }
@@ -174,7 +175,9 @@ impl CassetteResponse {
     pub fn from_http(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Self {
         let mut kept = kept(headers, &RESPONSE_HEADERS);
         if body.is_empty() {
-            kept.extend(self::kept(headers, &["content-length"]).into_iter().filter(|(_, length)| length != "0"));
+            kept.extend(
+                self::kept(headers, &["content-length"]).into_iter().filter(|(_, length)| length != "0"),
+            );
         }
         Self { status, headers: kept, body: CassetteBody::from_bytes(body, content_type(headers)) }
     }
@@ -218,7 +221,11 @@ fn kept(headers: &HeaderMap, names: &[&str]) -> BTreeMap<String, String> {
         let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         values.collect::<Vec<_>>().join(", ")
     };
-    names.iter().filter(|name| headers.contains_key(**name)).map(|name| ((*name).to_owned(), text(name))).collect()
+    names
+        .iter()
+        .filter(|name| headers.contains_key(**name))
+        .map(|name| ((*name).to_owned(), text(name)))
+        .collect()
 }
 
 fn parse_query(query: &str) -> BTreeMap<String, Vec<String>> {
@@ -286,6 +293,9 @@ mod tests {
     fn a_failure_comes_back_as_the_same_error() {
         let error = Error::new(ErrorKind::Timeout, "silent for 60 s").with_ambiguous(true);
         let again = CassetteFailure::from_error(&error).to_error();
-        assert_eq!((again.kind(), again.message(), again.is_ambiguous()), (ErrorKind::Timeout, "silent for 60 s", true));
+        assert_eq!(
+            (again.kind(), again.message(), again.is_ambiguous()),
+            (ErrorKind::Timeout, "silent for 60 s", true)
+        );
     }
 }

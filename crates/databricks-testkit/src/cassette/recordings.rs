@@ -14,7 +14,9 @@ use serde_json::Value;
 use super::body::CassetteBody;
 use super::cassette::Cassette;
 use super::error::CassetteError;
-use super::interaction::{CassetteFailure, CassetteRequest, CassetteResponse, Interaction, Outcome, canonical_path};
+use super::interaction::{
+    CassetteFailure, CassetteRequest, CassetteResponse, Interaction, Outcome, canonical_path,
+};
 use super::sanitize::Sanitizers;
 use super::texts;
 use super::variables::Variables;
@@ -83,8 +85,9 @@ pub(crate) fn convert(jsonl: &str) -> Result<Cassette, CassetteError> {
 
 fn read(line: &str) -> Result<Recorded, CassetteError> {
     let exact = CassetteBody::from_bytes(Bytes::copy_from_slice(line.as_bytes()), Some("application/json"));
-    let exchange: Exchange = serde_json::from_str(line)
-        .map_err(|error| CassetteError::format(format!("this is no recorded exchange: {error}")).with_source(error))?;
+    let exchange: Exchange = serde_json::from_str(line).map_err(|error| {
+        CassetteError::format(format!("this is no recorded exchange: {error}")).with_source(error)
+    })?;
     if exact.as_json().is_none() {
         let problem = "a number has more digits than can be kept, or a name occurs twice";
         return Err(CassetteError::format(format!("{problem}; put the body into `body_base64`")));
@@ -100,10 +103,12 @@ fn read(line: &str) -> Result<Recorded, CassetteError> {
 
 fn request_of(exchange: &Exchange) -> Result<CassetteRequest, CassetteError> {
     let bad = |what: &str, value: &str| CassetteError::format(format!("`{what}` is {value:?}"));
-    let method = Method::from_bytes(exchange.method.as_bytes()).map_err(|_| bad("method", &exchange.method))?;
+    let method =
+        Method::from_bytes(exchange.method.as_bytes()).map_err(|_| bad("method", &exchange.method))?;
     let (origin, path) = match exchange.kind {
         // The recorded driver ends some paths of the API with a slash; it is the same path.
-        Kind::Api => (Origin::Api, exchange.path.trim_end_matches('/')),
+        Kind::Api if exchange.path.len() > 1 => (Origin::Api, exchange.path.trim_end_matches('/')),
+        Kind::Api => (Origin::Api, exchange.path.as_str()),
         Kind::Storage => (Origin::Storage, exchange.path.as_str()),
     };
     let uri = match exchange.query.as_str() {
@@ -151,8 +156,8 @@ fn text_body(text: &str) -> CassetteBody {
 
 fn decode(encoded: &str) -> Result<Bytes, CassetteError> {
     let decoded = STANDARD.decode(encoded);
-    let bytes =
-        decoded.map_err(|error| CassetteError::format(format!("`body_base64`: {error}")).with_source(error))?;
+    let bytes = decoded
+        .map_err(|error| CassetteError::format(format!("`body_base64`: {error}")).with_source(error))?;
     Ok(bytes.into())
 }
 
@@ -244,7 +249,9 @@ fn states(recorded: &[Recorded]) -> HashMap<(&str, &str), Vec<usize>> {
 fn makers(recorded: &[Recorded]) -> HashMap<String, usize> {
     let mut makers = HashMap::new();
     for (index, line) in recorded.iter().enumerate() {
-        let Some(body) = line.interaction.response().and_then(|response| response.body.as_json()) else { continue };
+        let Some(body) = line.interaction.response().and_then(|response| response.body.as_json()) else {
+            continue;
+        };
         let asked = ids_of(&line.interaction.request);
         for key in ["statement_id", "session_id"] {
             let id = body.get(key).and_then(Value::as_str).map(str::to_owned);

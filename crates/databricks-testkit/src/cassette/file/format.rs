@@ -162,7 +162,8 @@ pub(crate) fn parse(text: &str, parts: &dyn PartSource) -> Result<Cassette, Cass
         .into_iter()
         .enumerate()
         .map(|(index, value)| {
-            parse_interaction(value, parts).map_err(|error| error.at(format_args!("interaction {}", index + 1)))
+            parse_interaction(value, parts)
+                .map_err(|error| error.at(format_args!("interaction {}", index + 1)))
         })
         .collect();
     Cassette::from_templates(interactions?, variables)
@@ -174,11 +175,13 @@ fn check_format(value: &Value) -> Result<(), CassetteError> {
         Some(Value::String(format)) if format == FORMAT => Ok(()),
         Some(Value::String(format)) if format.starts_with(FAMILY) => {
             let remedy = "record it again, or read it with the version of this crate that wrote it";
-            let message = format!("the format is \"{}\", this reads \"{FORMAT}\"; {remedy}", shortened(format));
+            let message =
+                format!("the format is \"{}\", this reads \"{FORMAT}\"; {remedy}", shortened(format));
             Err(CassetteError::new(CassetteErrorKind::Version, message))
         }
         Some(other) => {
-            let message = format!("this is not a cassette: `format` is {}; {remedy}", shortened(&other.to_string()));
+            let message =
+                format!("this is not a cassette: `format` is {}; {remedy}", shortened(&other.to_string()));
             Err(CassetteError::format(message))
         }
         None => Err(CassetteError::format(format!("this is not a cassette: {remedy}"))),
@@ -248,9 +251,9 @@ fn parse_body(file: Option<FileBody>, parts: &dyn PartSource) -> Result<Cassette
             Ok(CassetteBody::Text(text))
         }
         FileBody { json: None, text: None, base64: Some(encoded), file: None, bytes: None } => {
-            let bytes = STANDARD
-                .decode(encoded)
-                .map_err(|error| CassetteError::format(format!("body: `base64`: {error}")).with_source(error))?;
+            let bytes = STANDARD.decode(encoded).map_err(|error| {
+                CassetteError::format(format!("body: `base64`: {error}")).with_source(error)
+            })?;
             Ok(CassetteBody::Binary(bytes.into()))
         }
         FileBody { json: None, text: None, base64: None, file: Some(name), bytes } => {
@@ -258,7 +261,9 @@ fn parse_body(file: Option<FileBody>, parts: &dyn PartSource) -> Result<Cassette
             check_length(&name, &body, bytes)?;
             Ok(CassetteBody::Binary(body))
         }
-        _ => Err(CassetteError::format("body: one of `json`, `text`, `base64` and `file` (with `bytes`) is needed")),
+        _ => Err(CassetteError::format(
+            "body: one of `json`, `text`, `base64` and `file` (with `bytes`) is needed",
+        )),
     }
 }
 
@@ -283,11 +288,16 @@ fn shortened(text: &str) -> String {
 pub(crate) fn write(cassette: &Cassette, parts: &mut dyn PartSink) -> Result<String, CassetteError> {
     let file = WrittenCassette {
         format: FORMAT,
-        variables: cassette.variables().iter().map(|(name, value)| (name.to_owned(), value.clone())).collect(),
+        variables: cassette
+            .variables()
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .collect(),
         interactions: cassette.interactions().iter().map(|one| written(one, parts)).collect(),
     };
-    let mut text = serde_json::to_string_pretty(&file)
-        .map_err(|error| CassetteError::format(format!("it cannot be written: {error}")).with_source(error))?;
+    let mut text = serde_json::to_string_pretty(&file).map_err(|error| {
+        CassetteError::format(format!("it cannot be written: {error}")).with_source(error)
+    })?;
     text.push('\n');
     Ok(text)
 }
@@ -355,7 +365,11 @@ fn sorted(value: &Value) -> Value {
         Value::Array(values) => values.iter().map(sorted).collect(),
         Value::Object(members) => {
             let members: BTreeMap<&String, &Value> = members.iter().collect();
-            members.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect::<Map<_, _>>().into()
+            members
+                .into_iter()
+                .map(|(name, value)| (name.clone(), sorted(value)))
+                .collect::<Map<_, _>>()
+                .into()
         }
         other => other.clone(),
     }

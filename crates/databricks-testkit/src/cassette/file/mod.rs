@@ -12,12 +12,12 @@ use uuid::Uuid;
 use super::cassette::Cassette;
 use super::error::CassetteError;
 pub(crate) use format::{parse, write};
-pub(crate) use parts::{Inline, NoParts};
 use parts::{Collected, Folder};
+pub(crate) use parts::{Inline, NoParts};
 
 pub(crate) fn load(path: &Path) -> Result<Cassette, CassetteError> {
-    let text =
-        fs::read_to_string(path).map_err(|error| CassetteError::io("the file cannot be read", path, error))?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| CassetteError::io("the file cannot be read", path, error))?;
     parse(&text, &Folder::beside(path)).map_err(|error| error.in_file(path))
 }
 

@@ -144,9 +144,13 @@ impl PartSource for Folder {
     fn read(&self, name: &str) -> Result<Bytes, CassetteError> {
         let bad = |problem: &str| {
             let remedy = "restore it from where the cassette comes from, or record again";
-            CassetteError::new(CassetteErrorKind::SideFile, format!("the body in `{name}` {problem}; {remedy}"))
+            CassetteError::new(
+                CassetteErrorKind::SideFile,
+                format!("the body in `{name}` {problem}; {remedy}"),
+            )
         };
-        let (folder, file) = name.split_once('/').ok_or_else(|| bad("is not in a folder beside the cassette"))?;
+        let (folder, file) =
+            name.split_once('/').ok_or_else(|| bad("is not in a folder beside the cassette"))?;
         let expected = fingerprint_in(file).filter(|_| is_folder(folder));
         let expected = expected.ok_or_else(|| bad("is not in a folder beside the cassette"))?;
         let body = match fs::read(self.parent.join(folder).join(file)) {

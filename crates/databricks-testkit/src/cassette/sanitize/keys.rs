@@ -384,18 +384,37 @@ mod tests {
             let expected = "grant_type=client_credentials&client_secret=REDACTED&scope=all+apis&x&user=user%40example.invalid";
             assert_eq!(cleaner.form(form), expected);
             let text = r#"{"n": 1e2, "password" : "a\"b", "list": ["password", "x"], "by": "a@b.com"}"#;
-            let expected =
-                r#"{"n": 1e2, "password" : "REDACTED", "list": ["password", "x"], "by": "user@example.invalid"}"#;
+            let expected = r#"{"n": 1e2, "password" : "REDACTED", "list": ["password", "x"], "by": "user@example.invalid"}"#;
             assert_eq!(cleaner.any_text(text), expected);
         });
     }
 
     fn tree() -> impl Strategy<Value = Value> {
-        let texts = ["a@corp.com", "https://h.s3.amazonaws.com/k?a=b", "x", "", "REDACTED", "user@example.invalid (2)"];
-        let names = ["token", "owner", "http_headers", "headers", "url", "external_link", "name", "value", "a@c.de", "b@c.de", "workspace_id"];
+        let texts = [
+            "a@corp.com",
+            "https://h.s3.amazonaws.com/k?a=b",
+            "x",
+            "",
+            "REDACTED",
+            "user@example.invalid (2)",
+        ];
+        let names = [
+            "token",
+            "owner",
+            "http_headers",
+            "headers",
+            "url",
+            "external_link",
+            "name",
+            "value",
+            "a@c.de",
+            "b@c.de",
+            "workspace_id",
+        ];
         let text = prop::sample::select(texts.to_vec());
         let name = prop_oneof![prop::sample::select(names.to_vec()), text.clone()];
-        let leaf = prop_oneof![text.prop_map(Value::from), any::<i32>().prop_map(Value::from), Just(Value::Null)];
+        let leaf =
+            prop_oneof![text.prop_map(Value::from), any::<i32>().prop_map(Value::from), Just(Value::Null)];
         leaf.prop_recursive(4, 24, 4, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),

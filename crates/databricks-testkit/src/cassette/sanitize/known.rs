@@ -54,7 +54,9 @@ impl Known {
 
     /// The error of the first value that cannot be used.
     pub(crate) fn validate(&self) -> Result<(), CassetteError> {
-        let own = || self.secrets.iter().find(|(secret, _)| self.secrets.iter().any(|(_, new)| new.contains(secret)));
+        let own = || {
+            self.secrets.iter().find(|(secret, _)| self.secrets.iter().any(|(_, new)| new.contains(secret)))
+        };
         match &self.problem {
             Some(problem) => Err(CassetteError::new(CassetteErrorKind::Sanitizer, problem.clone())),
             None if own().is_some() => Err(CassetteError::new(
@@ -89,7 +91,8 @@ impl Known {
 
     pub(crate) fn add_workspace_id(&mut self, id: &str) {
         if id.len() < SHORTEST {
-            self.problem.get_or_insert(format!("workspace id {id:?} would be found by accident: it is too short"));
+            self.problem
+                .get_or_insert(format!("workspace id {id:?} would be found by accident: it is too short"));
             return;
         }
         self.workspace_ids.insert(id.to_owned());
@@ -97,7 +100,8 @@ impl Known {
 
     pub(crate) fn add_user_name(&mut self, name: &str) {
         if name.len() < 3 || USER.contains(name) {
-            self.problem.get_or_insert(format!("user name {name:?} would be found by accident: it is too short"));
+            self.problem
+                .get_or_insert(format!("user name {name:?} would be found by accident: it is too short"));
             return;
         }
         self.user_names.insert(name.to_owned());

@@ -119,7 +119,8 @@ impl SecretScan {
 
     fn in_text(&self, place: &str, text: &str) -> Option<String> {
         let name = place.rsplit('/').next().unwrap_or_default();
-        let is_value = name != texts::pointer_token(text) && (place.contains("/body/") || place.contains("/query/"));
+        let is_value =
+            name != texts::pointer_token(text) && (place.contains("/body/") || place.contains("/query/"));
         if is_value && self.keys.meaning(name) == Meaning::Credential && !is_harmless(text) {
             return Some("a credential, by its name".to_owned());
         }
@@ -145,9 +146,11 @@ impl SecretScan {
         }
         let runs = bytes.split(|b| !is_base64(*b)).filter(|run| run.len() >= SHORTEST_ENCODED);
         let mut decoded = runs.flat_map(decodings);
-        decoded.find_map(|decoded| self.in_bytes(&decoded, layer + 1)).map(|kind| match kind.contains("inside of") {
-            true => kind,
-            false => format!("{kind}, inside of base64"),
+        decoded.find_map(|decoded| self.in_bytes(&decoded, layer + 1)).map(|kind| {
+            match kind.contains("inside of") {
+                true => kind,
+                false => format!("{kind}, inside of base64"),
+            }
         })
     }
 }

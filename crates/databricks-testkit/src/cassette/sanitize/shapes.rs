@@ -106,7 +106,8 @@ fn access_key(rest: &[u8]) -> Option<(Range<usize>, &'static str)> {
         return (length == 20).then_some((0..length, "AWS access key"));
     }
     let start = "AccountKey=".len();
-    let length = rest.starts_with(b"AccountKey=").then(|| run(rest.get(start..).unwrap_or_default(), is_base64))?;
+    let length =
+        rest.starts_with(b"AccountKey=").then(|| run(rest.get(start..).unwrap_or_default(), is_base64))?;
     (length >= SHORTEST_VALUE).then_some((start..start + length, "key of a storage account"))
 }
 
@@ -181,7 +182,8 @@ fn private_key(rest: &[u8]) -> Option<Range<usize>> {
 /// The password of `://user:password@host`.
 fn password(rest: &[u8]) -> Option<Range<usize>> {
     let authority = rest.strip_prefix(b"://")?;
-    let ends = |b: u8| b.is_ascii_whitespace() || matches!(b, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>');
+    let ends =
+        |b: u8| b.is_ascii_whitespace() || matches!(b, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>');
     let authority = authority.get(..run(authority, |b| b.is_ascii() && !ends(b)))?;
     let at = authority.iter().rposition(|b| *b == b'@')?;
     let colon = authority.get(..at)?.iter().position(|b| *b == b':')?;

@@ -73,10 +73,7 @@ fn redact_shapes(text: &str) -> Option<String> {
 }
 
 /// The text with other text in some ranges, which follow each other; `None` when there are none.
-pub(crate) fn edited<'e>(
-    text: &str,
-    edits: impl Iterator<Item = (Range<usize>, &'e str)>,
-) -> Option<String> {
+pub(crate) fn edited<'e>(text: &str, edits: impl Iterator<Item = (Range<usize>, &'e str)>) -> Option<String> {
     let (mut result, mut copied, mut any) = (String::new(), 0, false);
     for (range, replacement) in edits {
         // Ranges begin and end at ASCII, so there is a text between them.
@@ -102,7 +99,8 @@ fn replace_hosts(text: &str, known: &Known) -> Option<String> {
         let end = at + length;
         let host_end = at + text.get(at..end)?.trim_end_matches(['.', '-']).len();
         let port = port_length(bytes, host_end);
-        let replacement = text.get(at..host_end).and_then(|host| of_host(host, text.get(at..host_end + port)?, known));
+        let replacement =
+            text.get(at..host_end).and_then(|host| of_host(host, text.get(at..host_end + port)?, known));
         at = end;
         let Some(replacement) = replacement else { continue };
         edits.push((end - length..host_end + port, replacement));
@@ -163,7 +161,11 @@ fn of_host(host: &str, with_port: &str, known: &Known) -> Option<&'static str> {
     let ends_like = |suffixes: &[&str]| suffixes.iter().any(|suffix| lower.ends_with(suffix));
     if lower == WORKSPACE_HOST || ends_like(&WORKSPACE_SUFFIXES) {
         Some(WORKSPACE_HOST)
-    } else if lower == STORAGE_HOST || lower == "storage.googleapis.com" || is_s3(&lower) || ends_like(&STORAGE_SUFFIXES) {
+    } else if lower == STORAGE_HOST
+        || lower == "storage.googleapis.com"
+        || is_s3(&lower)
+        || ends_like(&STORAGE_SUFFIXES)
+    {
         Some(STORAGE_HOST)
     } else {
         None
@@ -175,7 +177,8 @@ fn is_s3(host: &str) -> bool {
     amazon.is_some_and(|name| name.split('.').any(|label| label == "s3" || label.starts_with("s3-")))
 }
 
-/// `?o=1234567890123456`, by which pages of a workspace say which one they belong to.
+/// `?o=1234567890123456`, by which pages of a workspace say which one they belong to, and `1234567890123456.jobs`,
+/// the folder of a workspace in its root bucket.
 fn replace_workspace_ids(text: &str) -> Option<String> {
     let mut edits = Vec::new();
     for (at, _) in text.match_indices("o=") {
@@ -185,6 +188,14 @@ fn replace_workspace_ids(text: &str) -> Option<String> {
             edits.push((at + 2..at + 2 + digits, WORKSPACE_ID));
         }
     }
+    for (at, _) in text.match_indices(".jobs/") {
+        let before = text.get(..at).unwrap_or_default();
+        let digits = at - before.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        if digits >= 10 {
+            edits.push((at - digits..at, WORKSPACE_ID));
+        }
+    }
+    edits.sort_by_key(|(range, _)| range.start);
     edited(text, edits.into_iter().filter(|(range, new)| text.get(range.clone()) != Some(*new)))
 }
 
@@ -212,7 +223,8 @@ fn email_around(text: &str, at: usize, sign: usize) -> Option<Range<usize>> {
     let is_local = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '%' | '+' | '-');
     let local = before.len() - before.trim_end_matches(is_local).len();
     let after = text.get(at + sign..)?;
-    let domain = after.len() - after.trim_start_matches(|c: char| c.is_alphanumeric() || c == '.' || c == '-').len();
+    let domain =
+        after.len() - after.trim_start_matches(|c: char| c.is_alphanumeric() || c == '.' || c == '-').len();
     let domain = after.get(..domain)?.trim_end_matches(['.', '-']);
     let ours = [EMAIL_DOMAIN, WORKSPACE_HOST, STORAGE_HOST].contains(&domain);
     if local == 0 || ours || !is_domain(domain) || is_in_authority(before) {
@@ -262,11 +274,15 @@ mod tests {
             ("'https://b.s3.us-west-2.amazonaws.com/k?X-Amz-Date=1&a=b' x", "'https://storage.invalid/k' x"),
             ("abfss://c@acct.dfs.core.windows.net/t", "abfss://c@storage.invalid/t"),
             ("http://objects.example.org:9/k?a=1\\u0026b=2\"", "http://storage.invalid/k\""),
+            ("/us-prod/1234567890123456.jobs/sql/12.jobs/", "/us-prod/0.jobs/sql/12.jobs/"),
             ("/staging/6051921418418893.jobs/60519214184188930", "/staging/0.jobs/60519214184188930"),
             ("WHERE u = 'jane.doe+x@corp.example.com';", "WHERE u = 'user@example.invalid';"),
             ("/Users/jane%40corp.com/x@y.de", "/Users/user%40example.invalid/user@example.invalid"),
             ("by Jane Doe, not Jane Doerr", "by user, not Jane Doerr"),
-            ("password hunter2! or aHVudGVyMiE= or hunter2%21", "password [PASSWORD] or [PASSWORD] or [PASSWORD]"),
+            (
+                "password hunter2! or aHVudGVyMiE= or hunter2%21",
+                "password [PASSWORD] or [PASSWORD] or [PASSWORD]",
+            ),
             ("jörg@müller.example", "user@example.invalid"),
         ];
         for (text, cleaned) in table {
@@ -290,10 +306,40 @@ mod tests {
 
     fn fragment() -> impl Strategy<Value = String> {
         let fragments = [
-            "https://", "://", "adb-1.2.azuredatabricks.net", "b.s3.amazonaws.com", "storage.invalid", ":8080", "?a=b",
-            "&sig=", "0123456789abcdef", "dapi", "jane@corp.com", "@", "%40", ".", "user", "example.invalid", "Bearer ",
-            "hunter2!", "Jane Doe", "6051921418418893", "?o=12", "/", "'", " ", "u:p@", "eyJhbGciOi.eyJhbGciOi", "REDACTED",
-            "127.0.0.1:4567", "-----BEGIN PRIVATE KEY-----", "é", "\\u0026", "=", "Basic ", "dXNlcjpwYXNz",
+            "https://",
+            "://",
+            "adb-1.2.azuredatabricks.net",
+            "b.s3.amazonaws.com",
+            "storage.invalid",
+            ":8080",
+            "?a=b",
+            "&sig=",
+            "0123456789abcdef",
+            "dapi",
+            "jane@corp.com",
+            "@",
+            "%40",
+            ".",
+            "user",
+            "example.invalid",
+            "Bearer ",
+            "hunter2!",
+            "Jane Doe",
+            "6051921418418893",
+            "?o=12",
+            "/",
+            "'",
+            " ",
+            "u:p@",
+            "eyJhbGciOi.eyJhbGciOi",
+            "REDACTED",
+            "127.0.0.1:4567",
+            "-----BEGIN PRIVATE KEY-----",
+            "é",
+            "\\u0026",
+            "=",
+            "Basic ",
+            "dXNlcjpwYXNz",
         ];
         prop_oneof![4 => prop::sample::select(fragments.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,4}"]
     }

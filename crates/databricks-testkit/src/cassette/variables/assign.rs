@@ -67,7 +67,8 @@ impl<'a> Finder<'a> {
                     self.find_made_by_server(value)?;
                 }
                 texts::of_response(response, &mut |_, text| {
-                    self.answered.extend(random_ids(text).into_iter().filter_map(|at| Some(text.get(at)?.to_owned())));
+                    self.answered
+                        .extend(random_ids(text).into_iter().filter_map(|at| Some(text.get(at)?.to_owned())));
                 });
             }
         }
@@ -130,7 +131,8 @@ impl<'a> Finder<'a> {
 /// The beginning of the names of ids that stand under this key.
 fn stem(key: &str) -> String {
     let key = key.trim_start_matches("next_").trim_start_matches("prev_");
-    let plain: String = key.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(LONGEST_STEM).collect();
+    let plain: String =
+        key.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(LONGEST_STEM).collect();
     let plain = plain.to_ascii_lowercase();
     match plain.starts_with(|c: char| c.is_ascii_lowercase()) && !plain.starts_with(GENERATED) {
         true => plain,
@@ -308,3 +310,229 @@ impl Needles {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use http::{Method, StatusCode};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::bindings::Bindings;
+    use super::*;
+    use crate::cassette::interaction::CassetteResponse;
+    use crate::request_log::Origin;
+
+    const UUID: &str = "01ef9de2-db21-16af-b4cb-9ccf302d746b";
+    const HEX: &str = "aaaa9de2db2116afb4cb9ccf302d746b";
+
+    fn exchange(method: Method, path: &str, asked: Value, answered: Value) -> Interaction {
+        let mut request = CassetteRequest::new(method, Origin::Api, path);
+        if !asked.is_null() {
+            request.body = CassetteBody::Json(asked);
+        }
+        let response = CassetteResponse::new(StatusCode::OK, CassetteBody::Json(answered));
+        Interaction::new(request, Outcome::Response(response))
+    }
+
+    fn with_query(mut interaction: Interaction, name: &str, value: &str) -> Interaction {
+        interaction.request.query.insert(name.to_owned(), vec![value.to_owned()]);
+        interaction
+    }
+
+    fn body(interaction: &Interaction) -> &Value {
+        interaction.response().unwrap().body.as_json().unwrap()
+    }
+
+    fn assigned(literal: &[Interaction], declared: &Variables) -> (Vec<Interaction>, Variables) {
+        let (templates, variables) = assign(literal.to_vec(), declared).unwrap();
+        let bindings = Bindings::as_recorded(&variables);
+        let back: Vec<_> = templates.iter().map(|template| bindings.fill_interaction(template)).collect();
+        assert_eq!(back, literal, "what was recorded comes back");
+        (templates, variables)
+    }
+
+    #[test]
+    fn ids_of_the_server_have_names_wherever_they_stand() {
+        let path = format!("/api/2.0/sql/statements/{UUID}");
+        let story = [
+            exchange(
+                Method::POST,
+                "/api/2.0/sql/statements",
+                json!({"warehouse_id": "dd43ee29fedd958d"}),
+                json!({"statement_id": UUID}),
+            ),
+            exchange(
+                Method::GET,
+                &path,
+                Value::Null,
+                json!({"statement_id": UUID, "next": format!("{path}/result/chunks/1"), "warehouse_id": "dd43ee29fedd958d"}),
+            ),
+            exchange(
+                Method::GET,
+                "/api/2.0/list",
+                Value::Null,
+                json!({"next_page_token": "CAEaBHRva2Vu", "id": "word"}),
+            ),
+            with_query(
+                exchange(Method::GET, "/api/2.0/list", Value::Null, json!({"id": "word"})),
+                "page_token",
+                "CAEaBHRva2Vu",
+            ),
+        ];
+        let (templates, variables) = assigned(&story, &Variables::new());
+        let names: Vec<_> = variables.iter().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(names, ["page_token_1", "statement_id_1"]);
+        assert_eq!(templates[1].request.path, "/api/2.0/sql/statements/{{statement_id_1}}");
+        assert_eq!(body(&templates[1])["next"], "/api/2.0/sql/statements/{{statement_id_1}}/result/chunks/1");
+        assert_eq!(templates[3].request.query["page_token"], ["{{page_token_1}}"]);
+    }
+
+    #[test]
+    fn a_number_is_an_id_only_where_one_is_expected() {
+        let story = [
+            exchange(
+                Method::POST,
+                "/api/2.1/jobs/run-now",
+                json!({"job_id": 7}),
+                json!({"run_id": 1, "number_in_job": 1}),
+            ),
+            with_query(
+                exchange(
+                    Method::GET,
+                    "/api/2.1/jobs/runs/get",
+                    Value::Null,
+                    json!({"run_id": 1, "job_id": 7, "attempt": 1}),
+                ),
+                "run_id",
+                "1",
+            ),
+            exchange(Method::POST, "/api/2.1/jobs/create", json!({"name": "x"}), json!({"job_id": 123_456})),
+            exchange(
+                Method::GET,
+                "/api/2.0/permissions/jobs/123456",
+                Value::Null,
+                json!({"object_id": "123456", "n": 123_456}),
+            ),
+        ];
+        let (templates, variables) = assigned(&story, &Variables::new());
+        assert_eq!(variables.get("run_id_1"), Some(&json!(1)));
+        assert_eq!(body(&templates[0]), &json!({"run_id": "{{run_id_1}}", "number_in_job": 1}));
+        assert_eq!(body(&templates[1]), &json!({"run_id": "{{run_id_1}}", "job_id": 7, "attempt": 1}));
+        assert_eq!(templates[1].request.query["run_id"], ["{{run_id_1}}"]);
+        assert_eq!(templates[3].request.path, "/api/2.0/permissions/jobs/{{job_id_1}}");
+        assert_eq!(body(&templates[3]), &json!({"object_id": "{{''}}{{job_id_1}}", "n": 123_456}));
+    }
+
+    #[test]
+    fn ids_of_the_client_are_generated_and_keep_their_places() {
+        let staged = format!("PUT into '/Volumes/a/b/{HEX}/part-{UUID}.parquet' twice {HEX}");
+        let story = [
+            exchange(
+                Method::PUT,
+                &format!("/api/2.0/fs/directories/Volumes/a/b/{HEX}"),
+                Value::Null,
+                json!({}),
+            ),
+            exchange(Method::POST, "/s", json!({ "statement": staged }), json!({ "echo_id": UUID })),
+        ];
+        let (templates, variables) = assigned(&story, &Variables::new());
+        assert_eq!(
+            (variables.get("generated_1"), variables.get("generated_2")),
+            (Some(&json!(HEX)), Some(&json!(UUID)))
+        );
+        let statement = &templates[1].request.body.as_json().unwrap()["statement"];
+        assert_eq!(
+            statement,
+            "PUT into '/Volumes/a/b/{{generated_1}}/part-{{generated_2}}.parquet' twice {{generated_1}}"
+        );
+    }
+
+    #[test]
+    fn declared_values_stand_in_paths_as_they_are_encoded_there() {
+        let mut declared = Variables::new();
+        declared.declare("folder", "a ü/b%").unwrap();
+        declared.declare("folder_deep", "a ü/b%/c").unwrap();
+        declared.declare("hex", "20ab").unwrap();
+        declared.declare("job", 77).unwrap();
+        let story = [exchange(
+            Method::GET,
+            "/Volumes/a%20%C3%BC/b%25/c/d%20abc/20ab",
+            json!({"p": "a ü/b%", "job_id": 77, "n": 77}),
+            json!(null),
+        )];
+        let (templates, _) = assigned(&story, &declared);
+        assert_eq!(templates[0].request.path, "/Volumes/{{folder_deep}}/d%20abc/{{hex}}");
+        assert_eq!(
+            templates[0].request.body.as_json().unwrap(),
+            &json!({"p": "{{folder}}", "job_id": "{{job}}", "n": 77})
+        );
+    }
+
+    #[test]
+    fn names_of_the_user_are_not_taken_and_odd_keys_give_names() {
+        let mut declared = Variables::new();
+        declared.declare("statement_id_1", "something").unwrap();
+        let answer = json!({"statement_id": UUID, "{{x}} é_id": HEX, "_id": "zzzz0000zzzz", "generated_id": "yyyy0000yyyy"});
+        let (_, variables) = assigned(&[exchange(Method::GET, "/", Value::Null, answer)], &declared);
+        let names: Vec<_> = variables.iter().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(names, ["id_generated_id_1", "id_id_1", "statement_id_1", "statement_id_2", "x_id_1"]);
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        let parts = [
+            UUID,
+            HEX,
+            "4711",
+            "123456",
+            "{",
+            "{{",
+            "}}",
+            "'",
+            "/",
+            "a1b2",
+            "%",
+            "é",
+            " ",
+            "{{run_id_1}}",
+            "word",
+        ];
+        prop::collection::vec(prop::sample::select(parts.to_vec()), 0..6).prop_map(|parts| parts.concat())
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            text().prop_map(Value::from),
+            prop::sample::select(vec![4711, 123_456, 1]).prop_map(Value::from)
+        ];
+        let key = prop_oneof![
+            Just("run_id".to_owned()),
+            Just("x_id".to_owned()),
+            Just("page_token".to_owned()),
+            text()
+        ];
+        leaf.prop_recursive(3, 12, 3, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::btree_map(key.clone(), inner, 0..4)
+                    .prop_map(|members| members.into_iter().collect::<Map<_, _>>().into()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_recorded_comes_back(story in prop::collection::vec((text(), text(), value(), value()), 1..4)) {
+            let mut declared = Variables::new();
+            declared.declare("test_id", "a1b2").unwrap();
+            declared.declare("job", 4711).unwrap();
+            let literal: Vec<Interaction> = story
+                .into_iter()
+                .map(|(path, query, asked, answered)| {
+                    with_query(exchange(Method::POST, &format!("/{path}"), asked, answered), "run_id", &query)
+                })
+                .collect();
+            let (templates, variables) = assigned(&literal, &declared);
+            super::super::super::template_check::check(&templates, &variables).unwrap();
+        }
+    }
+}

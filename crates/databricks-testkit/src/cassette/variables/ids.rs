@@ -82,7 +82,8 @@ pub(crate) fn masked(text: &str) -> String {
     let mut rest = masked.as_str();
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
         let (before, digits) = rest.split_at(start);
-        let (digits, after) = digits.split_at(digits.len() - digits.trim_start_matches(|c: char| c.is_ascii_digit()).len());
+        let (digits, after) =
+            digits.split_at(digits.len() - digits.trim_start_matches(|c: char| c.is_ascii_digit()).len());
         shape.push_str(before);
         shape.push_str(if digits.len() < LONG { digits } else { "*" });
         rest = after;
@@ -99,10 +100,17 @@ mod tests {
     fn random_ids_are_found_where_they_stand_alone() {
         let uuid = "01ef9de2-db21-16af-b4cb-9ccf302d746b";
         let hex = "01ef9de2db2116afb4cb9ccf302d746b";
-        let found = |text: &str| random_ids(text).into_iter().map(|range| text[range].to_owned()).collect::<Vec<_>>();
+        let found =
+            |text: &str| random_ids(text).into_iter().map(|range| text[range].to_owned()).collect::<Vec<_>>();
         assert_eq!(found(&format!("/a/{uuid}/results_{hex}.arrow'{uuid}'")), [uuid, hex, uuid]);
         assert_eq!(found(&format!("é{hex}é{uuid}")), [hex, uuid]);
-        for text in [format!("x{uuid}"), format!("{hex}0"), format!("{uuid}0"), hex[1..].to_owned(), uuid[1..].to_owned()] {
+        for text in [
+            format!("x{uuid}"),
+            format!("{hex}0"),
+            format!("{uuid}0"),
+            hex[1..].to_owned(),
+            uuid[1..].to_owned(),
+        ] {
             assert_eq!(found(&text), Vec::<String>::new(), "{text}");
         }
         assert_eq!(found(&"a".repeat(1000)), Vec::<String>::new());

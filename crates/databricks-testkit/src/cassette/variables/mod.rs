@@ -1,8 +1,7 @@
 //! Values that differ from run to run, and the names that stand for them.
 //!
 //! In a cassette every occurrence of such a value reads `{{name}}`. [`template`] knows this notation, [`assign`]
-//! finds the values in what was recorded and puts names in their place, [`bindings`] puts values back and finds out
-//! which values a replay uses.
+//! finds the values in what was recorded and puts names in their place, [`bindings`] puts values back.
 
 pub(crate) mod assign;
 pub(crate) mod bindings;
