@@ -28,6 +28,8 @@ const TIMES: [&str; 12] = [
 /// Characters of one text, and items of one list, that are shown.
 const TEXT: usize = 2000;
 const ITEMS: usize = 20;
+/// The longest JSON that stands on one line.
+const LINE: usize = 100;
 
 /// One block a request, with an empty line between them.
 pub(crate) fn render(cassette: &Cassette) -> String {
@@ -63,7 +65,8 @@ fn request(request: &CassetteRequest) -> String {
 
 /// The query decoded, so that the names in it read as they do elsewhere.
 fn path_and_query(request: &CassetteRequest) -> String {
-    let pairs = request.query.iter().flat_map(|(name, values)| values.iter().map(move |v| format!("{name}={v}")));
+    let pairs =
+        request.query.iter().flat_map(|(name, values)| values.iter().map(move |v| format!("{name}={v}")));
     let query = pairs.collect::<Vec<_>>().join("&");
     if query.is_empty() { request.path.clone() } else { format!("{}?{query}", request.path) }
 }
@@ -71,7 +74,9 @@ fn path_and_query(request: &CassetteRequest) -> String {
 fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Response(response) => answer(response),
-        Outcome::Failure(failure) => format!("-> no answer: {}: {}\n", failure.kind.as_str(), failure.message),
+        Outcome::Failure(failure) => {
+            format!("-> no answer: {}: {}\n", failure.kind.as_str(), failure.message)
+        }
     }
 }
 
@@ -139,10 +144,36 @@ fn is_time(name: &str, value: &Value) -> bool {
     TIMES.contains(&name) && (value.is_number() || value.is_string())
 }
 
-/// JSON on one line where it is short, else indented.
+/// JSON in which everything short is on one line.
 fn pretty(value: &Value) -> String {
+    let mut text = String::new();
+    write_pretty(value, 0, &mut text);
+    text
+}
+
+fn write_pretty(value: &Value, depth: usize, text: &mut String) {
     let short = value.to_string();
-    if short.len() <= 100 { short } else { format!("{value:#}") }
+    let parts: Vec<(String, &Value)> = match value {
+        Value::Object(members) if short.len() > LINE => {
+            members.iter().map(|(name, value)| (format!("{}: ", Value::from(name.as_str())), value)).collect()
+        }
+        Value::Array(values) if short.len() > LINE => {
+            values.iter().map(|value| (String::new(), value)).collect()
+        }
+        _ => {
+            text.push_str(&short);
+            return;
+        }
+    };
+    let (open, close) = if value.is_object() { ('{', '}') } else { ('[', ']') };
+    text.push(open);
+    for (index, (name, value)) in parts.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{comma}\n{:1$}{name}", "", (depth + 1) * 2);
+        write_pretty(value, depth + 1, text);
+    }
+    let _ = write!(text, "\n{:1$}{close}", "", depth * 2);
 }
 
 fn cut(text: &str) -> String {
@@ -157,7 +188,9 @@ fn lines(text: &str, indent: &str) -> String {
     for line in cut(text).lines() {
         shown.push_str(indent);
         // A terminal must not obey what a body says.
-        shown.extend(line.trim_end().chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }));
+        shown.extend(
+            line.trim_end().chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }),
+        );
         shown.push('\n');
     }
     shown
@@ -189,7 +222,8 @@ mod tests {
         let statement = json!({"statement": "SELECT a,\n  b\nFROM t", "warehouse_id": "w"});
         let pending = json!({"statement_id": id, "status": {"state": "RUNNING"}});
         let rows: Vec<Vec<String>> = (0..30).map(|n| vec![n.to_string()]).collect();
-        let done = json!({"statement_id": id, "status": {"state": "SUCCEEDED"}, "start_time": 17, "rows": rows});
+        let done =
+            json!({"statement_id": id, "status": {"state": "SUCCEEDED"}, "start_time": 17, "rows": rows});
         let mut poll = interaction(
             Method::GET,
             &format!("/api/2.0/sql/statements/{id}"),
@@ -201,7 +235,10 @@ mod tests {
             Method::GET,
             "/gone",
             CassetteBody::Empty,
-            Outcome::Response(CassetteResponse::new(StatusCode::NOT_FOUND, CassetteBody::Text("no\u{1b}[1m".into()))),
+            Outcome::Response(CassetteResponse::new(
+                StatusCode::NOT_FOUND,
+                CassetteBody::Text("no\u{1b}[1m".into()),
+            )),
         );
         gone.repeats = 3;
         let failure = CassetteFailure::new(ErrorKind::Unavailable, "the connection broke");

@@ -505,5 +505,5 @@ async fn ten_thousand_interactions_replay_quickly() {
         assert_eq!(answer["n"], n);
     }
     player.finish().unwrap();
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }

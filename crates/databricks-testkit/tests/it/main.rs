@@ -7,6 +7,7 @@ mod cassette_files;
 mod cassette_recordings;
 mod cassette_secrets;
 mod cassettes;
+mod cassette_laws;
 mod client;
 mod faults;
 mod files;

@@ -38,12 +38,12 @@ pub(crate) fn outcome_key(outcome: &Outcome) -> Masked {
     match outcome {
         Outcome::Response(response) => {
             // Writing to a String cannot fail.
-            let _ = write!(text, "{}\n", response.status.as_u16());
+            let _ = writeln!(text, "{}", response.status.as_u16());
             write_headers(&response.headers, &[], &mut text);
             write_body(&response.body, &mut text);
         }
         Outcome::Failure(failure) => {
-            let _ = write!(text, "{:?} {}\n", failure.kind, failure.ambiguous);
+            let _ = writeln!(text, "{:?} {}", failure.kind, failure.ambiguous);
             quoted(&failure.message, &mut text);
         }
     }
@@ -88,7 +88,7 @@ fn write_body(body: &CassetteBody, text: &mut String) {
             quoted(string, text);
         }
         CassetteBody::Binary(bytes) => {
-            // In its 13 groups of letters a digest cannot be taken for an id.
+            // In letters that are no hexadecimal digits, so that it is not taken for an id.
             let digest = Uuid::new_v5(&DIGESTS, bytes);
             let _ = write!(text, "binary {} ", bytes.len());
             text.extend(digest.as_bytes().iter().flat_map(|byte| [letter(byte >> 4), letter(byte & 15)]));

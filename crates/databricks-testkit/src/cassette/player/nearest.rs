@@ -156,7 +156,7 @@ impl Words {
     fn distance(&self, other: &Self) -> usize {
         let common = self.0.intersection(&other.0).count();
         let all = self.0.len() + other.0.len() - common;
-        if all == 0 { 0 } else { (all - common) * 1000 / all }
+        ((all - common) * 1000).checked_div(all).unwrap_or(0)
     }
 }
 
