@@ -4,10 +4,10 @@
 
 mod access;
 mod cassette_files;
+mod cassette_laws;
 mod cassette_recordings;
 mod cassette_secrets;
 mod cassettes;
-mod cassette_laws;
 mod client;
 mod faults;
 mod files;

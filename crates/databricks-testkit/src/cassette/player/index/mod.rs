@@ -10,6 +10,7 @@ mod exchange;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::identity::Masked;
+use exchange::Wanted;
 
 /// A made-up id of the recording, by number.
 pub(crate) type Hole = usize;
@@ -93,16 +94,6 @@ impl Bindings {
         self.holes.remove(&value);
         Some(value)
     }
-}
-
-/// How an identity of a recorded sequence fits the ids of a request.
-enum Fit {
-    /// It cannot.
-    No,
-    /// With these holes bound anew.
-    Binds(Vec<(Hole, String)>),
-    /// When these holes exchange roles with those their values are bound to, and the others are bound anew.
-    Swaps(Vec<(Hole, Hole)>, Vec<(Hole, String)>),
 }
 
 /// The index over a cassette, and the state of one replay.
@@ -224,10 +215,9 @@ impl ReplayIndex {
     fn by_binding(&mut self, shape: usize, ids: &[String]) -> Option<usize> {
         let (sequence, binds) = self.candidates(shape, ids).into_iter().find_map(|sequence| {
             let used = self.sequences.get(sequence)?.used;
-            match self.fit(sequence, ids) {
-                Fit::Binds(binds) if self.has_next(sequence, used) => Some((sequence, binds)),
-                _ => None,
-            }
+            let wanted = self.wanted(sequence, ids).filter(|wanted| wanted.moves.is_empty())?;
+            let free = wanted.binds.iter().all(|(hole, _)| self.bound(*hole).is_none());
+            (free && self.has_next(sequence, used)).then_some((sequence, wanted.binds))
         })?;
         for (hole, value) in binds {
             self.bindings.bind(hole, &value);
@@ -248,7 +238,7 @@ impl ReplayIndex {
         let free = |sequence: &&usize| {
             self.sequences.get(**sequence).is_some_and(|s| {
                 holes(&s.ids).all(|hole| !self.bindings.values.contains_key(&hole))
-                    && !matches!(self.fit(**sequence, ids), Fit::No)
+                    && self.wanted(**sequence, ids).is_some()
             })
         };
         let open = self.buckets.get(shape).map(|bucket| &bucket.open);
@@ -270,40 +260,31 @@ impl ReplayIndex {
         }
     }
 
-    fn fit(&self, sequence: usize, values: &[String]) -> Fit {
-        let Some(sequence) = self.sequences.get(sequence) else { return Fit::No };
-        if sequence.ids.len() != values.len() {
-            return Fit::No;
-        }
-        let (mut new, mut swaps) = (BTreeMap::new(), BTreeMap::new());
+    /// What has to happen so that a request with these ids fits a sequence; `None` when nothing helps.
+    fn wanted(&self, sequence: usize, values: &[String]) -> Option<Wanted> {
+        let sequence = self.sequences.get(sequence).filter(|s| s.ids.len() == values.len())?;
+        let mut wanted = Wanted::default();
+        let mut seen: BTreeMap<Hole, &str> = BTreeMap::new();
         let mut taken: HashMap<&str, Hole> = HashMap::new();
         for (id, value) in sequence.ids.iter().zip(values) {
             let hole = match id {
                 Id::Known(expected) if expected == value => continue,
-                Id::Known(_) => return Fit::No,
+                Id::Known(_) => return None,
                 Id::Hole(hole) => *hole,
             };
-            if *taken.entry(value).or_insert(hole) != hole {
-                return Fit::No;
-            }
-            match (self.bound(hole), self.hole_of(value)) {
-                (Some(bound), _) if bound == value => {}
-                (None, None) if self.known.contains(value) => return Fit::No,
-                (None, None) => {
-                    if *new.entry(hole).or_insert_with(|| value.clone()) != *value {
-                        return Fit::No;
-                    }
-                }
-                (_, Some(other)) => _ = swaps.insert(hole, other),
-                (Some(_), None) => return Fit::No,
+            if *taken.entry(value).or_insert(hole) != hole || *seen.entry(hole).or_insert(value) != value {
+                return None;
             }
         }
-        let new = new.into_iter().collect();
-        if swaps.is_empty() {
-            Fit::Binds(new)
-        } else {
-            exchange::involution(swaps).map_or(Fit::No, |s| Fit::Swaps(s, new))
+        for (hole, value) in seen {
+            match self.hole_of(value) {
+                Some(other) if other == hole => {}
+                Some(other) => wanted.moves.push((other, hole)),
+                None if self.known.contains(value) => return None,
+                None => wanted.binds.push((hole, value.to_owned())),
+            }
         }
+        Some(wanted)
     }
 }
 
