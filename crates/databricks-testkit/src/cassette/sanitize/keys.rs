@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::known::{Known, USER};
 use super::shapes::REDACTED;
-use super::text::{EMAIL, STORAGE_HOST, WORKSPACE_ID, clean};
+use super::text::{EMAIL, RESERVED, STORAGE_HOST, WORKSPACE_ID, clean};
 
 /// Names of credentials, without `_` and `-`, in lower case.
 const CREDENTIALS: [&str; 33] = [
@@ -126,6 +126,7 @@ impl Keys {
         match self.meaning(key) {
             _ if value.is_empty() => None,
             Meaning::Credential => Some(REDACTED),
+            Meaning::User if value.contains('@') && value.ends_with(RESERVED) => None,
             Meaning::User if value.contains('@') => Some(EMAIL),
             Meaning::User => Some(USER),
             Meaning::Workspace => Some(WORKSPACE_ID),

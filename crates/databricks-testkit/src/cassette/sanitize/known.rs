@@ -107,6 +107,10 @@ impl Known {
         self.user_names.insert(name.to_owned());
     }
 
+    pub(crate) fn names_hosts(&self) -> bool {
+        !self.workspace_hosts.is_empty() || !self.storage_hosts.is_empty()
+    }
+
     pub(crate) fn is_workspace_host(&self, host: &str) -> bool {
         self.workspace_hosts.contains(host)
     }

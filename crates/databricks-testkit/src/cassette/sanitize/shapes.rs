@@ -21,33 +21,78 @@ pub(crate) struct Found {
 
 /// The secrets of a text or of bytes, from left to right. What is found is ASCII.
 pub(crate) fn find(bytes: &[u8]) -> Vec<Found> {
+    let mut scanner = Scanner { bytes, token_end: 0 };
     let mut found = Vec::new();
     let mut at = 0;
-    while at < bytes.len() {
-        match secret_at(bytes, at) {
-            Some(secret) => {
-                at = secret.range.end.max(at + 1);
-                found.push(secret);
-            }
-            None => at += 1,
+    while let Some(start) = next_start(bytes, at) {
+        at = start + 1;
+        if let Some(secret) = scanner.secret_at(start) {
+            at = secret.range.end.max(at);
+            found.push(secret);
         }
     }
     found
 }
 
-fn secret_at(bytes: &[u8], at: usize) -> Option<Found> {
-    let rest = bytes.get(at..)?;
-    let (range, kind) = match rest.first()? {
-        b'd' => (databricks_token(rest)?, "Databricks token"),
-        b'e' => (jwt(rest)?, "JSON web token"),
-        b'A' if !follows_word(bytes, at) => access_key(rest)?,
-        b'S' | b's' | b'X' | b'x' if !follows_word(bytes, at) => signature(rest)?,
-        b'B' | b'b' if !follows_word(bytes, at) => authorization(rest)?,
-        b'-' => (private_key(rest)?, "private key"),
-        b':' => (password(rest)?, "password in an address"),
-        _ => return None,
+/// The next place where a secret may begin.
+fn next_start(bytes: &[u8], from: usize) -> Option<usize> {
+    const STARTS: [bool; 256] = {
+        let mut starts = [false; 256];
+        let letters = b"deASsXxBb-:";
+        let mut index = 0;
+        while index < letters.len() {
+            starts[letters[index] as usize] = true;
+            index += 1;
+        }
+        starts
     };
-    Some(Found { range: at + range.start..at + range.end, kind })
+    let start = |b: &u8| STARTS.get(usize::from(*b)).copied().unwrap_or_default();
+    bytes.get(from..)?.iter().position(start).map(|offset| from + offset)
+}
+
+struct Scanner<'b> {
+    bytes: &'b [u8],
+    /// Where the run of base64 ends that was looked at last: runs are long, and many tokens may begin in one.
+    token_end: usize,
+}
+
+impl Scanner<'_> {
+    fn secret_at(&mut self, at: usize) -> Option<Found> {
+        let rest = self.bytes.get(at..)?;
+        let (range, kind) = match rest.first()? {
+            b'd' => (databricks_token(rest)?, "Databricks token"),
+            b'e' => (self.jwt(at, rest)?, "JSON web token"),
+            b'A' if !follows_word(self.bytes, at) => access_key(rest)?,
+            b'S' | b's' | b'X' | b'x' if !follows_word(self.bytes, at) => signature(rest)?,
+            b'B' | b'b' if !follows_word(self.bytes, at) => authorization(rest)?,
+            b'-' => (private_key(rest)?, "private key"),
+            b':' => (password(rest)?, "password in an address"),
+            _ => return None,
+        };
+        Some(Found { range: at + range.start..at + range.end, kind })
+    }
+
+    /// Two or three parts in base64, the first of which begins with `{"`.
+    fn jwt(&mut self, at: usize, rest: &[u8]) -> Option<Range<usize>> {
+        if !rest.starts_with(b"eyJ") {
+            return None;
+        }
+        if at >= self.token_end {
+            self.token_end = at + run(rest, is_base64_url);
+        }
+        let header = self.token_end - at;
+        if header < 10 || rest.get(header) != Some(&b'.') {
+            return None;
+        }
+        let part = |from: usize| run(rest.get(from..).unwrap_or_default(), is_base64_url);
+        let payload = part(header + 1);
+        if payload < 8 {
+            return None;
+        }
+        let end = header + 1 + payload;
+        let signature = if rest.get(end) == Some(&b'.') { 1 + part(end + 1) } else { 0 };
+        Some(0..end + signature)
+    }
 }
 
 /// Whether the byte before continues a word. `\u0026`, the way `&` is escaped in JSON, does not.
@@ -73,22 +118,6 @@ fn databricks_token(rest: &[u8]) -> Option<Range<usize>> {
         _ => 0,
     };
     Some(0..hex + if number > 0 { 1 + number } else { 0 })
-}
-
-/// Two or three parts in base64, the first of which begins with `{"`.
-fn jwt(rest: &[u8]) -> Option<Range<usize>> {
-    let part = |from: usize| run(rest.get(from..).unwrap_or_default(), is_base64_url);
-    let header = part(0);
-    if !rest.starts_with(b"eyJ") || header < 10 || rest.get(header) != Some(&b'.') {
-        return None;
-    }
-    let payload = part(header + 1);
-    if payload < 8 {
-        return None;
-    }
-    let end = header + 1 + payload;
-    let signature = if rest.get(end) == Some(&b'.') { 1 + part(end + 1) } else { 0 };
-    Some(0..end + signature)
 }
 
 fn is_base64_url(b: u8) -> bool {

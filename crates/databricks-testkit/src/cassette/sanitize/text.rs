@@ -14,7 +14,11 @@ pub(crate) const STORAGE_HOST: &str = "storage.invalid";
 pub(crate) const WORKSPACE_ID: &str = "0";
 /// Every e-mail address in a cassette.
 pub(crate) const EMAIL: &str = "user@example.invalid";
-const EMAIL_DOMAIN: &str = "example.invalid";
+/// Nobody's: hosts and addresses of cassettes and of simulated workspaces end so, and stay as they are.
+pub(crate) const RESERVED: &str = ".invalid";
+const EMAIL_ENCODED: &str = "user%40example.invalid";
+/// Bytes before the sign that are looked at: more than the name of an address has, percent-encoded.
+const FARTHEST: usize = 512;
 /// A text settles within this many passes: what one rule leaves may be for another.
 const PASSES: usize = 4;
 
@@ -48,9 +52,12 @@ pub(crate) fn clean<'t>(text: &'t str, known: &Known) -> Cow<'t, str> {
     cleaned
 }
 
+/// Gives the text anew when it changes something.
+type Rule<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// Every rule once; `None` when none of them changes anything.
 fn pass(text: &str, known: &Known) -> Option<String> {
-    let rules: [&dyn Fn(&str) -> Option<String>; 6] = [
+    let rules: [&Rule<'_>; 6] = [
         &|text| known.replace_secrets(text),
         &redact_shapes,
         &|text| replace_hosts(text, known),
@@ -87,6 +94,9 @@ pub(crate) fn edited<'e>(text: &str, edits: impl Iterator<Item = (Range<usize>, 
 }
 
 fn replace_hosts(text: &str, known: &Known) -> Option<String> {
+    if !text.contains('.') && !known.names_hosts() {
+        return None;
+    }
     let bytes = text.as_bytes();
     let mut edits = Vec::new();
     let mut at = 0;
@@ -180,6 +190,9 @@ fn is_s3(host: &str) -> bool {
 /// `?o=1234567890123456`, by which pages of a workspace say which one they belong to, and `1234567890123456.jobs`,
 /// the folder of a workspace in its root bucket.
 fn replace_workspace_ids(text: &str) -> Option<String> {
+    if !text.contains('=') && !text.contains('.') {
+        return None;
+    }
     let mut edits = Vec::new();
     for (at, _) in text.match_indices("o=") {
         let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
@@ -200,37 +213,38 @@ fn replace_workspace_ids(text: &str) -> Option<String> {
 }
 
 fn replace_emails(text: &str) -> Option<String> {
-    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-    let mut done = 0;
-    for (at, sign) in text.match_indices('@').chain(text.match_indices("%40")).collect::<Vec<_>>() {
-        if at < done {
-            continue;
-        }
-        if let Some(range) = email_around(text, at, sign.len()) {
+    let mut signs: Vec<(usize, &str)> = text.match_indices('@').collect();
+    if text.contains('%') {
+        signs.extend(text.match_indices("%40"));
+        signs.sort_unstable();
+    }
+    let (mut edits, mut done) = (Vec::new(), 0);
+    for (at, sign) in signs {
+        if let Some(range) = email_around(text, done, at, sign.len()) {
             done = range.end;
-            edits.push((range, EMAIL.replace('@', sign)));
+            edits.push((range, if sign == "@" { EMAIL } else { EMAIL_ENCODED }));
         }
     }
-    edits.sort_by_key(|(range, _)| range.start);
-    // An address with both signs is found twice.
-    edits.dedup_by(|b, a| b.0.start < a.0.end);
-    edited(text, edits.iter().map(|(range, new)| (range.clone(), new.as_str())))
+    edited(text, edits.into_iter())
 }
 
-/// The range of the address whose sign is at `at`.
-fn email_around(text: &str, at: usize, sign: usize) -> Option<Range<usize>> {
-    let before = text.get(..at)?;
-    let is_local = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '%' | '+' | '-');
-    let local = before.len() - before.trim_end_matches(is_local).len();
+/// The range of the address whose sign is at `at`, not before `from`.
+fn email_around(text: &str, from: usize, at: usize, sign: usize) -> Option<Range<usize>> {
     let after = text.get(at + sign..)?;
-    let domain =
-        after.len() - after.trim_start_matches(|c: char| c.is_alphanumeric() || c == '.' || c == '-').len();
+    let domain = after.find(|c: char| !(c.is_alphanumeric() || c == '.' || c == '-')).unwrap_or(after.len());
     let domain = after.get(..domain)?.trim_end_matches(['.', '-']);
-    let ours = [EMAIL_DOMAIN, WORKSPACE_HOST, STORAGE_HOST].contains(&domain);
-    if local == 0 || ours || !is_domain(domain) || is_in_authority(before) {
+    if domain.ends_with(RESERVED) || !is_domain(domain) {
         return None;
     }
-    Some(at - local..at + sign + domain.len())
+    let before = text.get(boundary(text, from.max(at.saturating_sub(FARTHEST)))..at)?;
+    let is_local = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '%' | '+' | '-');
+    let local = before.len() - before.trim_end_matches(is_local).len();
+    (local > 0 && !is_in_authority(before)).then_some(at - local..at + sign + domain.len())
+}
+
+/// The place, or the next one that is between two characters.
+fn boundary(text: &str, at: usize) -> usize {
+    (at..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
 }
 
 fn is_domain(domain: &str) -> bool {
@@ -296,6 +310,7 @@ mod tests {
             "see https://docs.databricks.com/error-messages?a=1",
             "SELECT * FROM t@v12, u@20240101, a.b@v1 WHERE x = '@a.b' AND y = 'a@b'",
             "sts.amazonaws.com",
+            "user@simulated.invalid",
             "abfss://container@account/path",
             "{\"o=1\": \"foo=12\"}",
         ];
