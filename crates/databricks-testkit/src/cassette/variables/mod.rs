@@ -1,10 +1,11 @@
 //! Values that differ from run to run, and the names that stand for them.
 //!
-//! In a cassette every occurrence of such a value reads `{{name}}`. [`template`] knows this notation, [`assign`]
-//! finds the values in what was recorded and puts names in their place, [`bindings`] puts values back.
+//! In a cassette every occurrence of such a value reads `{{name}}`. [`template`] knows this notation, [`find`]
+//! finds ids in what was recorded, [`assign`] puts names in the place of values, [`bindings`] puts values back.
 
 pub(crate) mod assign;
 pub(crate) mod bindings;
+mod find;
 pub(crate) mod ids;
 pub(crate) mod template;
 
