@@ -3,6 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access;
+mod cassette_files;
+mod cassette_laws;
+mod cassette_recordings;
+mod cassette_secrets;
+mod cassettes;
 mod catalog_writes;
 mod client;
 mod determinism;
@@ -21,6 +26,7 @@ mod jobs_repair;
 mod jobs_support;
 mod jobs_tasks;
 mod life;
+mod mock;
 mod oauth;
 mod rate_limits;
 #[cfg(feature = "arrow")]
