@@ -1,6 +1,7 @@
 //! Running cargo and git from the workspace's root.
 
 use std::{
+    env,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -47,7 +48,35 @@ pub(crate) fn output(program: &str, args: &[&str]) -> Outcome<String> {
 
 fn command(program: &str) -> Command {
     let mut command = Command::new(program);
-    // Rustup's proxies tell child processes the toolchain; xtask's own manifest variables must not leak.
-    command.current_dir(root()).env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_MANIFEST_PATH");
+    command.current_dir(root());
+    // `cargo run` describes xtask's own package to it. Build scripts that depend on such a variable, as ring's does,
+    // would run again, and with them everything above them would be compiled anew.
+    for (name, _) in env::vars_os().filter(|(name, _)| is_of_a_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
     command
+}
+
+/// Whether cargo sets this variable for the package that it runs.
+fn is_of_a_package(name: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_a_package;
+
+    #[test]
+    fn only_variables_of_a_package_are_kept_from_children() {
+        for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"] {
+            assert!(is_of_a_package(name), "{name}");
+        }
+        for name in
+            ["CARGO", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "RUSTUP_TOOLCHAIN", "PATH"]
+        {
+            assert!(!is_of_a_package(name), "{name}");
+        }
+    }
 }

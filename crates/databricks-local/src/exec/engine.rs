@@ -9,6 +9,7 @@ use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsume
 use futures::future::BoxFuture;
 
 use super::statement::Statement;
+use super::threads;
 use crate::error::{LocalError, Result};
 use crate::metastore::{Metastore, ObjectPath};
 use crate::parse::{self, Command};
@@ -63,7 +64,7 @@ impl StatementEngine for LocalEngine {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let sql = request.statement.clone();
-            run(shared, request).await.map_err(|error| failure(&error, &sql))
+            threads::apart(run(shared, request)).await.map_err(|error| failure(&error, &sql))
         })
     }
 }

@@ -21,6 +21,7 @@ mod modify;
 mod objects;
 mod open;
 mod pattern;
+mod pauses;
 mod projection;
 mod properties;
 mod restore;
@@ -28,6 +29,7 @@ mod rows;
 mod show;
 mod statement;
 mod stored;
+mod threads;
 mod write;
 
 pub(crate) use self::describe::catalog_text;

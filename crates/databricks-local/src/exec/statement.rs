@@ -17,6 +17,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::engine::Shared;
 use super::files;
+use super::pauses::PausingJoins;
 use crate::error::{LocalError, Result};
 use crate::metastore::{ObjectPath, SchemaPath};
 use crate::query::{self, Parameters, TableSource, TableVersion};
@@ -121,6 +122,7 @@ fn session(shared: &Shared) -> Result<SessionContext> {
         .with_config(config)
         .with_runtime_env(runtime)
         .with_query_planner(DeltaPlanner::new())
+        .with_physical_optimizer_rule(Arc::new(PausingJoins))
         .build();
     Ok(SessionContext::new_with_state(state))
 }

@@ -10,4 +10,5 @@ mod maintenance;
 mod merge;
 mod objects;
 mod results;
+mod running;
 mod writes;
