@@ -2,7 +2,7 @@
 
 use databricks_transport::Body;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ pub(crate) struct ApiFailure {
     error_code: Value,
     message: String,
     details: Vec<Value>,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl ApiFailure {
@@ -26,7 +26,7 @@ impl ApiFailure {
             error_code: json!(error_code),
             message: message.into(),
             details: Vec::new(),
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -80,13 +80,13 @@ impl ApiFailure {
 
     /// Adds a `Retry-After` header, in seconds.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
-        self.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        self.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
         self
     }
 
     /// Adds a response header.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
+        self.headers.push((name, value));
         self
     }
 

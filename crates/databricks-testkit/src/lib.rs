@@ -19,8 +19,8 @@
 //! ```
 //!
 //! What is here, and what is not: statements and sessions, the Files API with uploads in parts and presigned URLs, Unity
-//! Catalog with grants that deny, warehouses that start, jobs and their runs, tokens and OAuth, rate limits, the current user. An endpoint
-//! that is not simulated answers 501 and names itself; nothing is answered by guess.
+//! Catalog with grants that deny, warehouses that start, jobs and their runs, tokens and OAuth, rate limits, the current
+//! user. An endpoint that is not simulated answers 501 and names itself; nothing is answered by guess.
 //!
 //! [`Faults`] break a workspace, or any other leaf, on purpose; [`sweep`] tries an operation with a fault at each of its
 //! requests; a [`JobsScript`] says what the tasks of jobs do; [`DatabricksTestFixture`] gives a test a schema of its own.

@@ -190,7 +190,7 @@ impl<'a> Verifier<'a> {
             recorded: cassette.variables(),
             found: Variables::new(),
             links: HashMap::new(),
-            sanitizers: Sanitizers::default(),
+            sanitizers: Sanitizers::default().with_workspace_host(SimulatedWorkspace::HOST),
             drift: Drift::default(),
         }
     }
