@@ -1,7 +1,7 @@
 //! Error answers in the API's shapes, and JSON answers beside them.
 
 use databricks_transport::Body;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,16 +16,24 @@ pub(crate) struct ApiFailure {
     error_code: Value,
     message: String,
     details: Vec<Value>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl ApiFailure {
     pub(crate) fn new(status: StatusCode, error_code: &str, message: impl Into<String>) -> Self {
-        Self { status, error_code: json!(error_code), message: message.into(), details: Vec::new() }
+        Self {
+            status,
+            error_code: json!(error_code),
+            message: message.into(),
+            details: Vec::new(),
+            headers: Vec::new(),
+        }
     }
 
     /// The gateway's own refusals have the status as their code, as a number.
     pub(crate) fn numbered(status: StatusCode, message: &str) -> Self {
-        Self { status, error_code: json!(status.as_u16()), message: message.to_owned(), details: Vec::new() }
+        let code = json!(status.as_u16());
+        Self { error_code: code, ..Self::new(status, "", message) }
     }
 
     /// 400 `INVALID_PARAMETER_VALUE`.
@@ -43,6 +51,12 @@ impl ApiFailure {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", message)
     }
 
+    /// Says in front of the message where it belongs: `Task 'a': ...`.
+    pub(crate) fn within(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     /// Adds an `ErrorInfo` detail.
     pub(crate) fn reason(mut self, reason: &str, domain: &str) -> Self {
         self.details.push(json!({
@@ -50,6 +64,29 @@ impl ApiFailure {
             "reason": reason,
             "domain": domain,
         }));
+        self
+    }
+
+    /// Adds an `ErrorInfo` detail with metadata.
+    pub(crate) fn reason_with(mut self, reason: &str, domain: &str, metadata: Value) -> Self {
+        self.details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": reason,
+            "domain": domain,
+            "metadata": metadata,
+        }));
+        self
+    }
+
+    /// Adds a `Retry-After` header, in seconds.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
+        self
+    }
+
+    /// Adds a response header.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 
@@ -70,7 +107,7 @@ impl ApiFailure {
     }
 
     pub(crate) fn body(&self) -> Value {
-        let Self { status: _, error_code, message, details } = self;
+        let Self { status: _, error_code, message, details, headers: _ } = self;
         let mut body = json!({ "error_code": error_code, "message": message });
         if let (false, Some(object)) = (details.is_empty(), body.as_object_mut()) {
             object.insert("details".to_owned(), json!(details));
@@ -79,7 +116,9 @@ impl ApiFailure {
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
-        respond(self.status, "application/json; charset=utf-8", self.body().to_string())
+        let mut response = respond(self.status, "application/json; charset=utf-8", self.body().to_string());
+        response.headers_mut().extend(self.headers);
+        response
     }
 }
 

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+use crate::access::Grants;
+
 /// Runs SQL statements for a [`SimulatedWorkspace`](crate::SimulatedWorkspace).
 pub trait StatementEngine: Send + Sync + 'static {
     /// Runs one statement to its end.
@@ -33,6 +35,10 @@ pub struct EngineRequest {
     pub row_limit: Option<u64>,
     /// The user whose token sent the statement.
     pub user: String,
+    /// Who may do what in the workspace, for an engine that refuses what its user may not do.
+    pub grants: Grants,
+    /// The query tags in the order sent: a key, and a value where there is one. At most 20, the last value of a key.
+    pub query_tags: Vec<(String, Option<String>)>,
 }
 
 /// One parameter of a statement: named (`:day`) or positional (`?`, by `ordinal`).
@@ -194,6 +200,19 @@ pub trait ResultChunk: Send + Sync {
     /// # Errors
     /// A failure when the rows cannot be encoded.
     fn arrow_stream(&self) -> Result<Bytes, StatementFailure>;
+
+    /// Whether the other methods only copy what is in memory, so that a small chunk needs no blocking task.
+    /// Default: no.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
+    /// The first so many rows as a chunk, where the chunk can be cut. Default: it cannot, and a `byte_limit` inside
+    /// it drops it whole.
+    fn first_rows(&self, rows: u64) -> Option<Arc<dyn ResultChunk>> {
+        let _ = rows;
+        None
+    }
 }
 
 #[cfg(test)]

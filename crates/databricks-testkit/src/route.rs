@@ -1,20 +1,24 @@
 //! From method and path to the handler: the list of what is simulated.
 
 use databricks_transport::Body;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
+use crate::access::{caller_origin, guard, open_endpoint};
 use crate::api_error::{Answer, ApiFailure};
 use crate::workspace::Shared;
-use crate::{files, statements, unity, workspace_info};
+use crate::{files, jobs, statements, unity, warehouses, workspace_info};
 
 /// One authenticated call, with what every handler may need.
 pub(crate) struct Call<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) user: &'a str,
     pub(crate) query: Query,
+    pub(crate) headers: &'a HeaderMap,
     /// The storage origin as the caller reaches it, without a trailing slash.
     pub(crate) storage: &'a str,
+    /// The API's origin as the caller reaches it, without a trailing slash.
+    pub(crate) origin: String,
 }
 
 /// Answers an API request.
@@ -31,24 +35,25 @@ pub(crate) async fn api(
 async fn dispatch(shared: &Shared, storage: &str, request: Request<Body>) -> Answer {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
-    if path == "/.well-known/databricks-config" {
-        // Clients with a token take a 404 for "no OAuth here"; OAuth is not simulated.
-        return Err(ApiFailure::new(
-            StatusCode::NOT_FOUND,
-            "NOT_FOUND",
-            "No OAuth endpoints are configured.",
-        ));
-    }
-    let user = match shared.tokens.user(&parts.headers) {
+    let body = match open_endpoint(shared, &parts, body).await {
+        Ok(answer) => return answer,
+        Err(body) => body,
+    };
+    let user = match shared.access.admit(&parts, shared.clock.elapsed()) {
         Ok(user) => user,
         Err(failure) => {
             files::drain(body).await;
             return Err(failure);
         }
     };
-    let call = Call { shared, user, query: Query::parse(parts.uri.query()), storage };
+    let (query, origin) = (Query::parse(parts.uri.query()), caller_origin(&parts));
+    let call = Call { shared, user: &user, query, headers: &parts.headers, storage, origin };
     let method = parts.method.as_str();
     if let Some(rest) = path.strip_prefix("/api/2.0/fs/") {
+        if let Err(refusal) = guard::files(&call, method, rest) {
+            files::drain(body).await;
+            return Err(refusal);
+        }
         return files::handle(&call, method, rest, body).await;
     }
     let segments = decoded_segments(&path)?;
@@ -66,8 +71,17 @@ async fn dispatch(shared: &Shared, storage: &str, request: Request<Body>) -> Ans
         (method, ["api", "2.1", "unity-catalog", rest @ ..]) => {
             unity::handle(&call, method, rest, body).await
         }
-        ("GET", ["api", "2.0", "sql", "warehouses"]) => workspace_info::warehouses(&call),
-        ("GET", ["api", "2.0", "sql", "warehouses", id]) => workspace_info::warehouse(&call, id),
+        ("GET", ["api", "2.0", "sql", "warehouses"]) => warehouses::list(&call),
+        ("POST", ["api", "2.0", "sql", "warehouses"]) => warehouses::create(&call, body).await,
+        ("GET", ["api", "2.0", "sql", "warehouses", id]) => warehouses::get(&call, id),
+        ("DELETE", ["api", "2.0", "sql", "warehouses", id]) => warehouses::delete(&call, id),
+        ("POST", ["api", "2.0", "sql", "warehouses", id, "edit"]) => warehouses::edit(&call, id, body).await,
+        ("POST", ["api", "2.0", "sql", "warehouses", id, "start"]) => warehouses::start(&call, id),
+        ("POST", ["api", "2.0", "sql", "warehouses", id, "stop"]) => warehouses::stop(&call, id),
+        ("POST", ["telemetry-ext"]) => workspace_info::telemetry(body).await,
+        (method, ["api", version @ ("2.1" | "2.2"), "jobs", rest @ ..]) => {
+            jobs::handle(&call, version, method, rest, body).await
+        }
         ("GET", ["api", "2.0", "preview", "scim", "v2", "Me"]) => workspace_info::me(&call),
         ("GET", ["api", "2.0", "connector-service", "feature-flags", _, _]) => {
             workspace_info::feature_flags()

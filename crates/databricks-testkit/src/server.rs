@@ -2,11 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use databricks_transport::Body;
-use http::Request;
+use databricks_transport::{Body, Error};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -15,10 +14,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
-use crate::service::{Door, WorkspaceService};
-use crate::workspace::Shared;
+use crate::service::Door;
 
 /// How long open requests may take after [`Server::shutdown`] before their connections are cut.
 const GRACE: Duration = Duration::from_secs(10);
@@ -37,15 +35,16 @@ pub struct Server {
 
 impl Server {
     /// Binds both ports and begins to accept.
-    pub(crate) async fn start(shared: Arc<Shared>, addr: SocketAddr) -> io::Result<Self> {
+    pub(crate) async fn start<S: Answering>(
+        addr: SocketAddr,
+        service_at: impl Fn(Door) -> S,
+    ) -> io::Result<Self> {
         let api_listener = TcpListener::bind(addr).await?;
         let storage_listener = TcpListener::bind(SocketAddr::new(addr.ip(), 0)).await?;
         let (api, storage) = (api_listener.local_addr()?, storage_listener.local_addr()?);
         let stop = CancellationToken::new();
-        let listen = |listener, door| {
-            let service = WorkspaceService::at(shared.clone(), door);
-            tokio::spawn(accept_until_stopped(listener, service, stop.clone()))
-        };
+        let listen =
+            |listener, door| tokio::spawn(accept_until_stopped(listener, service_at(door), stop.clone()));
         let listeners =
             vec![listen(api_listener, Door::Api { storage }), listen(storage_listener, Door::Storage)];
         Ok(Self { api, storage, stop, listeners })
@@ -86,7 +85,21 @@ impl Drop for Server {
     }
 }
 
-async fn accept_until_stopped(listener: TcpListener, service: WorkspaceService, stop: CancellationToken) {
+/// A service that can be behind a port.
+pub(crate) trait Answering:
+    Service<Request<Body>, Response = Response<Body>, Error = Error, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Answering for S where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Error, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
+async fn accept_until_stopped<S: Answering>(listener: TcpListener, service: S, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
@@ -94,7 +107,7 @@ async fn accept_until_stopped(listener: TcpListener, service: WorkspaceService, 
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => serve_connection(stream, &service, &graceful, &mut connections),
+                Ok((stream, _)) => serve_connection(stream, service.clone(), &graceful, &mut connections),
                 Err(error) => {
                     // Out of file descriptors, most likely: accepting again at once would spin.
                     tracing::warn!(%error, "the simulated workspace could not accept a connection");
@@ -110,16 +123,15 @@ async fn accept_until_stopped(listener: TcpListener, service: WorkspaceService, 
     connections.shutdown().await;
 }
 
-fn serve_connection(
+fn serve_connection<S: Answering>(
     stream: TcpStream,
-    service: &WorkspaceService,
+    service: S,
     graceful: &GracefulShutdown,
     connections: &mut JoinSet<()>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    let service = service.clone();
     let answer =
         service_fn(move |request: Request<Incoming>| service.clone().oneshot(request.map(Body::wrap)));
     let connection =

@@ -8,14 +8,14 @@ use databricks_transport::{Body, Error};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::header::HOST;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::faults::FaultLayer;
-use crate::files;
 use crate::request_log::Origin;
 use crate::route;
-use crate::statements;
+use crate::storage;
 use crate::workspace::Shared;
 
 /// The storage origin of a workspace in process. No such host exists.
@@ -26,6 +26,8 @@ const IN_PROCESS_STORAGE: &str = "https://simulated-storage.invalid";
 pub struct WorkspaceService {
     shared: Arc<Shared>,
     door: Door,
+    /// What the paths of links begin with, where several workspaces share a storage origin.
+    prefix: String,
 }
 
 /// How requests come in.
@@ -44,17 +46,22 @@ pub(crate) enum Door {
 
 impl WorkspaceService {
     pub(crate) fn in_process(shared: Arc<Shared>) -> Self {
-        Self { shared, door: Door::InProcess }
+        Self { shared, door: Door::InProcess, prefix: String::new() }
     }
 
     pub(crate) fn at(shared: Arc<Shared>, door: Door) -> Self {
-        Self { shared, door }
+        Self { shared, door, prefix: String::new() }
+    }
+
+    /// One of several workspaces behind a door.
+    pub(crate) fn in_room(shared: Arc<Shared>, door: Door, prefix: String) -> Self {
+        Self { shared, door, prefix }
     }
 }
 
 impl std::fmt::Debug for WorkspaceService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { shared: _, door } = self;
+        let Self { shared: _, door, prefix: _ } = self;
         f.debug_struct("WorkspaceService").field("door", door).finish_non_exhaustive()
     }
 }
@@ -69,15 +76,21 @@ impl Service<Request<Body>> for WorkspaceService {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Self { shared, door } = self.clone();
+        let Self { shared, door, prefix } = self.clone();
         async move {
+            let mut request = request;
             let origin = door.origin(&request);
+            request.extensions_mut().insert(origin);
             let number = shared.log.arrived(request.method(), request.uri(), origin);
             let handlers = {
                 let shared = shared.clone();
-                service_fn(move |request| handle(shared.clone(), door, origin, request))
+                service_fn(move |request: Request<Body>| {
+                    let storage = format!("{}{prefix}", door.storage_base(&request));
+                    handle(shared.clone(), storage, origin, request)
+                })
             };
-            let answer = FaultLayer::new(shared.faults.clone()).layer(handlers).oneshot(request).await;
+            let faults = FaultLayer::new(shared.faults.clone()).with_clock(shared.clock);
+            let answer = faults.layer(handlers).oneshot(request).await;
             if let Ok(response) = &answer {
                 shared.log.answered(number, response.status());
             }
@@ -89,22 +102,15 @@ impl Service<Request<Body>> for WorkspaceService {
 
 async fn handle(
     shared: Arc<Shared>,
-    door: Door,
+    storage: String,
     origin: Origin,
     request: Request<Body>,
 ) -> Result<Response<Body>, Error> {
     let is_head = request.method() == Method::HEAD;
     let request_id = shared.ids.next();
     let mut response = match origin {
-        Origin::Storage => {
-            let (parts, body) = request.into_parts();
-            files::drain(body).await;
-            statements::storage(&shared, &parts).await
-        }
-        Origin::Api => {
-            let storage = door.storage_base(&request);
-            route::api(&shared, &storage, &request_id, request).await
-        }
+        Origin::Storage => storage::answer(&shared, request).await,
+        Origin::Api => route::api(&shared, &storage, &request_id, request).await,
     };
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-request-id", id);
@@ -112,8 +118,18 @@ async fn handle(
     Ok(if is_head { response.map(|_| Body::empty()) } else { response })
 }
 
+/// Where a request goes: as a door has noted, else by its host.
+pub(crate) fn origin_of(parts: &Parts) -> Origin {
+    let by_host = || {
+        let header = || parts.headers.get(HOST).and_then(|value| value.to_str().ok());
+        let host = parts.uri.authority().map(|authority| authority.as_str()).or_else(header);
+        if host.is_some_and(is_storage_host) { Origin::Storage } else { Origin::Api }
+    };
+    parts.extensions.get::<Origin>().copied().unwrap_or_else(by_host)
+}
+
 impl Door {
-    fn origin<B>(self, request: &Request<B>) -> Origin {
+    pub(crate) fn origin<B>(self, request: &Request<B>) -> Origin {
         match self {
             Self::Storage => Origin::Storage,
             Self::Api { .. } => Origin::Api,

@@ -6,19 +6,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue};
 
-use crate::auth::Tokens;
+use crate::access::Access;
 use crate::clock::Clock;
 use crate::engine::StatementEngine;
 use crate::faults::Faults;
+use crate::files::{UploadProtocol, Uploads};
 use crate::ids::Ids;
+use crate::jobs::{Jobs, JobsScript, SqlTasks};
+use crate::presign::Presigner;
 use crate::request_log::{RequestLog, RequestRecord};
 use crate::scripted::ScriptedEngine;
 use crate::server::Server;
 use crate::service::WorkspaceService;
-use crate::statements::{Limits, LinkSigner, Sessions, Statements};
+use crate::statements::{Limits, Sessions, Statements};
 use crate::stores::{CatalogStore, MemoryCatalogStore, MemoryVolumeStore, VolumeStore};
+use crate::warehouses::{WarehouseSettings, Warehouses};
 
 /// A Databricks workspace that lives in this process. Clones share one workspace.
 #[derive(Clone)]
@@ -28,18 +33,20 @@ pub struct SimulatedWorkspace {
 
 /// Everything the handlers work on.
 pub(crate) struct Shared {
-    pub(crate) tokens: Tokens,
-    pub(crate) warehouses: Vec<String>,
+    pub(crate) access: Access,
+    pub(crate) warehouses: Warehouses,
     pub(crate) engine: Arc<dyn StatementEngine>,
     pub(crate) volumes: Arc<dyn VolumeStore>,
     pub(crate) catalog: Arc<dyn CatalogStore>,
     pub(crate) statements: Statements,
     pub(crate) sessions: Sessions,
-    pub(crate) links: LinkSigner,
+    pub(crate) links: Presigner,
+    pub(crate) uploads: Uploads,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
+    pub(crate) jobs: Jobs,
 }
 
 impl SimulatedWorkspace {
@@ -70,7 +77,8 @@ impl SimulatedWorkspace {
     /// # Errors
     /// When one of the two addresses cannot be bound.
     pub async fn serve(&self, addr: SocketAddr) -> io::Result<Server> {
-        Server::start(self.shared.clone(), addr).await
+        let shared = self.shared.clone();
+        Server::start(addr, move |door| WorkspaceService::at(shared.clone(), door)).await
     }
 
     /// The requests seen so far, oldest first; the last 10,000 are kept.
@@ -88,6 +96,16 @@ impl SimulatedWorkspace {
         &self.shared.faults
     }
 
+    /// Makes storage refuse every link given out so far with 403, as it may before they expire. New links work.
+    pub fn revoke_links(&self) {
+        self.shared.links.revoke();
+    }
+
+    /// What the tasks of jobs do; scripts may be added while the workspace runs.
+    pub fn jobs(&self) -> &JobsScript {
+        self.shared.jobs.script()
+    }
+
     /// Decoded bytes of statement results held now.
     pub fn retained_result_bytes(&self) -> u64 {
         self.shared.statements.retained_bytes()
@@ -98,8 +116,8 @@ impl fmt::Debug for SimulatedWorkspace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { shared } = self;
         f.debug_struct("SimulatedWorkspace")
-            .field("warehouses", &shared.warehouses)
-            .field("tokens", &shared.tokens)
+            .field("warehouses", &shared.warehouses.ids())
+            .field("access", &shared.access)
             .finish_non_exhaustive()
     }
 }
@@ -107,8 +125,8 @@ impl fmt::Debug for SimulatedWorkspace {
 /// Settings of a [`SimulatedWorkspace`]. What is not set has a default that works.
 #[must_use]
 pub struct SimulatedWorkspaceBuilder {
-    tokens: Tokens,
-    warehouses: Vec<String>,
+    pub(crate) access: Access,
+    pub(crate) warehouses: WarehouseSettings,
     engine: Option<Arc<dyn StatementEngine>>,
     volumes: Option<Arc<dyn VolumeStore>>,
     catalog: Option<Arc<dyn CatalogStore>>,
@@ -117,13 +135,16 @@ pub struct SimulatedWorkspaceBuilder {
     link_header: Option<(HeaderName, HeaderValue)>,
     faults: Faults,
     seed: Option<u64>,
+    start: Option<DateTime<Utc>>,
+    upload_protocol: UploadProtocol,
+    jobs: JobsScript,
 }
 
 impl Default for SimulatedWorkspaceBuilder {
     fn default() -> Self {
         Self {
-            tokens: Tokens::default(),
-            warehouses: Vec::new(),
+            access: Access::default(),
+            warehouses: WarehouseSettings::default(),
             engine: None,
             volumes: None,
             catalog: None,
@@ -132,6 +153,9 @@ impl Default for SimulatedWorkspaceBuilder {
             link_header: None,
             faults: Faults::new(),
             seed: None,
+            start: None,
+            upload_protocol: UploadProtocol::default(),
+            jobs: JobsScript::new(),
         }
     }
 }
@@ -139,45 +163,34 @@ impl Default for SimulatedWorkspaceBuilder {
 impl fmt::Debug for SimulatedWorkspaceBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            tokens,
+            access,
             warehouses,
             limits,
             link_ttl,
             seed,
+            start,
+            jobs,
             engine: _,
             volumes: _,
             catalog: _,
             link_header: _,
             faults: _,
+            upload_protocol,
         } = self;
         f.debug_struct("SimulatedWorkspaceBuilder")
-            .field("tokens", tokens)
+            .field("access", access)
             .field("warehouses", warehouses)
             .field("limits", limits)
             .field("link_ttl", link_ttl)
             .field("seed", seed)
+            .field("start", start)
+            .field("upload_protocol", upload_protocol)
+            .field("jobs", jobs)
             .finish_non_exhaustive()
     }
 }
 
 impl SimulatedWorkspaceBuilder {
-    /// Takes a personal access token, of the user `user@simulated.invalid`. May be called many times.
-    pub fn token(self, token: impl Into<String>) -> Self {
-        self.token_of("user@simulated.invalid", token)
-    }
-
-    /// Takes a personal access token of a named user.
-    pub fn token_of(mut self, user: impl Into<String>, token: impl Into<String>) -> Self {
-        self.tokens.insert(token.into(), user.into());
-        self
-    }
-
-    /// Adds a SQL warehouse by id. May be called many times.
-    pub fn warehouse(mut self, id: impl Into<String>) -> Self {
-        self.warehouses.push(id.into());
-        self
-    }
-
     /// Sets what runs SQL. Default: a [`ScriptedEngine`] without scripts, which fails every statement by name.
     pub fn engine(mut self, engine: Arc<dyn StatementEngine>) -> Self {
         self.engine = Some(engine);
@@ -198,7 +211,8 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
-    /// How long links to result chunks work. Default 15 minutes.
+    /// How long links to storage work: those to result chunks, and those to files and uploads for which the client
+    /// asks no time of its own. Default 15 minutes.
     pub fn link_ttl(mut self, ttl: Duration) -> Self {
         self.link_ttl = ttl;
         self
@@ -210,9 +224,10 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
-    /// How long a finished statement and its result are kept. Default 1 hour.
+    /// How long the result of a finished statement is kept. Default 1 hour, as documented; asking for it makes it live
+    /// no longer. After that the statement is `CLOSED`, and 12 hours after its end it is unknown.
     ///
-    /// No timer runs for this: what is too old is dropped when the next request arrives.
+    /// No timer runs for this: what is too old is dropped when the next request about a statement arrives.
     pub fn result_ttl(mut self, ttl: Duration) -> Self {
         self.limits.result_ttl = ttl;
         self
@@ -231,9 +246,25 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
+    /// How large files are taken: in parts (the default), or in one stream that can be taken up again.
+    pub fn upload_protocol(mut self, protocol: UploadProtocol) -> Self {
+        self.upload_protocol = protocol;
+        self
+    }
+
     /// Shares a set of faults; without it the workspace has an empty one of its own.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
+        self
+    }
+
+    /// Makes ids (statements, sessions, requests, OAuth tokens) and link signatures the same in every run, and starts the calendar
+    /// at 2025-01-01T00:00:00Z (unless [`starting_at`](Self::starting_at) names another moment).
+    ///
+    /// Under tokio's paused time the same requests in the same order then get the same answers, byte for byte.
+    /// Sets what the tasks of jobs do. Default: a [`JobsScript`] without scripts.
+    pub fn jobs(mut self, script: JobsScript) -> Self {
+        self.jobs = script;
         self
     }
 
@@ -243,11 +274,18 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
+    /// What time it is in the workspace when it is built; from then on its time is tokio's. Default: the system's
+    /// calendar, or a fixed moment with a [`seed`](Self::seed).
+    pub fn starting_at(mut self, start: DateTime<Utc>) -> Self {
+        self.start = Some(start);
+        self
+    }
+
     /// Builds the workspace.
     pub fn build(self) -> SimulatedWorkspace {
         let Self {
-            tokens,
-            mut warehouses,
+            access,
+            warehouses,
             engine,
             volumes,
             catalog,
@@ -256,22 +294,30 @@ impl SimulatedWorkspaceBuilder {
             link_header,
             faults,
             seed,
+            start,
+            upload_protocol,
+            jobs,
         } = self;
-        if warehouses.is_empty() {
-            warehouses.push(SimulatedWorkspace::DEFAULT_WAREHOUSE.to_owned());
-        }
         let memory = MemoryCatalogStore::new();
         let ids = Ids::new(seed);
+        let clock = Clock::of_workspace(start, seed);
+        let access = access.or_default();
+        let warehouses = warehouses.build(clock);
+        let engine = engine.unwrap_or_else(|| Arc::new(ScriptedEngine::new()));
+        let sql = SqlTasks::new(engine.clone(), warehouses.clone(), access.grants.clone());
         let shared = Shared {
-            tokens: tokens.or_default(),
+            jobs: Jobs::new(jobs, sql, clock, seed),
+            access,
             warehouses,
-            engine: engine.unwrap_or_else(|| Arc::new(ScriptedEngine::new())),
-            volumes: volumes.unwrap_or_else(|| Arc::new(MemoryVolumeStore::new(memory.clone()))),
+            engine,
+            volumes: volumes
+                .unwrap_or_else(|| Arc::new(MemoryVolumeStore::new(memory.clone()).with_clock(clock))),
             catalog: catalog.unwrap_or_else(|| Arc::new(memory)),
             statements: Statements::new(limits),
             sessions: Sessions::default(),
-            links: LinkSigner::new(ids.key(), link_ttl, link_header),
-            clock: Clock::start(),
+            links: Presigner::new(ids.key(), link_ttl, link_header),
+            uploads: Uploads::new(upload_protocol),
+            clock,
             ids,
             faults,
             log: RequestLog::default(),

@@ -1,59 +1,20 @@
-//! The small read-only endpoints: warehouses, the current user, feature flags.
+//! The small endpoints drivers ask beside their work: the current user, feature flags, telemetry.
 
-use serde_json::{Value, json};
+use databricks_transport::Body;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::json;
+use uuid::Uuid;
 
-use crate::api_error::{Answer, ApiFailure, json_response};
+use crate::api_error::{Answer, json_response};
 use crate::route::Call;
-
-/// `GET /api/2.0/sql/warehouses`.
-pub(crate) fn warehouses(call: &Call<'_>) -> Answer {
-    let warehouses: Vec<Value> =
-        call.shared.warehouses.iter().map(|id| warehouse_info(id, call.user)).collect();
-    json_response(&json!({ "warehouses": warehouses }))
-}
-
-/// `GET /api/2.0/sql/warehouses/{id}`.
-pub(crate) fn warehouse(call: &Call<'_>, id: &str) -> Answer {
-    known_warehouse(call, id)?;
-    json_response(&warehouse_info(id, call.user))
-}
-
-/// Succeeds for a warehouse of this workspace.
-///
-/// Ids of the wrong form and ids of the right form that nobody has are refused in different words, as the service does.
-pub(crate) fn known_warehouse(call: &Call<'_>, id: &str) -> Result<(), ApiFailure> {
-    if call.shared.warehouses.iter().any(|known| known == id) {
-        return Ok(());
-    }
-    let well_formed = id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    Err(if well_formed {
-        ApiFailure::not_found(format!("SQL warehouse {id} does not exist."))
-    } else {
-        ApiFailure::invalid(format!("{id} is not a valid endpoint id."))
-    })
-}
-
-fn warehouse_info(id: &str, user: &str) -> Value {
-    json!({
-        "id": id,
-        "name": format!("Simulated warehouse {id}"),
-        "state": "RUNNING",
-        "cluster_size": "2X-Small",
-        "min_num_clusters": 1,
-        "max_num_clusters": 1,
-        "num_clusters": 1,
-        "auto_stop_mins": 10,
-        "warehouse_type": "PRO",
-        "enable_serverless_compute": true,
-        "creator_name": user,
-    })
-}
+use crate::statements::read_json;
 
 /// `GET /api/2.0/preview/scim/v2/Me`.
 pub(crate) fn me(call: &Call<'_>) -> Answer {
     json_response(&json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-        "id": "1",
+        "id": user_id(call.user),
         "userName": call.user,
         "displayName": call.user,
         "active": true,
@@ -61,7 +22,32 @@ pub(crate) fn me(call: &Call<'_>) -> Answer {
     }))
 }
 
+/// A number of its own for every user, the same in every run.
+fn user_id(user: &str) -> String {
+    let (high, _) = Uuid::new_v5(&Uuid::NAMESPACE_URL, user.as_bytes()).as_u64_pair();
+    // Sixteen digits, as real ids have.
+    (1_000_000_000_000_000 + high % 9_000_000_000_000_000).to_string()
+}
+
 /// `GET /api/2.0/connector-service/feature-flags/{driver}/{version}`: none.
 pub(crate) fn feature_flags() -> Answer {
     json_response(&json!({ "flags": [], "ttl_seconds": 900 }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Telemetry {
+    #[serde(default)]
+    items: Vec<IgnoredAny>,
+    proto_logs: Option<Vec<IgnoredAny>>,
+}
+
+/// `POST /telemetry-ext` and `/telemetry-unauth`: counts what came, and forgets it.
+pub(crate) async fn telemetry(body: Body) -> Answer {
+    let Telemetry { items, proto_logs } = read_json(body).await?;
+    json_response(&json!({
+        "errors": [],
+        "numSuccess": items.len(),
+        "numProtoSuccess": proto_logs.map_or(0, |logs| logs.len()),
+    }))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use databricks_testkit::{CatalogError, CatalogStore, NewVolume};
+use databricks_testkit::{CatalogError, CatalogStore, NewCatalog, NewSchema, NewVolume};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
@@ -326,5 +326,96 @@ impl CatalogStore for FolderCatalog {
                 .await
                 .map_err(internal)
         })
+    }
+
+    fn create_catalog(&self, catalog: NewCatalog) -> BoxFuture<'_, Result<Value>> {
+        Box::pin(async move {
+            let NewCatalog { name, comment, properties, owner, .. } = catalog;
+            without_properties(&properties)?;
+            let name = ObjectName::parse(&name).map_err(refused)?;
+            let (created, entry) = (name.clone(), Entry::new(&owner, comment));
+            blocking(&self.metastore, move |metastore| metastore.create_catalog(&created, entry, false))
+                .await
+                .map_err(|error| taken(error, "Catalog", name.to_string()))?;
+            self.get_catalog(name.as_str()).await
+        })
+    }
+
+    fn delete_catalog<'a>(&'a self, catalog: &'a str, force: bool) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let name = catalog_name(catalog)?;
+            let schemas = find_catalog(&self.metastore.state(), &name)?.schemas.len();
+            let dropped = name.clone();
+            let holds = format!("The catalog has {schemas} schemas(s)");
+            blocking(&self.metastore, move |metastore| metastore.drop_catalog(&dropped, true, force))
+                .await
+                .map_err(|error| held(error, "Catalog", name.to_string(), holds))
+        })
+    }
+
+    fn create_schema(&self, schema: NewSchema) -> BoxFuture<'_, Result<Value>> {
+        Box::pin(async move {
+            let NewSchema { catalog, name, comment, properties, owner, .. } = schema;
+            without_properties(&properties)?;
+            find_catalog(&self.metastore.state(), &catalog_name(&catalog)?)?;
+            let path = SchemaPath::parse(&catalog, &name).map_err(refused)?;
+            let (created, entry) = (path.clone(), Entry::new(&owner, comment));
+            blocking(&self.metastore, move |metastore| metastore.create_schema(&created, entry, false))
+                .await
+                .map_err(|error| taken(error, "Schema", schema_name(&path)))?;
+            self.get_schema(path.catalog.as_str(), path.schema.as_str()).await
+        })
+    }
+
+    fn delete_schema<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+        force: bool,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let path = schema_path(catalog, schema)?;
+            let (tables, volumes) = {
+                let state = self.metastore.state();
+                let entry = find_schema(&state, &path)?;
+                (entry.tables.len(), entry.volumes.len())
+            };
+            let dropped = path.clone();
+            let holds = format!("The schema has {tables} tables(s), 0 functions(s), {volumes} volumes(s)");
+            blocking(&self.metastore, move |metastore| metastore.drop_schema(&dropped, true, force))
+                .await
+                .map_err(|error| held(error, "Schema", schema_name(&path), holds))
+        })
+    }
+}
+
+/// `catalog.schema`, as REST writes it.
+fn schema_name(path: &SchemaPath) -> String {
+    format!("{}.{}", path.catalog, path.schema)
+}
+
+/// The metastore keeps no properties of catalogs and schemas; losing them would be a silent change.
+fn without_properties(properties: &std::collections::BTreeMap<String, String>) -> Result<()> {
+    if properties.is_empty() {
+        return Ok(());
+    }
+    Err(CatalogError::NotSimulated("Keeping properties of catalogs and schemas".to_owned()))
+}
+
+fn refused(error: LocalError) -> CatalogError {
+    CatalogError::Invalid(error.message().to_owned())
+}
+
+fn taken(error: LocalError, kind: &'static str, name: String) -> CatalogError {
+    match error.class() {
+        "CATALOG_ALREADY_EXISTS" | "SCHEMA_ALREADY_EXISTS" => CatalogError::AlreadyExists { kind, name },
+        _ => internal(error),
+    }
+}
+
+fn held(error: LocalError, kind: &'static str, name: String, holds: String) -> CatalogError {
+    match error.class() {
+        "CATALOG_NOT_EMPTY" | "SCHEMA_NOT_EMPTY" => CatalogError::NotEmpty { kind, name, holds },
+        _ => internal(error),
     }
 }

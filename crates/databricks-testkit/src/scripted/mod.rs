@@ -1,8 +1,11 @@
 //! An engine that answers from a script: which statement, what answer.
 
+mod access;
 #[cfg(feature = "arrow")]
 mod arrow_rows;
+mod records;
 mod rows;
+mod statement;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,10 +13,11 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde_json::Value;
+use regex::Regex;
 
-use crate::engine::{Column, EngineRequest, EngineResult, ResultChunk, StatementEngine, StatementFailure};
+use crate::engine::{Column, EngineRequest, EngineResult, StatementEngine, StatementFailure};
 use rows::RowsChunk;
+pub use statement::ScriptedStatement;
 
 /// A [`StatementEngine`] with answers written down beforehand. Clones share the script.
 ///
@@ -29,6 +33,9 @@ use rows::RowsChunk;
 /// engine.on_containing("COPY INTO").times(1).fail("DELTA_CONCURRENT_APPEND", "2D521", "Try again.");
 /// engine.on_containing("COPY INTO").affected(10_000);
 /// engine.on_matching(|request| request.statement.starts_with("CREATE")).empty();
+/// engine.on_regex(r"(?i)^delete from \w+")?.affected(1);
+/// engine.on("SELECT :day").with_parameter("day", "2024-05-01").rows([Column::new("n", "INT")], [[json!(7)]]);
+/// # Ok::<(), databricks_testkit::InvalidPattern>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct ScriptedEngine {
@@ -43,12 +50,39 @@ struct State {
 
 type Predicate = Arc<dyn Fn(&EngineRequest) -> bool + Send + Sync>;
 
+type Answer = Arc<dyn Fn(&EngineRequest) -> Result<EngineResult, StatementFailure> + Send + Sync>;
+
 #[derive(Clone)]
 struct Script {
+    name: String,
     matches: Predicate,
-    turns: u64,
+    /// How often it may still answer; `None` is without end.
+    left: Option<u64>,
+    taken: u64,
     delay: Duration,
     answer: Reply,
+}
+
+/// How often a script has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScriptTurns {
+    /// What it is called: the name it was given, else the text or pattern it answers.
+    pub name: String,
+    /// Turns taken so far.
+    pub taken: u64,
+    /// Turns left; `None` when it answers without end.
+    pub left: Option<u64>,
+}
+
+/// A text that is no regular expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{pattern}' is not a regular expression: {detail}")]
+pub struct InvalidPattern {
+    /// The text as given.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub detail: String,
 }
 
 #[derive(Clone)]
@@ -56,6 +90,7 @@ enum Reply {
     Result(EngineResult),
     Affected(i64),
     Failure(StatementFailure),
+    Computed(Answer),
     Never,
 }
 
@@ -68,21 +103,54 @@ impl ScriptedEngine {
     /// Begins a script for one exact text; space around it does not count.
     pub fn on(&self, statement: impl Into<String>) -> ScriptedStatement<'_> {
         let expected = statement.into().trim().to_owned();
-        self.on_matching(move |request| request.statement.trim() == expected)
+        let script = ScriptedStatement::new(self, expected.clone());
+        script.and(move |request| request.statement.trim() == expected)
     }
 
     /// Begins a script for every statement that holds this text.
     pub fn on_containing(&self, part: impl Into<String>) -> ScriptedStatement<'_> {
         let part = part.into();
-        self.on_matching(move |request| request.statement.contains(&part))
+        let script = ScriptedStatement::new(self, format!("..{part}.."));
+        script.and(move |request| request.statement.contains(&part))
     }
 
-    /// Begins a script for every request that satisfies a predicate.
+    /// Begins a script for every statement that a regular expression finds something in. Anchor it (`^..$`) to match
+    /// the whole text.
+    ///
+    /// # Errors
+    /// [`InvalidPattern`] when the text is no regular expression.
+    pub fn on_regex(&self, pattern: &str) -> Result<ScriptedStatement<'_>, InvalidPattern> {
+        let regex = Regex::new(pattern)
+            .map_err(|error| InvalidPattern { pattern: pattern.to_owned(), detail: error.to_string() })?;
+        let script = ScriptedStatement::new(self, format!("/{pattern}/"));
+        Ok(script.and(move |request| regex.is_match(&request.statement)))
+    }
+
+    /// Begins a script for every request that satisfies a predicate. It runs while the script is locked, so it must
+    /// not ask this engine anything.
     pub fn on_matching(
         &self,
         matches: impl Fn(&EngineRequest) -> bool + Send + Sync + 'static,
     ) -> ScriptedStatement<'_> {
-        ScriptedStatement { engine: self, matches: Arc::new(matches), turns: u64::MAX, delay: Duration::ZERO }
+        let name = format!("script {}", self.lock().scripts.len() + 1);
+        ScriptedStatement::new(self, name).and(matches)
+    }
+
+    /// The scripts in the order written, and how often each has answered.
+    pub fn turns(&self) -> Vec<ScriptTurns> {
+        let turns = |script: &Script| {
+            let Script { name, taken, left, .. } = script;
+            ScriptTurns { name: name.clone(), taken: *taken, left: *left }
+        };
+        self.lock().scripts.iter().map(turns).collect()
+    }
+
+    /// The scripts that should have answered and did not: those that never had a turn, and those with counted turns
+    /// of which some are left. A test that ends with `assert_eq!(engine.unused(), [])` says that all it wrote was
+    /// asked for.
+    pub fn unused(&self) -> Vec<ScriptTurns> {
+        let is_unused = |turns: &ScriptTurns| turns.taken == 0 || turns.left.is_some_and(|left| left > 0);
+        self.turns().into_iter().filter(is_unused).collect()
     }
 
     /// The requests so far, oldest first.
@@ -99,8 +167,10 @@ impl ScriptedEngine {
     fn next_reply(&self, request: &EngineRequest) -> Option<(Duration, Reply)> {
         let mut state = self.lock();
         state.requests.push(request.clone());
-        let script = state.scripts.iter_mut().find(|script| script.turns > 0 && (script.matches)(request))?;
-        script.turns -= 1;
+        let script =
+            state.scripts.iter_mut().find(|script| script.left != Some(0) && (script.matches)(request))?;
+        script.left = script.left.map(|left| left - 1);
+        script.taken += 1;
         Some((script.delay, script.answer.clone()))
     }
 
@@ -131,6 +201,7 @@ impl StatementEngine for ScriptedEngine {
                 Reply::Result(result) => Ok(rows::limit(result, request.row_limit)),
                 Reply::Affected(rows) => Ok(counts(&request.statement, rows)),
                 Reply::Failure(failure) => Err(failure),
+                Reply::Computed(answer) => Ok(rows::limit(answer(&request)?, request.row_limit)),
                 Reply::Never => std::future::pending().await,
             }
         }
@@ -159,115 +230,6 @@ fn named_counts<'a>(counts: impl IntoIterator<Item = (&'a str, i64)>) -> EngineR
         .map(|(name, count)| (Column::new(name, "BIGINT"), Some(count.to_string())))
         .unzip();
     RowsChunk::result(columns, vec![vec![row]])
-}
-
-/// A script being written. It takes effect with its answer: `rows`, `affected`, `empty`, `fail`, ...
-#[must_use = "a script takes effect with its answer: rows, affected, empty, fail, ..."]
-pub struct ScriptedStatement<'a> {
-    engine: &'a ScriptedEngine,
-    matches: Predicate,
-    turns: u64,
-    delay: Duration,
-}
-
-impl fmt::Debug for ScriptedStatement<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { engine: _, matches: _, turns, delay } = self;
-        f.debug_struct("ScriptedStatement")
-            .field("turns", turns)
-            .field("delay", delay)
-            .finish_non_exhaustive()
-    }
-}
-
-impl ScriptedStatement<'_> {
-    /// Answers only so many times; then the next script that matches has its turn.
-    pub fn times(mut self, turns: u64) -> Self {
-        self.turns = turns;
-        self
-    }
-
-    /// Takes this long, on tokio's clock.
-    pub fn delay(mut self, delay: Duration) -> Self {
-        self.delay = delay;
-        self
-    }
-
-    /// Answers rows, in one chunk. A cell is JSON: null is NULL, a string is itself, anything else is its JSON text.
-    ///
-    /// The cells are what JSON_ARRAY would hold (`"2024-05-01"`, `"12.50"`); as ARROW_STREAM they are read by the
-    /// column's type, and a cell that does not fit fails the download. A row with too few or too many cells fails
-    /// the statement.
-    pub fn rows<R, C>(self, columns: impl IntoIterator<Item = Column>, rows: R)
-    where
-        R: IntoIterator<Item = C>,
-        C: IntoIterator<Item = Value>,
-    {
-        self.chunks(columns, [rows]);
-    }
-
-    /// Answers rows, in chunks. Chunks without rows stay, as they may on a real workspace; no chunks at all is an
-    /// empty result.
-    pub fn chunks<K, R, C>(self, columns: impl IntoIterator<Item = Column>, chunks: K)
-    where
-        K: IntoIterator<Item = R>,
-        R: IntoIterator<Item = C>,
-        C: IntoIterator<Item = Value>,
-    {
-        let columns: Vec<Column> = columns.into_iter().collect();
-        let rows =
-            |rows: R| rows.into_iter().map(|row| row.into_iter().map(rows::cell_text).collect()).collect();
-        let chunks: Vec<Vec<Vec<Option<String>>>> = chunks.into_iter().map(rows).collect();
-        match rows::check_widths(&columns, &chunks) {
-            Ok(()) => self.result(RowsChunk::result(columns, chunks)),
-            Err(failure) => self.failure(failure),
-        }
-    }
-
-    /// Answers chunks of the test's own making.
-    pub fn result_chunks(self, columns: impl IntoIterator<Item = Column>, chunks: Vec<Arc<dyn ResultChunk>>) {
-        self.result(EngineResult { columns: columns.into_iter().collect(), chunks, truncated: false });
-    }
-
-    /// Answers a whole result of the test's own making.
-    pub fn result(self, result: EngineResult) {
-        self.reply(Reply::Result(result));
-    }
-
-    /// Answers `num_affected_rows`, and for INSERT and COPY INTO `num_inserted_rows` too.
-    pub fn affected(self, rows: i64) {
-        self.reply(Reply::Affected(rows));
-    }
-
-    /// Answers one row of counts, such as MERGE's.
-    pub fn counts<'c>(self, counts: impl IntoIterator<Item = (&'c str, i64)>) {
-        self.result(named_counts(counts));
-    }
-
-    /// Answers as DDL does: no columns, no rows.
-    pub fn empty(self) {
-        self.result(EngineResult::default());
-    }
-
-    /// Fails with an error class, a SQLSTATE and a text.
-    pub fn fail(self, class: &str, sql_state: &str, text: &str) {
-        self.failure(StatementFailure::sql(class, sql_state, text));
-    }
-
-    /// Fails with a failure of the test's own making.
-    pub fn failure(self, failure: StatementFailure) {
-        self.reply(Reply::Failure(failure));
-    }
-
-    /// Never ends on its own: for cancels and timeouts.
-    pub fn never(self) {
-        self.reply(Reply::Never);
-    }
-
-    fn reply(self, answer: Reply) {
-        let Self { engine, matches, turns, delay } = self;
-        engine.lock().scripts.push(Script { matches, turns, delay, answer });
-    }
 }
 
 #[cfg(test)]
@@ -320,5 +282,64 @@ mod tests {
         let rows: Vec<u64> = result.chunks.iter().map(|chunk| chunk.row_count()).collect();
         assert_eq!(rows, [2, 1]);
         assert!(!run(&engine, "x").await.unwrap().truncated);
+    }
+
+    #[tokio::test]
+    async fn scripts_match_by_pattern_and_by_parameter() {
+        let engine = ScriptedEngine::new();
+        engine.on_regex(r"(?i)^delete\s+from").unwrap().affected(1);
+        engine.on("SELECT :d, ?").with_parameter("d", "x").with_positional(2, None).named("both").affected(2);
+        engine.on_containing("SELECT").affected(3);
+        let send = |statement: &str, named: &str, second: Option<&str>| {
+            let parameter = |name: Option<&str>, ordinal, value: Option<&str>| crate::engine::Parameter {
+                name: name.map(str::to_owned),
+                ordinal,
+                value: value.map(str::to_owned),
+                ..Default::default()
+            };
+            let parameters = vec![parameter(Some("d"), None, Some(named)), parameter(None, Some(2), second)];
+            let statement = statement.to_owned();
+            engine.execute(EngineRequest { statement, parameters, ..EngineRequest::default() })
+        };
+        let count = |result: EngineResult| result.chunks[0].json_rows().unwrap()[0][0].clone().unwrap();
+        assert_eq!(count(run(&engine, "Delete  from t").await.unwrap()), "1");
+        assert_eq!(count(send("SELECT :d, ?", "x", None).await.unwrap()), "2");
+        assert_eq!(count(send("SELECT :d, ?", "y", None).await.unwrap()), "3");
+        assert_eq!(count(send("SELECT :d, ?", "x", Some("z")).await.unwrap()), "3");
+        let turns: Vec<_> = engine.turns().into_iter().map(|turns| (turns.name, turns.taken)).collect();
+        let expected = [(r"/(?i)^delete\s+from/", 1), ("both", 1), ("..SELECT..", 2)];
+        assert_eq!(turns, expected.map(|(name, taken)| (name.to_owned(), taken)));
+    }
+
+    #[test]
+    fn a_bad_pattern_is_refused_by_name() {
+        let error = ScriptedEngine::new().on_regex("(").map(drop).unwrap_err();
+        assert!(error.to_string().starts_with("'(' is not a regular expression"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn scripts_that_were_not_asked_for_are_named() {
+        let engine = ScriptedEngine::new();
+        engine.on("a").empty();
+        engine.on("b").times(2).empty();
+        engine.on("c").empty();
+        run(&engine, "a").await.unwrap();
+        run(&engine, "b").await.unwrap();
+        let unused: Vec<_> = engine.unused().into_iter().map(|turns| (turns.name, turns.left)).collect();
+        assert_eq!(unused, [("b".to_owned(), Some(1)), ("c".to_owned(), None)]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_can_be_made_from_the_request() {
+        let engine = ScriptedEngine::new();
+        engine.on_containing("schema").answer_with(|request| {
+            let schema = request.schema.clone().ok_or_else(|| StatementFailure::internal("no schema"))?;
+            Ok(RowsChunk::result(vec![Column::new("s", "STRING")], vec![vec![vec![Some(schema)]]]))
+        });
+        assert!(run(&engine, "schema").await.is_err());
+        let request =
+            EngineRequest { statement: "schema".into(), schema: Some("s".into()), ..Default::default() };
+        let result = engine.execute(request).await.unwrap();
+        assert_eq!(result.chunks[0].json_rows().unwrap(), [[Some("s".to_owned())]]);
     }
 }

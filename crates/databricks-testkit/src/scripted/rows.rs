@@ -53,6 +53,15 @@ impl ResultChunk for RowsChunk {
     fn arrow_stream(&self) -> Result<Bytes, StatementFailure> {
         self.arrow.get_or_init(|| encode(&self.columns, &self.rows)).clone()
     }
+
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
+    fn first_rows(&self, rows: u64) -> Option<Arc<dyn ResultChunk>> {
+        let rows = self.rows.get(..usize::try_from(rows).ok()?)?.to_vec();
+        Some(Arc::new(Self { columns: self.columns.clone(), rows, arrow: OnceLock::new() }))
+    }
 }
 
 #[cfg(feature = "arrow")]
@@ -103,6 +112,8 @@ pub(super) fn limit(result: EngineResult, row_limit: Option<u64>) -> EngineResul
         left -= take;
         if take == chunk.row_count() {
             kept.push(chunk);
+        } else if let (true, Some(head)) = (take > 0, chunk.first_rows(take)) {
+            kept.push(head);
         } else if let (true, Ok(mut rows)) = (take > 0, chunk.json_rows()) {
             rows.truncate(usize::try_from(take).unwrap_or(usize::MAX));
             kept.extend(RowsChunk::result(columns.clone(), vec![rows]).chunks);

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::compress;
+use super::encode::encode;
+use super::links;
 use super::registry::{Entry, Phase};
 use super::request::{Disposition, Format};
 use crate::api_error::{Answer, ApiFailure, json_response};
@@ -17,6 +17,10 @@ use crate::route::Call;
 
 /// Larger results leave INLINE_OR_EXTERNAL_LINKS as links.
 const ATTACHMENT_LIMIT: u64 = 5 * 1024 * 1024;
+/// Links in one answer of INLINE_OR_EXTERNAL_LINKS. EXTERNAL_LINKS gives one, as recorded.
+const LINKS: usize = 16;
+/// A chunk in memory that is no larger is written without a thread of its own.
+const SMALL: u64 = 64 * 1024;
 
 /// The whole statement: id, state, and with a result its manifest and first chunk.
 pub(super) async fn statement(call: &Call<'_>, entry: &Entry) -> Answer {
@@ -49,6 +53,10 @@ pub(super) async fn statement(call: &Call<'_>, entry: &Entry) -> Answer {
 pub(super) async fn chunk(call: &Call<'_>, entry: &Entry, index: usize) -> Answer {
     let result = match entry.phase() {
         Phase::Succeeded(result) => result,
+        Phase::Failed(failure) => {
+            let message = format!("Statement {} failed: {}", entry.id, failure.message);
+            return Err(ApiFailure::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message));
+        }
         Phase::Closed => {
             return Err(ApiFailure::not_found(format!("The result of statement {} is closed.", entry.id)));
         }
@@ -63,8 +71,26 @@ pub(super) async fn chunk(call: &Call<'_>, entry: &Entry, index: usize) -> Answe
             "Chunk {index} does not exist: the result has {count} chunks."
         )));
     }
+    check_row_offset(call, &result, index)?;
     let chunk = chunk_json(call, entry, &result, index).await;
-    json_response(&chunk.map_err(|failure| ApiFailure::internal(failure.message))?)
+    json_response(&chunk.map_err(|failure| unreadable(entry, failure))?)
+}
+
+/// Rows that cannot be written are the statement's own failure, from now on and whoever asks.
+fn unreadable(entry: &Entry, failure: StatementFailure) -> ApiFailure {
+    let message = format!("The result of statement {} could not be read: {}", entry.id, failure.message);
+    entry.fail(failure);
+    ApiFailure::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
+}
+
+/// `row_offset`, where a client sends it beside the index, names the chunk's first row.
+fn check_row_offset(call: &Call<'_>, result: &EngineResult, index: usize) -> Result<(), ApiFailure> {
+    let Some(sent) = call.query.number("row_offset")? else { return Ok(()) };
+    let begins = row_offset(result, index);
+    if sent as u64 == begins {
+        return Ok(());
+    }
+    Err(ApiFailure::invalid(format!("Chunk {index} begins at row {begins}, not at row_offset {sent}.")))
 }
 
 fn failed(failure: &StatementFailure) -> Value {
@@ -77,22 +103,35 @@ fn failed(failure: &StatementFailure) -> Value {
 }
 
 fn manifest(entry: &Entry, result: &EngineResult) -> Value {
-    // Sizes are given for Arrow only, as recorded.
-    let arrow = entry.delivery.format == Format::ArrowStream;
-    let chunks: Vec<Value> = result.chunks.iter().enumerate().map(|(index, chunk)| {
-        let mut info = json!({ "chunk_index": index, "row_count": chunk.row_count(), "row_offset": row_offset(result, index) });
-        insert_if(&mut info, arrow, "byte_count", || json!(chunk.byte_count()));
-        info
-    }).collect();
+    let format = match entry.delivery.format {
+        Format::ArrowStream => "ARROW_STREAM",
+        Format::JsonArray => "JSON_ARRAY",
+        Format::Csv => "CSV",
+    };
+    // INLINE has no sizes, as recorded.
+    let sized = entry.delivery.disposition != Disposition::Inline;
+    let mut row_offset = 0u64;
+    let chunks: Vec<Value> = result
+        .chunks
+        .iter()
+        .enumerate()
+        .map(|(index, chunk)| {
+            let row_count = chunk.row_count();
+            let mut info = json!({ "chunk_index": index, "row_count": row_count, "row_offset": row_offset });
+            row_offset += row_count;
+            insert_if(&mut info, sized, "byte_count", || json!(chunk.byte_count()));
+            info
+        })
+        .collect();
     let mut manifest = json!({
-        "format": if arrow { "ARROW_STREAM" } else { "JSON_ARRAY" },
+        "format": format,
         "schema": schema(&result.columns),
         "total_chunk_count": chunks.len(),
-        "total_row_count": row_offset(result, chunks.len()),
+        "total_row_count": row_offset,
         "truncated": result.truncated,
     });
     let bytes = || json!(result.chunks.iter().map(|chunk| chunk.byte_count()).sum::<u64>());
-    insert_if(&mut manifest, arrow, "total_byte_count", bytes);
+    insert_if(&mut manifest, sized, "total_byte_count", bytes);
     insert_if(&mut manifest, entry.delivery.lz4, "result_compression", || json!("LZ4_FRAME"));
     insert_if(&mut manifest, !chunks.is_empty(), "chunks", || json!(chunks));
     manifest
@@ -148,7 +187,7 @@ async fn chunk_json(
 ) -> Result<Value, StatementFailure> {
     let Some(chunk) = result.chunks.get(index) else { return Ok(json!({})) };
     match delivery_of(entry, result) {
-        Form::Link => Ok(json!({ "external_links": [link(call, entry, result, index, chunk.as_ref())] })),
+        Form::Links(count) => Ok(json!({ "external_links": links_from(call, entry, result, index, count) })),
         Form::Rows => {
             let mut value = place(entry, result, index, chunk.as_ref());
             let rows = blocking(chunk, |chunk| chunk.json_rows()).await?;
@@ -157,8 +196,7 @@ async fn chunk_json(
         }
         Form::Attachment => {
             let mut value = place(entry, result, index, chunk.as_ref());
-            let lz4 = entry.delivery.lz4;
-            let bytes = blocking(chunk, move |chunk| encode(Format::ArrowStream, lz4, chunk)).await?;
+            let bytes = blocking(chunk, encode(entry.delivery, &result.columns, index)).await?;
             insert_if(&mut value, true, "byte_count", || json!(bytes.len()));
             insert_if(&mut value, true, "attachment", || json!(STANDARD.encode(&bytes)));
             Ok(value)
@@ -170,7 +208,8 @@ async fn chunk_json(
 enum Form {
     Rows,
     Attachment,
-    Link,
+    /// At most so many links.
+    Links(usize),
 }
 
 fn delivery_of(entry: &Entry, result: &EngineResult) -> Form {
@@ -181,7 +220,8 @@ fn delivery_of(entry: &Entry, result: &EngineResult) -> Form {
         (Disposition::Inline, _) => Form::Rows,
         (Disposition::InlineOrExternalLinks, Format::JsonArray) if small() => Form::Rows,
         (Disposition::InlineOrExternalLinks, Format::ArrowStream) if small() => Form::Attachment,
-        _ => Form::Link,
+        (Disposition::InlineOrExternalLinks, _) => Form::Links(LINKS),
+        (Disposition::ExternalLinks, _) => Form::Links(1),
     }
 }
 
@@ -201,6 +241,18 @@ fn place(entry: &Entry, result: &EngineResult, index: usize, chunk: &dyn ResultC
     value
 }
 
+/// Links to the chunks from `index` on.
+fn links_from(
+    call: &Call<'_>,
+    entry: &Entry,
+    result: &EngineResult,
+    index: usize,
+    count: usize,
+) -> Vec<Value> {
+    let chunks = result.chunks.iter().enumerate().skip(index).take(count);
+    chunks.map(|(index, chunk)| link(call, entry, result, index, chunk.as_ref())).collect()
+}
+
 fn link(
     call: &Call<'_>,
     entry: &Entry,
@@ -208,32 +260,17 @@ fn link(
     index: usize,
     chunk: &dyn ResultChunk,
 ) -> Value {
-    let links = &call.shared.links;
-    let issued = links.issue(&entry.id, index, call.shared.clock.now());
+    let signer = &call.shared.links;
+    let issued = links::issue(signer, &entry.id, index, call.shared.clock.now());
     let mut value = place(entry, result, index, chunk);
     insert_if(&mut value, true, "byte_count", || json!(chunk.byte_count()));
     insert_if(&mut value, true, "external_link", || {
         json!(format!("{}{}", call.storage, issued.path_and_query))
     });
     insert_if(&mut value, true, "expiration", || json!(issued.expiration));
-    let headers = links.headers();
+    let headers = links::headers(signer);
     insert_if(&mut value, headers.is_some(), "http_headers", || json!(headers));
     value
-}
-
-/// A chunk's bytes as storage holds them.
-pub(super) fn encode(format: Format, lz4: bool, chunk: &dyn ResultChunk) -> Result<Bytes, StatementFailure> {
-    let bytes = match format {
-        Format::ArrowStream => chunk.arrow_stream()?,
-        Format::JsonArray => {
-            let rows = serde_json::to_vec(&chunk.json_rows()?);
-            rows.map_err(|error| {
-                StatementFailure::internal(format!("The rows could not be written: {error}"))
-            })?
-            .into()
-        }
-    };
-    if lz4 { compress::lz4_frames(&bytes) } else { Ok(bytes) }
 }
 
 /// Runs a chunk's own work where it may block.
@@ -241,6 +278,9 @@ pub(super) async fn blocking<T: Send + 'static>(
     chunk: &Arc<dyn ResultChunk>,
     work: impl FnOnce(&dyn ResultChunk) -> Result<T, StatementFailure> + Send + 'static,
 ) -> Result<T, StatementFailure> {
+    if chunk.is_in_memory() && chunk.byte_count() <= SMALL {
+        return work(chunk.as_ref());
+    }
     let chunk = chunk.clone();
     let done = tokio::task::spawn_blocking(move || work(chunk.as_ref())).await;
     done.map_err(|error| StatementFailure::internal(format!("The result could not be read: {error}")))?

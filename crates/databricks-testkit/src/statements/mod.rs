@@ -2,6 +2,7 @@
 
 mod answer;
 mod compress;
+mod encode;
 mod links;
 mod registry;
 mod request;
@@ -23,15 +24,14 @@ use crate::api_error::{Answer, ApiFailure, json_response};
 use crate::engine::{EngineRequest, EngineResult, StatementEngine, StatementFailure};
 use crate::files::drain;
 use crate::route::Call;
-use crate::workspace_info::known_warehouse;
+use crate::warehouses::{Lease, usable as known_warehouse};
 
-pub(crate) use links::LinkSigner;
 use registry::{Entry, Outcome};
 pub(crate) use registry::{Limits, Statements};
 use request::{Disposition, StatementSpec, SubmitBody, WaitPolicy};
 pub(crate) use sessions::Sessions;
 pub(crate) use sessions::{close_session, open_session};
-pub(crate) use storage::storage;
+pub(crate) use storage::download;
 
 /// The largest JSON body read: a statement of 16 MiB may need more than that once escaped.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
@@ -39,23 +39,30 @@ const BODY_LIMIT: usize = 64 * 1024 * 1024;
 /// `POST /api/2.0/sql/statements`.
 pub(crate) async fn submit(call: &Call<'_>, body: Body) -> Answer {
     let body: SubmitBody = read_json(body).await?;
-    known_warehouse(call, body.warehouse_id()?)?;
+    let warehouse_id = body.warehouse_id()?.to_owned();
+    known_warehouse(call, &warehouse_id)?;
     let defaults = call.shared.sessions.defaults(call.user, body.session_id())?;
-    let StatementSpec { engine, delivery, wait } = body.into_spec(call.user, defaults)?;
+    let StatementSpec { mut engine, delivery, wait } = body.into_spec(call.user, defaults)?;
+    engine.grants = call.shared.access.grants.clone();
     let (statements, id) = (&call.shared.statements, call.shared.ids.next());
     let entry = statements.insert(id, call.user, delivery, call.shared.clock.elapsed());
-    start(call.shared.engine.clone(), engine, entry.clone());
+    let lease = call.shared.warehouses.lease(&warehouse_id);
+    start(call.shared.engine.clone(), engine, entry.clone(), lease);
     wait_for_end(&entry, wait).await;
     statements.make_room(call.shared.clock.elapsed());
     answer::statement(call, &entry).await
 }
 
-/// Runs the engine in a task that a cancel aborts.
-fn start(engine: Arc<dyn StatementEngine>, request: EngineRequest, entry: Arc<Entry>) {
+/// Runs the engine, once the warehouse runs, in a task that a cancel aborts.
+fn start(engine: Arc<dyn StatementEngine>, request: EngineRequest, entry: Arc<Entry>, warehouse: Lease) {
     let runner = entry.clone();
     let task = tokio::spawn(async move {
-        runner.set_running();
-        let outcome = AssertUnwindSafe(async { engine.execute(request).await }).catch_unwind().await;
+        let work = async {
+            warehouse.ready().await?;
+            runner.set_running();
+            warehouse.run(async { engine.execute(request).await }).await
+        };
+        let outcome = AssertUnwindSafe(work).catch_unwind().await;
         runner.finish(match outcome {
             Ok(result) => judge(&runner, result),
             Err(_) => {

@@ -1,19 +1,22 @@
 //! The statements a workspace knows: their states, their results, and how long they are kept.
 
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::request::Delivery;
 use crate::engine::{EngineResult, StatementFailure};
 
 /// Statements remembered, closed ones included.
 const CAPACITY: usize = 10_000;
+/// How long a statement is known after its end, as documented.
+const MEMORY: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// What a workspace holds of statements.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +36,34 @@ impl Default for Limits {
     }
 }
 
-/// All statements, oldest first.
+/// All statements.
 #[derive(Debug)]
 pub(crate) struct Statements {
     limits: Limits,
-    entries: Mutex<IndexMap<String, Arc<Entry>>>,
-    /// Counts uses, so that the least recently used result is known.
-    uses: AtomicU64,
+    ledger: Arc<Ledger>,
+    shelf: Mutex<Shelf>,
+}
+
+/// What statements report of themselves, so that nobody has to ask each of them.
+#[derive(Debug, Default)]
+struct Ledger {
+    /// Bytes of all results. An end and a close may report in either order, so it may pass below zero for a moment.
+    retained: AtomicI64,
+    /// Statements that ended since the last look, and when.
+    ended: Mutex<VecDeque<(Duration, String)>>,
+}
+
+/// The statements, in the orders in which they are looked for. Every request costs a few steps here, however many
+/// statements there are.
+#[derive(Debug, Default)]
+struct Shelf {
+    entries: HashMap<String, Arc<Entry>>,
+    /// Those that hold a result, by their last use.
+    by_use: BTreeMap<u64, String>,
+    /// Those that are over, by their end: results to close, then statements to forget.
+    to_close: VecDeque<(Duration, String)>,
+    to_forget: VecDeque<(Duration, String)>,
+    uses: u64,
 }
 
 /// One statement.
@@ -49,9 +73,11 @@ pub(super) struct Entry {
     pub(super) delivery: Delivery,
     pub(super) inline_limit: u64,
     created: Duration,
+    created_at: Instant,
     last_use: AtomicU64,
     phase: watch::Sender<Phase>,
     task: Mutex<Option<AbortHandle>>,
+    ledger: Arc<Ledger>,
 }
 
 /// Where a statement is.
@@ -78,9 +104,16 @@ impl Phase {
         !matches!(self, Self::Pending | Self::Running)
     }
 
-    fn result_bytes(&self) -> u64 {
+    fn has_result(&self) -> bool {
+        matches!(self, Self::Succeeded(_))
+    }
+
+    fn result_bytes(&self) -> i64 {
         match self {
-            Self::Succeeded(result) => result.chunks.iter().map(|chunk| chunk.byte_count()).sum(),
+            Self::Succeeded(result) => {
+                let bytes: u64 = result.chunks.iter().map(|chunk| chunk.byte_count()).sum();
+                i64::try_from(bytes).unwrap_or(i64::MAX)
+            }
             _ => 0,
         }
     }
@@ -98,43 +131,35 @@ impl Entry {
     }
 
     pub(super) fn set_running(&self) {
-        self.advance(|_| Phase::Running);
+        self.advance(|phase| (!phase.is_over()).then_some(Phase::Running));
     }
 
+    /// Ends the statement, unless it is over already: the first end stands.
     pub(super) fn finish(&self, outcome: Outcome) {
-        self.advance(|_| match outcome {
+        let next = match outcome {
             Outcome::Succeeded(result) => Phase::Succeeded(Arc::new(result)),
             Outcome::Failed(failure) => Phase::Failed(failure),
-        });
+        };
+        self.advance(|phase| (!phase.is_over()).then_some(next));
     }
 
     /// Fails a statement whose result turned out to be unreadable.
     pub(super) fn fail(&self, failure: StatementFailure) {
-        self.phase.send_if_modified(|phase| {
-            let succeeded = matches!(phase, Phase::Succeeded(_));
-            if succeeded {
-                *phase = Phase::Failed(failure);
-            }
-            succeeded
-        });
+        self.advance(|phase| phase.has_result().then_some(Phase::Failed(failure)));
     }
 
     /// Stops a statement that is not over; one that is stays as it is.
     pub(super) fn cancel(&self) {
-        self.advance(|_| Phase::Canceled);
+        self.advance(|phase| (!phase.is_over()).then_some(Phase::Canceled));
         self.abort();
     }
 
     /// Cancels what runs, and frees the result of what has ended well.
     pub(super) fn close(&self) {
-        self.phase.send_if_modified(|phase| {
-            let next = match phase {
-                Phase::Pending | Phase::Running => Phase::Canceled,
-                Phase::Succeeded(_) => Phase::Closed,
-                Phase::Failed(_) | Phase::Canceled | Phase::Closed => return false,
-            };
-            *phase = next;
-            true
+        self.advance(|phase| match phase {
+            Phase::Pending | Phase::Running => Some(Phase::Canceled),
+            Phase::Succeeded(_) => Some(Phase::Closed),
+            Phase::Failed(_) | Phase::Canceled | Phase::Closed => None,
         });
         self.abort();
     }
@@ -143,15 +168,21 @@ impl Entry {
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
-    /// Moves on, unless the statement is over already: the first end stands.
-    fn advance(&self, next: impl FnOnce(&Phase) -> Phase) {
+    /// Moves on where `next` says so, and reports what that changes for the whole.
+    fn advance(&self, next: impl FnOnce(&Phase) -> Option<Phase>) {
+        let (mut bytes, mut ends) = (0, false);
         self.phase.send_if_modified(|phase| {
-            let moves = !phase.is_over();
-            if moves {
-                *phase = next(phase);
-            }
-            moves
+            let Some(next) = next(phase) else { return false };
+            ends = !phase.is_over() && next.is_over();
+            bytes = next.result_bytes().saturating_sub(phase.result_bytes());
+            *phase = next;
+            true
         });
+        self.ledger.retained.fetch_add(bytes, Ordering::Relaxed);
+        if ends {
+            let at = self.created.saturating_add(self.created_at.elapsed());
+            self.ledger.lock().push_back((at, self.id.clone()));
+        }
     }
 
     fn abort(&self) {
@@ -167,9 +198,19 @@ impl fmt::Debug for Entry {
     }
 }
 
+impl Ledger {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Duration, String)>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn retained(&self) -> u64 {
+        u64::try_from(self.retained.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+}
+
 impl Statements {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, entries: Mutex::default(), uses: AtomicU64::new(0) }
+        Self { limits, ledger: Arc::default(), shelf: Mutex::default() }
     }
 
     pub(super) fn insert(&self, id: String, user: &str, delivery: Delivery, now: Duration) -> Arc<Entry> {
@@ -179,63 +220,113 @@ impl Statements {
             delivery,
             inline_limit: self.limits.inline_bytes,
             created: now,
-            last_use: AtomicU64::new(self.next_use()),
+            created_at: Instant::now(),
+            last_use: AtomicU64::new(0),
             phase: watch::Sender::new(Phase::Pending),
             task: Mutex::default(),
+            ledger: self.ledger.clone(),
         });
-        self.lock().insert(id, entry.clone());
+        self.lock().entries.insert(id, entry.clone());
         entry
     }
 
     /// A statement by id; it counts as used now.
     pub(super) fn get(&self, id: &str) -> Option<Arc<Entry>> {
-        let entry = self.lock().get(id).cloned()?;
-        entry.last_use.store(self.next_use(), Ordering::Relaxed);
+        let mut shelf = self.settled();
+        let entry = shelf.entries.get(id).cloned()?;
+        if let Some(id) = shelf.by_use.remove(&entry.last_use.load(Ordering::Relaxed)) {
+            shelf.use_now(&entry, id);
+        }
         Some(entry)
     }
 
-    /// Forgets what is too old, and closes the results longest unused while there are too many bytes.
+    /// Closes results and forgets statements that are too old, and closes the results longest unused while there are
+    /// too many bytes.
     pub(crate) fn make_room(&self, now: Duration) {
-        let mut entries = self.lock();
-        let ttl = self.limits.result_ttl;
-        entries.retain(|_, entry| !entry.phase.borrow().is_over() || now.saturating_sub(entry.created) < ttl);
-        if entries.len() > CAPACITY {
-            let oldest = entries.values().position(|entry| entry.phase.borrow().is_over());
-            oldest.and_then(|index| entries.shift_remove_index(index));
-        }
-        close_least_used(entries.values(), self.limits.result_memory);
+        let mut shelf = self.settled();
+        shelf.close_old(now, self.limits.result_ttl);
+        shelf.forget_old(now);
+        shelf.close_least_used(&self.ledger, self.limits.result_memory);
     }
 
     pub(crate) fn retained_bytes(&self) -> u64 {
-        self.lock().values().map(|entry| entry.phase.borrow().result_bytes()).sum()
+        self.ledger.retained()
     }
 
-    fn next_use(&self) -> u64 {
-        self.uses.fetch_add(1, Ordering::Relaxed)
+    /// The shelf, with what has ended since the last look in its place.
+    fn settled(&self) -> MutexGuard<'_, Shelf> {
+        let ended = std::mem::take(&mut *self.ledger.lock());
+        let mut shelf = self.lock();
+        for (at, id) in ended {
+            shelf.note_end(at, id);
+        }
+        shelf
     }
 
-    fn lock(&self) -> MutexGuard<'_, IndexMap<String, Arc<Entry>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Closes results, least recently used first, until the rest fits; the most recently used stays in any case.
-fn close_least_used<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, limit: u64) {
-    let sized = entries
-        .map(|entry| (entry.last_use.load(Ordering::Relaxed), entry.phase.borrow().result_bytes(), entry));
-    let mut holding: Vec<_> = sized.filter(|(_, bytes, _)| *bytes > 0).collect();
-    let mut total: u64 = holding.iter().map(|(_, bytes, _)| bytes).sum();
-    if total <= limit {
-        return;
+impl Shelf {
+    fn use_now(&mut self, entry: &Entry, id: String) {
+        self.uses += 1;
+        entry.last_use.store(self.uses, Ordering::Relaxed);
+        self.by_use.insert(self.uses, id);
     }
-    holding.sort_by_key(|(last_use, _, _)| *last_use);
-    holding.pop();
-    for (_, bytes, entry) in holding {
-        if total <= limit {
-            return;
+
+    fn note_end(&mut self, at: Duration, id: String) {
+        let Some(entry) = self.entries.get(&id).cloned() else { return };
+        if entry.phase.borrow().has_result() {
+            self.use_now(&entry, id.clone());
+            self.to_close.push_back((at, id.clone()));
         }
-        entry.close();
-        total -= bytes;
+        self.to_forget.push_back((at, id));
+    }
+
+    fn close(&mut self, id: &str) {
+        if let Some(entry) = self.entries.get(id) {
+            self.by_use.remove(&entry.last_use.load(Ordering::Relaxed));
+            entry.close();
+        }
+    }
+
+    fn close_old(&mut self, now: Duration, ttl: Duration) {
+        while let Some((_, id)) = self.to_close.pop_front_if(|(at, _)| now.saturating_sub(*at) >= ttl) {
+            self.close(&id);
+        }
+    }
+
+    fn forget_old(&mut self, now: Duration) {
+        let over = self.entries.len().saturating_sub(CAPACITY);
+        let mut crowded = over;
+        while let Some((_, id)) =
+            self.to_forget.pop_front_if(|(at, _)| crowded > 0 || now.saturating_sub(*at) >= MEMORY)
+        {
+            crowded = crowded.saturating_sub(1);
+            self.close(&id);
+            self.entries.remove(&id);
+        }
+    }
+
+    /// The most recently used result stays, whatever its size.
+    fn close_least_used(&mut self, ledger: &Ledger, limit: u64) {
+        while ledger.retained() > limit && self.has_several_results() {
+            if let Some((_, id)) = self.by_use.pop_first() {
+                self.close(&id);
+            }
+        }
+    }
+
+    /// Whether more than one statement still holds its result; drops from the end those that a client has closed.
+    fn has_several_results(&mut self) -> bool {
+        while let Some(last) = self.by_use.last_entry() {
+            if self.entries.get(last.get()).is_some_and(|entry| entry.phase.borrow().has_result()) {
+                break;
+            }
+            last.remove();
+        }
+        self.by_use.len() > 1
     }
 }
 
@@ -304,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_is_forgotten_in_time_and_what_runs_is_not() {
+    fn what_is_over_is_closed_then_forgotten_and_what_runs_is_not() {
         let statements = statements(10);
         finished(&statements, "done", 1, 0);
         let delivery = Delivery {
@@ -314,11 +405,44 @@ mod tests {
             byte_limit: None,
         };
         statements.insert("running".to_owned(), "ada", delivery, Duration::ZERO);
-        statements.make_room(Duration::from_secs(3599));
-        assert!(statements.get("done").is_some());
-        statements.make_room(Duration::from_secs(3600));
-        assert!(statements.get("done").is_none());
+        let phase_at = |seconds| {
+            statements.make_room(Duration::from_secs(seconds));
+            statements.get("done").map(|entry| entry.phase())
+        };
+        assert!(matches!(phase_at(3599), Some(Phase::Succeeded(_))));
+        assert!(matches!(phase_at(3601), Some(Phase::Closed)));
+        assert_eq!(statements.retained_bytes(), 0);
+        assert!(matches!(phase_at(12 * 3600 - 1), Some(Phase::Closed)));
+        assert!(phase_at(12 * 3600 + 1).is_none());
         assert!(statements.get("running").is_some());
+    }
+
+    #[test]
+    fn a_result_closed_by_its_client_does_not_protect_or_doom_another() {
+        let statements = statements(10);
+        let old = finished(&statements, "old", 12, 0);
+        let new = finished(&statements, "new", 4, 0);
+        statements.make_room(Duration::ZERO);
+        assert!(matches!(old.phase(), Phase::Closed));
+        let big = finished(&statements, "big", 12, 0);
+        let closed = finished(&statements, "closed", 1, 0);
+        closed.close();
+        statements.make_room(Duration::ZERO);
+        assert!(matches!(new.phase(), Phase::Closed));
+        assert!(matches!(big.phase(), Phase::Succeeded(_)), "the only result left");
+        assert_eq!(statements.retained_bytes(), 12);
+    }
+
+    #[test]
+    fn past_the_capacity_the_oldest_ends_are_forgotten() {
+        let statements = statements(u64::MAX);
+        for n in 0..CAPACITY + 3 {
+            finished(&statements, &n.to_string(), 1, 0);
+            statements.make_room(Duration::ZERO);
+        }
+        assert!(statements.get("2").is_none());
+        assert!(statements.get("3").is_some());
+        assert_eq!(statements.retained_bytes(), CAPACITY as u64);
     }
 
     #[test]

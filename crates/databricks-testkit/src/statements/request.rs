@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use serde::Deserialize;
 
 use crate::api_error::ApiFailure;
@@ -12,8 +13,10 @@ use crate::engine::{EngineRequest, EngineResult, Parameter, ResultChunk};
 const STATEMENT_LIMIT: usize = 16 * 1024 * 1024;
 /// The most parameters.
 const PARAMETER_LIMIT: usize = 256;
+/// The most query tags; more are cut off, as documented, and not refused.
+const TAG_LIMIT: usize = 20;
 
-/// The JSON body as sent. Fields that do not change the answer (`query_tags`, ...) are not read.
+/// The JSON body as sent. Fields that do not change the answer are not read.
 #[derive(Debug, Deserialize)]
 pub(crate) struct SubmitBody {
     statement: Option<String>,
@@ -30,6 +33,14 @@ pub(crate) struct SubmitBody {
     byte_limit: Option<u64>,
     #[serde(default)]
     parameters: Vec<SentParameter>,
+    #[serde(default)]
+    query_tags: Vec<SentTag>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SentTag {
+    key: Option<String>,
+    value: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,6 +82,7 @@ pub(super) enum Disposition {
 pub(super) enum Format {
     JsonArray,
     ArrowStream,
+    Csv,
 }
 
 /// How long the call waits for the statement, and what happens then.
@@ -110,6 +122,8 @@ impl SubmitBody {
             parameters: check_parameters(self.parameters)?,
             row_limit: self.row_limit,
             user: user.to_owned(),
+            query_tags: check_tags(self.query_tags)?,
+            ..EngineRequest::default()
         };
         Ok(StatementSpec { engine, delivery, wait })
     }
@@ -124,19 +138,14 @@ impl SubmitBody {
         let format = match self.format.as_deref().unwrap_or("JSON_ARRAY") {
             "JSON_ARRAY" => Format::JsonArray,
             "ARROW_STREAM" => Format::ArrowStream,
-            "CSV" => {
-                return Err(ApiFailure::new(
-                    http::StatusCode::NOT_IMPLEMENTED,
-                    "NOT_IMPLEMENTED",
-                    "format CSV is not simulated by databricks-testkit.",
-                ));
-            }
+            "CSV" => Format::Csv,
             other => return Err(not_one_of("format", other, "JSON_ARRAY, ARROW_STREAM, CSV")),
         };
-        if (disposition, format) == (Disposition::Inline, Format::ArrowStream) {
-            return Err(ApiFailure::invalid(
-                "The format ARROW_STREAM needs disposition=EXTERNAL_LINKS; INLINE gives JSON_ARRAY only.",
-            ));
+        if disposition == Disposition::Inline && format != Format::JsonArray {
+            let name = self.format.as_deref().unwrap_or_default();
+            return Err(ApiFailure::invalid(format!(
+                "The format {name} needs disposition=EXTERNAL_LINKS; INLINE gives JSON_ARRAY only."
+            )));
         }
         let lz4 = match self.result_compression.as_deref().unwrap_or("NONE") {
             "NONE" => false,
@@ -159,19 +168,31 @@ impl SubmitBody {
 }
 
 impl Delivery {
-    /// Drops the chunks that pass the byte limit. Chunks are not cut, so the result may end well below it.
+    /// Cuts a result to the byte limit, by rows where the chunk can be cut. Rows are taken to be of one size.
     pub(super) fn limit(&self, mut result: EngineResult) -> EngineResult {
         let Some(limit) = self.byte_limit else { return result };
-        let mut total = 0u64;
+        let mut left = limit;
         let fits = |chunk: &&Arc<dyn ResultChunk>| {
-            total = total.saturating_add(chunk.byte_count());
-            total <= limit
+            let rest = left.checked_sub(chunk.byte_count());
+            left = rest.unwrap_or(left);
+            rest.is_some()
         };
-        let kept = result.chunks.iter().take_while(fits).count();
-        result.truncated |= kept < result.chunks.len();
-        result.chunks.truncate(kept);
+        let whole = result.chunks.iter().take_while(fits).count();
+        if let Some(cut) = result.chunks.get(whole) {
+            let head = first_bytes(cut.as_ref(), left);
+            result.truncated = true;
+            result.chunks.truncate(whole);
+            result.chunks.extend(head);
+        }
         result
     }
+}
+
+/// The first rows of a chunk that fit, where there are any and it can be cut.
+fn first_bytes(chunk: &dyn ResultChunk, bytes: u64) -> Option<Arc<dyn ResultChunk>> {
+    let rows = u128::from(chunk.row_count()) * u128::from(bytes) / u128::from(chunk.byte_count().max(1));
+    let rows = u64::try_from(rows).ok().filter(|rows| *rows > 0)?;
+    chunk.first_rows(rows)
 }
 
 /// `0s`, or 5 to 50 seconds.
@@ -195,6 +216,18 @@ fn check_statement(statement: Option<String>) -> Result<String, ApiFailure> {
         return Err(ApiFailure::invalid(message));
     }
     Ok(statement)
+}
+
+/// The first tags, the last value of each key. White space counts as no value.
+fn check_tags(sent: Vec<SentTag>) -> Result<Vec<(String, Option<String>)>, ApiFailure> {
+    let mut tags = IndexMap::new();
+    for (position, SentTag { key, value }) in sent.into_iter().take(TAG_LIMIT).enumerate() {
+        let key = key.filter(|key| !key.trim().is_empty()).ok_or_else(|| {
+            ApiFailure::invalid(format!("Query tag {} has no key: a key is not empty.", position + 1))
+        })?;
+        tags.insert(key, value.filter(|value| !value.trim().is_empty()));
+    }
+    Ok(tags.into_iter().collect())
 }
 
 fn check_parameters(sent: Vec<SentParameter>) -> Result<Vec<Parameter>, ApiFailure> {
@@ -332,9 +365,21 @@ mod tests {
             json!({ "statement": "x", "parameters": [{ "ordinal": 2, "type": "DECIMAL(40,2)" }] }),
             json!({ "statement": "x", "parameters": [{ "name": "a", "ordinal": 1 }] }),
             json!({ "statement": "x", "parameters": vec![json!({ "name": "a" }); 257] }),
+            json!({ "statement": "x", "query_tags": [{ "key": "team" }, { "key": " ", "value": "x" }] }),
         ];
         let messages: Vec<String> = bad.into_iter().map(|body| spec(body).unwrap_err()).collect();
         insta::assert_snapshot!(messages.join("\n"));
+    }
+
+    #[test]
+    fn query_tags_past_the_twentieth_are_cut_off_and_the_last_value_of_a_key_stands() {
+        let mut tags = vec![json!({ "key": "team", "value": "a" }), json!({ "key": "team", "value": "b" })];
+        tags.push(json!({ "key": "alone", "value": " " }));
+        tags.extend((0..30).map(|n| json!({ "key": format!("k{n}") })));
+        let tags = spec(json!({ "statement": "x", "query_tags": tags })).unwrap().engine.query_tags;
+        assert_eq!(tags.len(), 19);
+        assert_eq!(tags[0], ("team".to_owned(), Some("b".to_owned())));
+        assert_eq!(tags[1], ("alone".to_owned(), None));
     }
 
     #[test]

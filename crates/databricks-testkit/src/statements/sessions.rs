@@ -11,7 +11,7 @@ use super::read_json;
 use super::request::Defaults;
 use crate::api_error::{Answer, ApiFailure, json_response};
 use crate::route::Call;
-use crate::workspace_info::known_warehouse;
+use crate::warehouses::usable as known_warehouse;
 
 /// Sessions kept; past it the oldest are forgotten.
 const CAPACITY: usize = 10_000;
@@ -52,7 +52,10 @@ struct OpenBody {
 /// `POST /api/2.0/sql/sessions`.
 pub(crate) async fn open_session(call: &Call<'_>, body: Body) -> Answer {
     let OpenBody { warehouse_id, catalog, schema } = read_json(body).await?;
-    known_warehouse(call, warehouse_id.as_deref().unwrap_or_default())?;
+    let warehouse_id = warehouse_id.unwrap_or_default();
+    known_warehouse(call, &warehouse_id)?;
+    // A session starts its warehouse, and does not wait for it.
+    drop(call.shared.warehouses.lease(&warehouse_id));
     let id = call.shared.ids.next();
     let mut open = call.shared.sessions.lock();
     if open.len() == CAPACITY {

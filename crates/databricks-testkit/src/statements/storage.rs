@@ -1,81 +1,29 @@
-//! The object store behind external links. It knows links, and no tokens.
+//! The objects behind external links: a chunk of a result, as its format has it.
 
-use databricks_transport::Body;
-use http::header::AUTHORIZATION;
-use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::StatusCode;
 
-use super::answer::{blocking, encode};
-use super::links::LinkError;
+use super::answer::blocking;
+use super::encode::encode;
+use super::links;
 use super::registry::Phase;
 use crate::api_error::respond;
-use crate::route::Query;
+use crate::storage::{Refusal, StorageAnswer, no_such_key};
 use crate::workspace::Shared;
 
-/// Answers a request to the storage origin.
-pub(crate) async fn storage(shared: &Shared, request: &Parts) -> Response<Body> {
-    download(shared, request).await.unwrap_or_else(Refusal::into_response)
-}
-
-/// An object store's error answer.
-struct Refusal {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
-    }
-
-    fn into_response(self) -> Response<Body> {
-        let Self { status, code, message } = self;
-        let escaped = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let xml = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{escaped}</Message></Error>"
-        );
-        respond(status, "application/xml", xml)
-    }
-}
-
-async fn download(shared: &Shared, request: &Parts) -> Result<Response<Body>, Refusal> {
-    if request.headers.contains_key(AUTHORIZATION) {
-        let message = "Only one auth mechanism allowed: a presigned link takes no Authorization header.";
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "InvalidArgument", message));
-    }
-    if request.method != Method::GET {
-        let message = format!("{} is not allowed on a result.", request.method);
-        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message));
-    }
-    let query = Query::parse(request.uri.query());
-    let target = shared.links.check(request.uri.path(), &query, &request.headers, shared.clock.now());
-    let (statement_id, index) = target.map_err(refuse)?;
+/// Sends the chunk that a path names; its link is checked already.
+pub(crate) async fn download(shared: &Shared, path: &str) -> StorageAnswer {
+    let (statement_id, index) = links::target(path).ok_or_else(no_such_key)?;
     shared.statements.make_room(shared.clock.elapsed());
-    let entry = shared.statements.get(statement_id).ok_or_else(gone)?;
-    let Phase::Succeeded(result) = entry.phase() else { return Err(gone()) };
-    let chunk = result.chunks.get(index).ok_or_else(gone)?;
-    let (format, lz4) = (entry.delivery.format, entry.delivery.lz4);
-    let bytes = blocking(chunk, move |chunk| encode(format, lz4, chunk)).await.map_err(|failure| {
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", failure.message)
+    let entry = shared.statements.get(statement_id).ok_or_else(no_such_key)?;
+    let Phase::Succeeded(result) = entry.phase() else { return Err(no_such_key()) };
+    let chunk = result.chunks.get(index).ok_or_else(no_such_key)?;
+    let written = encode(entry.delivery, &result.columns, index);
+    let bytes = blocking(chunk, written).await.map_err(|failure| {
+        // The object was promised and cannot be: from now on the API says why, and a client that asks for a fresh
+        // link learns it there.
+        let message = format!("The specified key could not be written: {}", failure.message);
+        entry.fail(failure);
+        Refusal::new(StatusCode::NOT_FOUND, "NoSuchKey", message)
     })?;
     Ok(respond(StatusCode::OK, "binary/octet-stream", bytes))
-}
-
-fn refuse(error: LinkError) -> Refusal {
-    let denied = |code, message: &str| Refusal::new(StatusCode::FORBIDDEN, code, message);
-    match error {
-        LinkError::NotFound => gone(),
-        LinkError::BadSignature => {
-            denied("SignatureDoesNotMatch", "The link's signature does not fit its request.")
-        }
-        LinkError::Expired => denied("AccessDenied", "Request has expired"),
-        LinkError::HeaderMissing => {
-            denied("AccessDenied", "A header that was signed is missing: send the link's http_headers.")
-        }
-    }
-}
-
-fn gone() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.")
 }

@@ -1,12 +1,20 @@
 //! The seam behind the Unity Catalog API: catalogs, schemas, tables and volumes.
 
-use futures::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use futures::future::{self, BoxFuture};
 use serde_json::Value;
 
 /// Keeps Unity Catalog's objects. Names match case-insensitively.
 ///
 /// Objects are JSON in the API's own shape (`CatalogInfo`, `SchemaInfo`, `TableInfo`, `VolumeInfo`), each with its
 /// `name` (and `full_name`, below catalogs). Lists are complete and sorted by name: paging is done above.
+///
+/// What makes, changes and drops catalogs, schemas and tables need not be there: a store that leaves it out refuses
+/// it by name, and the API answers 501.
 pub trait CatalogStore: Send + Sync + 'static {
     /// All catalogs.
     fn list_catalogs(&self) -> BoxFuture<'_, Result<Vec<Value>, CatalogError>>;
@@ -55,6 +63,132 @@ pub trait CatalogStore: Send + Sync + 'static {
         schema: &'a str,
         volume: &'a str,
     ) -> BoxFuture<'a, Result<(), CatalogError>>;
+
+    /// Makes a catalog, with a schema `default`, and answers it.
+    fn create_catalog(&self, catalog: NewCatalog) -> BoxFuture<'_, Result<Value, CatalogError>> {
+        refuse(format!("making the catalog '{}'", catalog.name))
+    }
+    /// Drops a catalog; with `force` all that is in it, without only an empty one.
+    fn delete_catalog<'a>(
+        &'a self,
+        catalog: &'a str,
+        force: bool,
+    ) -> BoxFuture<'a, Result<(), CatalogError>> {
+        let _ = force;
+        refuse(format!("dropping the catalog '{catalog}'"))
+    }
+    /// Makes a schema and answers it.
+    fn create_schema(&self, schema: NewSchema) -> BoxFuture<'_, Result<Value, CatalogError>> {
+        refuse(format!("making the schema '{}.{}'", schema.catalog, schema.name))
+    }
+    /// Drops a schema; with `force` all that is in it, without only an empty one.
+    fn delete_schema<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+        force: bool,
+    ) -> BoxFuture<'a, Result<(), CatalogError>> {
+        let _ = force;
+        refuse(format!("dropping the schema '{catalog}.{schema}'"))
+    }
+    /// Drops a table.
+    fn delete_table<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<(), CatalogError>> {
+        refuse(format!("dropping the table '{catalog}.{schema}.{table}' over REST"))
+    }
+    /// Changes what is said of an object, and answers it as it is then.
+    fn update<'a>(
+        &'a self,
+        object: CatalogObject<'a>,
+        update: ObjectUpdate,
+    ) -> BoxFuture<'a, Result<Value, CatalogError>> {
+        let _ = update;
+        refuse(format!("changing {object}"))
+    }
+}
+
+fn refuse<'a, T: Send + 'a>(what: String) -> BoxFuture<'a, Result<T, CatalogError>> {
+    future::ready(Err(CatalogError::NotSimulated(what))).boxed()
+}
+
+/// A catalog to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewCatalog {
+    /// Its name.
+    pub name: String,
+    /// A comment.
+    pub comment: Option<String>,
+    /// Properties of the user's choosing.
+    pub properties: BTreeMap<String, String>,
+    /// Who makes it.
+    pub owner: String,
+    /// When, on the workspace's clock.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A schema to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewSchema {
+    /// The catalog it goes into.
+    pub catalog: String,
+    /// Its name.
+    pub name: String,
+    /// A comment.
+    pub comment: Option<String>,
+    /// Properties of the user's choosing.
+    pub properties: BTreeMap<String, String>,
+    /// Who makes it.
+    pub owner: String,
+    /// When, on the workspace's clock.
+    pub created_at: DateTime<Utc>,
+}
+
+/// An object by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CatalogObject<'a> {
+    /// A catalog.
+    Catalog(&'a str),
+    /// Catalog and schema.
+    Schema(&'a str, &'a str),
+    /// Catalog, schema and table.
+    Table(&'a str, &'a str, &'a str),
+    /// Catalog, schema and volume.
+    Volume(&'a str, &'a str, &'a str),
+}
+
+/// As messages name it: `the schema 'main.sales'`.
+impl fmt::Display for CatalogObject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Catalog(catalog) => write!(f, "the catalog '{catalog}'"),
+            Self::Schema(catalog, schema) => write!(f, "the schema '{catalog}.{schema}'"),
+            Self::Table(catalog, schema, table) => write!(f, "the table '{catalog}.{schema}.{table}'"),
+            Self::Volume(catalog, schema, volume) => write!(f, "the volume '{catalog}.{schema}.{volume}'"),
+        }
+    }
+}
+
+/// What is to be said of an object from now on; `None` leaves it as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectUpdate {
+    /// The comment.
+    pub comment: Option<String>,
+    /// The owner.
+    pub owner: Option<String>,
+    /// All properties, replacing those there are.
+    pub properties: Option<BTreeMap<String, String>>,
+    /// Who changes it.
+    pub updated_by: String,
+    /// When, on the workspace's clock.
+    pub updated_at: DateTime<Utc>,
 }
 
 /// A volume to be made.
@@ -96,6 +230,19 @@ pub enum CatalogError {
         /// The full name.
         name: String,
     },
+    /// The object still holds something, and force was not asked for.
+    #[error("{kind} '{name}' is not empty. {holds}")]
+    NotEmpty {
+        /// `Catalog` or `Schema`.
+        kind: &'static str,
+        /// The full name.
+        name: String,
+        /// What it holds, as a sentence.
+        holds: String,
+    },
+    /// This store does not do that.
+    #[error("{0} is not simulated by this workspace's catalog store.")]
+    NotSimulated(String),
     /// The request makes no sense.
     #[error("{0}")]
     Invalid(String),

@@ -1,13 +1,15 @@
 //! Unity Catalog's objects in memory.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{self, BoxFuture};
 use serde_json::{Value, json};
 
-use super::catalog::{CatalogError, CatalogStore, NewVolume};
+use super::catalog::{
+    CatalogError, CatalogObject, CatalogStore, NewCatalog, NewSchema, NewVolume, ObjectUpdate,
+};
+use super::memory_objects::{CatalogEntry, Objects, SchemaEntry, column_json, table_missing, volume_missing};
 use crate::engine::Column;
 
 /// A [`CatalogStore`] in memory. Clones share their objects.
@@ -21,20 +23,7 @@ use crate::engine::Column;
 /// ```
 #[derive(Clone, Debug)]
 pub struct MemoryCatalogStore {
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    catalogs: BTreeMap<String, BTreeMap<String, SchemaEntry>>,
-    /// The number of the volume made last.
-    volumes_made: u64,
-}
-
-#[derive(Debug, Default)]
-struct SchemaEntry {
-    tables: BTreeMap<String, Value>,
-    volumes: BTreeMap<String, (u64, Value)>,
+    state: Arc<Mutex<Objects>>,
 }
 
 impl Default for MemoryCatalogStore {
@@ -96,119 +85,35 @@ impl MemoryCatalogStore {
     /// The number of a volume: one made again under an old name has another. `None` when there is no such volume.
     pub(crate) fn volume_number(&self, catalog: &str, schema: &str, volume: &str) -> Option<u64> {
         let state = self.lock();
-        let entry = state.catalogs.get(&catalog.to_lowercase())?.get(&schema.to_lowercase())?;
+        let entry = state.schema(catalog, schema).ok()?;
         entry.volumes.get(&volume.to_lowercase()).map(|(number, _)| *number)
     }
 
     /// The numbers of all volumes.
     pub(crate) fn volume_numbers(&self) -> Vec<u64> {
         let state = self.lock();
-        let entries = state.catalogs.values().flat_map(BTreeMap::values);
+        let entries = state.catalogs.values().flat_map(|catalog| catalog.schemas.values());
         entries.flat_map(|entry| entry.volumes.values().map(|(number, _)| *number)).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Objects> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// A schema, made where it is missing.
-    fn schema_entry(&mut self, catalog: &str, schema: &str) -> &mut SchemaEntry {
-        self.catalogs.entry(catalog.to_lowercase()).or_default().entry(schema.to_lowercase()).or_default()
-    }
-
-    fn catalog(&self, catalog: &str) -> Result<&BTreeMap<String, SchemaEntry>, CatalogError> {
-        let missing = || CatalogError::CatalogNotFound(catalog.to_owned());
-        self.catalogs.get(&catalog.to_lowercase()).ok_or_else(missing)
-    }
-
-    fn schema(&self, catalog: &str, schema: &str) -> Result<&SchemaEntry, CatalogError> {
-        let missing = || CatalogError::SchemaNotFound(format!("{catalog}.{schema}"));
-        self.catalog(catalog)?.get(&schema.to_lowercase()).ok_or_else(missing)
-    }
-
-    fn schema_mut(&mut self, catalog: &str, schema: &str) -> Result<&mut SchemaEntry, CatalogError> {
-        let missing_catalog = || CatalogError::CatalogNotFound(catalog.to_owned());
-        let missing_schema = || CatalogError::SchemaNotFound(format!("{catalog}.{schema}"));
-        let schemas = self.catalogs.get_mut(&catalog.to_lowercase()).ok_or_else(missing_catalog)?;
-        schemas.get_mut(&schema.to_lowercase()).ok_or_else(missing_schema)
-    }
-
-    fn create_volume(&mut self, new: NewVolume) -> Result<Value, CatalogError> {
-        let NewVolume { catalog, schema, name, comment, owner } = new;
-        let (c, s, v) = (catalog.to_lowercase(), schema.to_lowercase(), name.to_lowercase());
-        let full_name = format!("{c}.{s}.{v}");
-        check_name(&v)?;
-        let number = self.volumes_made + 1;
-        let volumes = &mut self.schema_mut(&c, &s)?.volumes;
-        if volumes.contains_key(&v) {
-            return Err(CatalogError::AlreadyExists { kind: "Volume", name: full_name });
-        }
-        let mut info = json!({
-            "name": v,
-            "catalog_name": c,
-            "schema_name": s,
-            "full_name": full_name,
-            "volume_type": "MANAGED",
-            "volume_id": format!("00000000-0000-0000-0000-{number:012x}"),
-            "storage_location": format!("memory://volumes/{number}"),
-            "owner": owner,
-        });
-        if let (Some(comment), Some(object)) = (comment, info.as_object_mut()) {
-            object.insert("comment".to_owned(), json!(comment));
-        }
-        volumes.insert(v, (number, info.clone()));
-        self.volumes_made = number;
-        Ok(info)
-    }
-}
-
-/// What Unity Catalog takes for a name.
-fn check_name(name: &str) -> Result<(), CatalogError> {
-    let bad = |c: char| matches!(c, '.' | ' ' | '/') || c.is_control();
-    if name.is_empty() || name.chars().count() > 255 || name.contains(bad) {
-        let rule = "a name has 1 to 255 characters and no period, space, slash or control character";
-        return Err(CatalogError::Invalid(format!("'{name}' is not a valid name: {rule}.")));
-    }
-    Ok(())
-}
-
-fn column_json(position: usize, column: &Column) -> Value {
-    json!({
-        "name": column.name,
-        "type_text": column.type_text.to_lowercase(),
-        "type_name": column.type_name,
-        "type_precision": column.precision.unwrap_or(0),
-        "type_scale": column.scale.unwrap_or(0),
-        "position": position,
-        "nullable": true,
-    })
-}
-
-fn catalog_json(name: &str) -> Value {
-    json!({ "name": name, "full_name": name, "catalog_type": "MANAGED_CATALOG" })
-}
-
-fn schema_json(catalog: &str, schema: &str) -> Value {
-    json!({ "name": schema, "catalog_name": catalog.to_lowercase(), "full_name": format!("{}.{schema}", catalog.to_lowercase()) })
-}
-
 impl CatalogStore for MemoryCatalogStore {
     fn list_catalogs(&self) -> BoxFuture<'_, Result<Vec<Value>, CatalogError>> {
-        let names = self.lock().catalogs.keys().map(|name| catalog_json(name)).collect();
-        future::ready(Ok(names)).boxed()
+        let catalogs = self.lock().catalogs.values().map(|catalog| catalog.info.clone()).collect();
+        future::ready(Ok(catalogs)).boxed()
     }
 
     fn get_catalog<'a>(&'a self, catalog: &'a str) -> BoxFuture<'a, Result<Value, CatalogError>> {
-        let found = self.lock().catalog(catalog).map(|_| catalog_json(&catalog.to_lowercase()));
+        let found = self.lock().catalog(catalog).map(|entry| entry.info.clone());
         future::ready(found).boxed()
     }
 
     fn list_schemas<'a>(&'a self, catalog: &'a str) -> BoxFuture<'a, Result<Vec<Value>, CatalogError>> {
-        let list = |schemas: &BTreeMap<String, SchemaEntry>| {
-            schemas.keys().map(|name| schema_json(catalog, name)).collect()
-        };
+        let list = |entry: &CatalogEntry| entry.schemas.values().map(|schema| schema.info.clone()).collect();
         future::ready(self.lock().catalog(catalog).map(list)).boxed()
     }
 
@@ -217,7 +122,7 @@ impl CatalogStore for MemoryCatalogStore {
         catalog: &'a str,
         schema: &'a str,
     ) -> BoxFuture<'a, Result<Value, CatalogError>> {
-        let found = self.lock().schema(catalog, schema).map(|_| schema_json(catalog, &schema.to_lowercase()));
+        let found = self.lock().schema(catalog, schema).map(|entry| entry.info.clone());
         future::ready(found).boxed()
     }
 
@@ -237,7 +142,7 @@ impl CatalogStore for MemoryCatalogStore {
         schema: &'a str,
         table: &'a str,
     ) -> BoxFuture<'a, Result<Value, CatalogError>> {
-        let missing = || CatalogError::TableNotFound(format!("{catalog}.{schema}.{table}"));
+        let missing = || table_missing(catalog, schema, table);
         let found = self
             .lock()
             .schema(catalog, schema)
@@ -260,7 +165,7 @@ impl CatalogStore for MemoryCatalogStore {
         schema: &'a str,
         volume: &'a str,
     ) -> BoxFuture<'a, Result<Value, CatalogError>> {
-        let missing = || CatalogError::VolumeNotFound(format!("{catalog}.{schema}.{volume}"));
+        let missing = || volume_missing(catalog, schema, volume);
         let info =
             |entry: &SchemaEntry| entry.volumes.get(&volume.to_lowercase()).map(|(_, info)| info.clone());
         let found = self.lock().schema(catalog, schema).and_then(|entry| info(entry).ok_or_else(missing));
@@ -277,11 +182,48 @@ impl CatalogStore for MemoryCatalogStore {
         schema: &'a str,
         volume: &'a str,
     ) -> BoxFuture<'a, Result<(), CatalogError>> {
-        let missing = || CatalogError::VolumeNotFound(format!("{catalog}.{schema}.{volume}"));
-        let removed = self
-            .lock()
-            .schema_mut(catalog, schema)
-            .and_then(|entry| entry.volumes.remove(&volume.to_lowercase()).map(|_| ()).ok_or_else(missing));
-        future::ready(removed).boxed()
+        future::ready(self.lock().delete_volume(catalog, schema, volume)).boxed()
+    }
+
+    fn create_catalog(&self, catalog: NewCatalog) -> BoxFuture<'_, Result<Value, CatalogError>> {
+        future::ready(self.lock().create_catalog(catalog)).boxed()
+    }
+
+    fn delete_catalog<'a>(
+        &'a self,
+        catalog: &'a str,
+        force: bool,
+    ) -> BoxFuture<'a, Result<(), CatalogError>> {
+        future::ready(self.lock().delete_catalog(catalog, force)).boxed()
+    }
+
+    fn create_schema(&self, schema: NewSchema) -> BoxFuture<'_, Result<Value, CatalogError>> {
+        future::ready(self.lock().create_schema(schema)).boxed()
+    }
+
+    fn delete_schema<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+        force: bool,
+    ) -> BoxFuture<'a, Result<(), CatalogError>> {
+        future::ready(self.lock().delete_schema(catalog, schema, force)).boxed()
+    }
+
+    fn delete_table<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<(), CatalogError>> {
+        future::ready(self.lock().delete_table(catalog, schema, table)).boxed()
+    }
+
+    fn update<'a>(
+        &'a self,
+        object: CatalogObject<'a>,
+        update: ObjectUpdate,
+    ) -> BoxFuture<'a, Result<Value, CatalogError>> {
+        future::ready(self.lock().update(object, update)).boxed()
     }
 }

@@ -1,6 +1,7 @@
 //! Volumes in memory, with a quota for tests of a full store.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -14,6 +15,7 @@ use super::volumes::{
     ByteStream, DirectoryEntry, DirectoryPage, FileContent, FileMetadata, PageRequest, VolumeError,
     VolumeStore,
 };
+use crate::clock::Clock;
 
 /// Pieces in which a file is streamed out.
 const PIECE: usize = 64 * 1024;
@@ -26,6 +28,7 @@ pub struct MemoryVolumeStore {
     catalog: MemoryCatalogStore,
     quota: Option<u64>,
     volumes: Arc<Mutex<HashMap<u64, Tree>>>,
+    clock: Clock,
 }
 
 /// Everything in one volume, by the segments of its path. Directories have no content.
@@ -43,7 +46,21 @@ struct Node {
 impl MemoryVolumeStore {
     /// An empty store over the volumes of a catalog.
     pub fn new(catalog: MemoryCatalogStore) -> Self {
-        Self { catalog, quota: None, volumes: Arc::default() }
+        Self { catalog, quota: None, volumes: Arc::default(), clock: Clock::system() }
+    }
+
+    /// Dates changes by another clock than the system's calendar.
+    pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// What time it is in the store now; from then on its time is tokio's. Default: the system's calendar.
+    ///
+    /// A workspace's own default store has the workspace's clock already.
+    #[must_use]
+    pub fn starting_at(self, start: DateTime<Utc>) -> Self {
+        self.with_clock(Clock::starting_at(start))
     }
 
     /// Limits the bytes of all files together.
@@ -131,8 +148,9 @@ impl MemoryVolumeStore {
         let replaced = volumes.entry(number).or_default().check_writable(path, overwrite)?;
         self.check_quota(&volumes, path, replaced, content.len() as u64)?;
         let tree = volumes.entry(number).or_default();
-        tree.make_parents(path)?;
-        tree.entries.insert(path.segments().to_vec(), Node { content: Some(content), modified: Utc::now() });
+        let modified = self.clock.now();
+        tree.make_parents(path, modified)?;
+        tree.entries.insert(path.segments().to_vec(), Node { content: Some(content), modified });
         Ok(())
     }
 
@@ -142,8 +160,8 @@ impl MemoryVolumeStore {
 }
 
 impl Node {
-    fn directory() -> Self {
-        Self { content: None, modified: Utc::now() }
+    fn directory(modified: DateTime<Utc>) -> Self {
+        Self { content: None, modified }
     }
 
     fn metadata(&self) -> Option<FileMetadata> {
@@ -174,22 +192,22 @@ impl Tree {
     }
 
     /// Makes the directories above a path.
-    fn make_parents(&mut self, path: &VolumePath) -> Result<(), VolumeError> {
+    fn make_parents(&mut self, path: &VolumePath, now: DateTime<Utc>) -> Result<(), VolumeError> {
         match path.parent() {
-            Some(parent) => self.make_directory(&parent),
+            Some(parent) => self.make_directory(&parent, now),
             None => Ok(()),
         }
     }
 
-    fn make_directory(&mut self, path: &VolumePath) -> Result<(), VolumeError> {
+    fn make_directory(&mut self, path: &VolumePath, now: DateTime<Utc>) -> Result<(), VolumeError> {
         if self.is_directory(path) {
             return Ok(());
         }
         if self.entries.contains_key(path.segments()) {
             return Err(VolumeError::NotADirectory(path.clone()));
         }
-        self.make_parents(path)?;
-        self.entries.insert(path.segments().to_vec(), Node::directory());
+        self.make_parents(path, now)?;
+        self.entries.insert(path.segments().to_vec(), Node::directory(now));
         Ok(())
     }
 
@@ -203,11 +221,21 @@ impl Tree {
         if self.is_directory(path) { Ok(()) } else { Err(VolumeError::DirectoryNotFound(path.clone())) }
     }
 
-    /// The entries right below a directory, in order of their names.
-    fn children<'a>(&'a self, path: &VolumePath) -> impl Iterator<Item = (&'a str, &'a Node)> {
+    /// The entries right below a directory whose names sort after `after`, in order of their names.
+    fn children<'a>(
+        &'a self,
+        path: &VolumePath,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = (&'a str, &'a Node)> {
         let parent = path.segments().to_vec();
-        self.entries.iter().filter_map(move |(segments, node)| match segments.split_last() {
-            Some((name, above)) if above == parent => Some((name.as_str(), node)),
+        let mut begin = parent.clone();
+        begin.extend(after.map(str::to_owned));
+        // Everything below a directory sorts right after it.
+        let below = self.entries.range((Bound::Excluded(begin), Bound::Unbounded));
+        let depth = parent.len();
+        let below = below.take_while(move |(segments, _)| segments.starts_with(&parent));
+        below.filter_map(move |(segments, node)| match segments.get(depth) {
+            Some(name) if segments.len() == depth + 1 => Some((name.as_str(), node)),
             _ => None,
         })
     }
@@ -218,7 +246,7 @@ impl Tree {
             let reason = "a volume's root goes with the volume".to_owned();
             return Err(VolumeError::Invalid { path: path.clone(), reason });
         }
-        if self.children(path).next().is_some() {
+        if self.children(path, None).next().is_some() {
             return Err(VolumeError::DirectoryNotEmpty(path.clone()));
         }
         self.entries.remove(path.segments());
@@ -227,8 +255,7 @@ impl Tree {
 
     fn list(&self, path: &VolumePath, page: &PageRequest) -> Result<DirectoryPage, VolumeError> {
         self.check_directory(path)?;
-        let mut rest =
-            self.children(path).filter(|(name, _)| page.after.as_deref().is_none_or(|after| *name > after));
+        let mut rest = self.children(path, page.after.as_deref());
         let entries = rest.by_ref().take(page.size).map(|(name, node)| DirectoryEntry {
             name: name.to_owned(),
             file: node.metadata(),
@@ -258,6 +285,22 @@ impl VolumeStore for MemoryVolumeStore {
             .boxed()
     }
 
+    fn get_range(
+        &self,
+        path: VolumePath,
+        start: u64,
+        length: u64,
+    ) -> BoxFuture<'_, Result<FileContent, VolumeError>> {
+        let file = self.with_tree(&path, |tree| tree.file(&path)).and_then(|file| file);
+        let part = file.map(|(metadata, mut bytes)| {
+            let index = |position: u64| usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
+            let (from, to) = (index(start), index(start.saturating_add(length)));
+            bytes.truncate(to);
+            FileContent { metadata, content: in_pieces(bytes.split_off(from)) }
+        });
+        future::ready(part).boxed()
+    }
+
     fn head(&self, path: VolumePath) -> BoxFuture<'_, Result<FileMetadata, VolumeError>> {
         let file = self.with_tree(&path, |tree| tree.file(&path)).and_then(|file| file);
         future::ready(file.map(|(metadata, _)| metadata)).boxed()
@@ -273,7 +316,8 @@ impl VolumeStore for MemoryVolumeStore {
     }
 
     fn create_directory(&self, path: VolumePath) -> BoxFuture<'_, Result<(), VolumeError>> {
-        let made = self.with_tree(&path, |tree| tree.make_directory(&path));
+        let now = self.clock.now();
+        let made = self.with_tree(&path, |tree| tree.make_directory(&path, now));
         future::ready(made.and_then(|made| made)).boxed()
     }
 
@@ -306,6 +350,8 @@ fn in_pieces(mut bytes: Bytes) -> ByteStream {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn store() -> MemoryVolumeStore {
         MemoryVolumeStore::new(MemoryCatalogStore::new().with_volume("main", "default", "v"))
@@ -396,5 +442,40 @@ mod tests {
         let _again = store.catalog.clone().with_volume("main", "default", "v");
         assert!(matches!(store.head(path("/f")).await, Err(VolumeError::FileNotFound(_))));
         assert_eq!(store.used_bytes(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn pages_of_any_size_hold_every_direct_entry_once(
+            files in proptest::collection::vec(proptest::collection::vec("[a!-]{1,2}", 1..4), 0..12),
+            size in 1usize..4,
+        ) {
+            let mut tree = Tree::default();
+            for file in &files {
+                let file = path(&format!("/{}", file.join("/")));
+                // A name may be taken by a directory or a file above; what fits is kept.
+                if tree.make_parents(&file, Utc::now()).is_ok() && tree.check_writable(&file, true).is_ok() {
+                    let node = Node { content: Some(Bytes::new()), modified: Utc::now() };
+                    tree.entries.insert(file.segments().to_vec(), node);
+                }
+            }
+            for directory in ["", "/a", "/a/a", "/!"] {
+                let directory = path(directory);
+                let depth = directory.segments().len();
+                let expected: BTreeSet<String> = tree.entries.keys()
+                    .filter(|name| name.len() == depth + 1 && name.starts_with(directory.segments()))
+                    .map(|name| name[depth].clone())
+                    .collect();
+                let (mut names, mut after) = (Vec::new(), None);
+                while let Ok(page) = tree.list(&directory, &PageRequest { after: after.clone(), size }) {
+                    names.extend(page.entries.into_iter().map(|entry| entry.name));
+                    after = names.last().cloned();
+                    if !page.more {
+                        break;
+                    }
+                }
+                prop_assert_eq!(names, expected.into_iter().collect::<Vec<_>>());
+            }
+        }
     }
 }

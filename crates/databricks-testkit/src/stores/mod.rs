@@ -2,11 +2,14 @@
 
 mod catalog;
 mod memory_catalog;
+mod memory_objects;
 mod memory_volumes;
 mod path;
 mod volumes;
 
-pub use catalog::{CatalogError, CatalogStore, NewVolume};
+pub use catalog::{
+    CatalogError, CatalogObject, CatalogStore, NewCatalog, NewSchema, NewVolume, ObjectUpdate,
+};
 pub use memory_catalog::MemoryCatalogStore;
 pub use memory_volumes::MemoryVolumeStore;
 pub use path::{InvalidPath, VolumePath};

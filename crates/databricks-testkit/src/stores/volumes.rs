@@ -2,11 +2,13 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::path::PathBuf;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use chrono::{DateTime, Utc};
+use futures::StreamExt;
 use futures::future::BoxFuture;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
 
 use super::path::VolumePath;
 
@@ -45,6 +47,53 @@ pub trait VolumeStore: Send + Sync + 'static {
 
     /// Lists a directory's own entries, by name, one page at a time.
     fn list(&self, path: VolumePath, page: PageRequest) -> BoxFuture<'_, Result<DirectoryPage, VolumeError>>;
+
+    /// Opens `length` bytes of a file, from byte `start` on. The metadata is that of the whole file; the content ends
+    /// early where the file does.
+    ///
+    /// Default: [`get`](Self::get), reading past what comes before. A store that can seek does better.
+    fn get_range(
+        &self,
+        path: VolumePath,
+        start: u64,
+        length: u64,
+    ) -> BoxFuture<'_, Result<FileContent, VolumeError>> {
+        Box::pin(async move {
+            let FileContent { metadata, content } = self.get(path).await?;
+            Ok(FileContent { metadata, content: cut(content, start, length) })
+        })
+    }
+
+    /// Where the bytes of an upload in several requests wait until it is complete and goes through
+    /// [`put`](Self::put). Default: the system's folder for temporary files.
+    ///
+    /// The files are removed when an upload ends. A process that is killed leaves them, so a store with a folder that
+    /// it empties when it starts does well to name that one.
+    fn spool_directory(&self) -> PathBuf {
+        std::env::temp_dir()
+    }
+}
+
+/// `length` bytes of a stream, from byte `start` on; the stream is read no further.
+fn cut(content: ByteStream, start: u64, length: u64) -> ByteStream {
+    stream::unfold((content, start, length), |(mut content, mut skip, mut left)| async move {
+        while left > 0 {
+            let mut piece = match content.next().await? {
+                Ok(piece) => piece,
+                Err(error) => return Some((Err(error), (content, 0, 0))),
+            };
+            let skipped = piece.len().min(usize::try_from(skip).unwrap_or(usize::MAX));
+            piece.advance(skipped);
+            skip -= skipped as u64;
+            piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            left -= piece.len() as u64;
+            if !piece.is_empty() {
+                return Some((Ok(piece), (content, skip, left)));
+            }
+        }
+        None
+    })
+    .boxed()
 }
 
 /// An open file.
@@ -154,4 +203,28 @@ pub enum VolumeError {
         /// What went wrong.
         detail: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use futures::TryStreamExt;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_cut_stream_is_the_slice(
+            pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..5), 0..6),
+            start in 0usize..20,
+            length in 0usize..20,
+        ) {
+            let whole = pieces.concat();
+            let expected: Vec<u8> = whole.iter().skip(start).take(length).copied().collect();
+            let source = stream::iter(pieces.into_iter().map(|piece| Ok(Bytes::from(piece)))).boxed();
+            let read = cut(source, start as u64, length as u64).try_collect::<Vec<Bytes>>();
+            let read = futures::executor::block_on(read).unwrap().concat();
+            prop_assert_eq!(read, expected);
+        }
+    }
 }

@@ -55,10 +55,10 @@ async fn each_token_is_its_own_user_and_sees_its_own_statements() {
 async fn an_endpoint_that_is_not_simulated_names_itself() {
     let caller = Caller::of(&ScriptedEngine::new());
     for (method, path) in [
-        (Method::POST, "/api/2.2/jobs/run-now"),
+        (Method::GET, "/api/2.2/jobs/runs/export"),
         (Method::PATCH, "/api/2.0/sql/statements/x"),
         (Method::GET, "/api/2.1/unity-catalog/functions"),
-        (Method::POST, "/api/2.0/fs/create-upload-url"),
+        (Method::POST, "/api/2.0/fs/create-delete-url"),
     ] {
         let answer = caller.call(method.clone(), path, "{}").await;
         assert_eq!(answer.status, StatusCode::NOT_IMPLEMENTED, "{path}");

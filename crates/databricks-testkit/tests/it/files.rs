@@ -10,16 +10,16 @@ use serde_json::json;
 
 use crate::support::{Caller, builder};
 
-const FILES: &str = "/api/2.0/fs/files/Volumes/main/default/stage";
+pub(crate) const FILES: &str = "/api/2.0/fs/files/Volumes/main/default/stage";
 const DIRECTORIES: &str = "/api/2.0/fs/directories/Volumes/main/default/stage";
 
-fn caller(quota: u64) -> Caller {
+pub(crate) fn caller(quota: u64) -> Caller {
     let catalog = MemoryCatalogStore::new().with_volume("main", "default", "stage");
     let volumes = MemoryVolumeStore::new(catalog.clone()).with_quota(quota);
     Caller::new(builder(&ScriptedEngine::new()).catalog(Arc::new(catalog)).volumes(Arc::new(volumes)).build())
 }
 
-async fn put(caller: &Caller, name: &str, body: impl Into<Body>) -> StatusCode {
+pub(crate) async fn put(caller: &Caller, name: &str, body: impl Into<Body>) -> StatusCode {
     caller.call(Method::PUT, &format!("{FILES}/{name}"), body).await.status
 }
 
@@ -136,4 +136,73 @@ async fn directories_are_made_listed_in_pages_and_removed() {
     assert_eq!(caller.get(DIRECTORIES).await.json(), json!({}));
     assert_eq!(caller.call(Method::HEAD, &format!("{DIRECTORIES}/d"), ()).await.status, 404);
     assert_eq!(caller.call(Method::HEAD, DIRECTORIES, ()).await.status, 200);
+}
+
+async fn ranged(caller: &Caller, url: &str, token: bool, headers: &[(&str, &str)]) -> crate::support::Answer {
+    let mut request = http::Request::get(url);
+    if token {
+        request = request.header("authorization", format!("Bearer {}", crate::support::TOKEN));
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    caller.send(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_range_is_read_the_same_from_the_api_and_by_a_presigned_url() {
+    let caller = caller(u64::MAX);
+    let content: Vec<u8> = (0..200_000u32).map(|n| (n % 251) as u8).collect();
+    assert_eq!(put(&caller, "f%20%C3%A9", content.clone()).await, 204);
+    let api = format!("https://workspace.test{FILES}/f%20%C3%A9");
+    let asked = "path=%2FVolumes%2Fmain%2Fdefault%2Fstage%2Ff%20%C3%A9&expire_time=2999-01-01T00:00:00Z";
+    let url = caller.call(Method::POST, &format!("/api/2.0/fs/create-download-url?{asked}"), ()).await.json();
+    for (url, token) in [(api.as_str(), true), (url["url"].as_str().unwrap(), false)] {
+        let part = ranged(&caller, url, token, &[("range", "bytes=65530-131100")]).await;
+        assert_eq!(part.status, StatusCode::PARTIAL_CONTENT);
+        assert_eq!(part.headers["content-range"], "bytes 65530-131100/200000");
+        assert_eq!(part.headers["content-length"], "65571");
+        assert_eq!(part.bytes, content[65530..=131_100]);
+        let age = part.headers["last-modified"].to_str().unwrap().to_owned();
+        let same = ranged(&caller, url, token, &[("range", "bytes=-5"), ("if-unmodified-since", &age)]).await;
+        assert_eq!(same.bytes, content[199_995..]);
+        let whole = ranged(&caller, url, token, &[("range", "lines=1-2")]).await;
+        assert_eq!((whole.status, whole.bytes.len()), (StatusCode::OK, 200_000));
+        let beyond = ranged(&caller, url, token, &[("range", "bytes=200000-")]).await;
+        assert_eq!(beyond.status, StatusCode::RANGE_NOT_SATISFIABLE);
+        let old = [("if-unmodified-since", "Mon, 01 Jan 2001 00:00:00 GMT")];
+        assert_eq!(ranged(&caller, url, token, &old).await.status, StatusCode::PRECONDITION_FAILED);
+        let many = ranged(&caller, url, token, &[("range", "bytes=0-1,3-4")]).await;
+        assert_eq!(many.status, StatusCode::NOT_IMPLEMENTED);
+    }
+    let beyond = ranged(&caller, &api, true, &[("range", "bytes=200000-")]).await;
+    assert_eq!(beyond.headers["content-range"], "bytes */200000");
+    assert_eq!(beyond.json()["details"][1]["request_id"].as_str().unwrap().len(), 36);
+}
+
+#[tokio::test]
+async fn a_file_goes_in_by_a_presigned_url_and_is_listed_as_recorded() {
+    let caller = caller(u64::MAX);
+    let body = json!({ "path": "/Volumes/main/default/stage/d/f" });
+    let url = caller.post("/api/2.0/fs/create-upload-url", body.clone()).await.json();
+    let put =
+        |body: &'static str| http::Request::put(url["url"].as_str().unwrap()).body(Body::from(body)).unwrap();
+    assert_eq!(caller.send(put("helloworld")).await.unwrap().status, StatusCode::OK);
+    let read = caller.post("/api/2.0/fs/create-download-url", body).await.json();
+    assert_eq!(ranged(&caller, read["url"].as_str().unwrap(), false, &[]).await.text(), "helloworld");
+    let on_write_url = ranged(&caller, url["url"].as_str().unwrap(), false, &[]).await;
+    assert_eq!(on_write_url.status, StatusCode::METHOD_NOT_ALLOWED);
+    let mut listed =
+        caller.get("/api/2.0/fs/list?path=%2FVolumes%2Fmain%2Fdefault%2Fstage%2Fd%2F").await.json();
+    assert!(listed["files"][0]["modification_time"].take().is_i64());
+    let file = json!({ "file_size": 10, "is_dir": false, "modification_time": null, "name": "f",
+        "path": "/Volumes/main/default/stage/d/f" });
+    assert_eq!(listed, json!({ "files": [file] }));
+    let root = caller.get("/api/2.0/fs/list?path=/Volumes/main/default/stage").await.json();
+    assert_eq!(
+        root["files"],
+        json!([{ "is_dir": true, "name": "d", "path": "/Volumes/main/default/stage/d/" }])
+    );
+    let missing = json!({ "path": "/Volumes/main/default/stage/none" });
+    assert_eq!(caller.post("/api/2.0/fs/create-download-url", missing).await.status, StatusCode::NOT_FOUND);
 }

@@ -131,7 +131,7 @@ async fn a_close_frees_the_result_and_may_be_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_is_forgotten_after_an_hour() {
+async fn a_result_is_closed_after_an_hour_and_its_statement_forgotten_after_twelve() {
     let engine = ScriptedEngine::new();
     engine.on("x").affected(3);
     let caller = Caller::of(&engine);
@@ -139,11 +139,26 @@ async fn a_result_is_forgotten_after_an_hour() {
     tokio::time::advance(Duration::from_secs(3599)).await;
     assert_eq!(state(&caller.get(&path_of(&answer)).await.json()), "SUCCEEDED");
     tokio::time::advance(Duration::from_secs(1)).await;
+    let closed = caller.get(&path_of(&answer)).await.json();
+    assert_eq!((state(&closed), closed.get("result"), closed.get("manifest")), ("CLOSED", None, None));
+    let chunk = caller.get(&format!("{}/result/chunks/0", path_of(&answer))).await;
+    assert_eq!(chunk.status, StatusCode::NOT_FOUND);
+    tokio::time::advance(Duration::from_secs(11 * 3600)).await;
     let gone = caller.get(&path_of(&answer)).await;
     assert_eq!(
         (gone.status, &gone.json()["error_code"]),
         (StatusCode::NOT_FOUND, &json!("RESOURCE_DOES_NOT_EXIST"))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_begins_at_the_end_of_a_statement_and_not_at_the_first_look() {
+    let caller = Caller::of(&slow(600));
+    let answer = caller.submit("slow", json!({ "wait_timeout": "0s" })).await.json();
+    tokio::time::sleep(Duration::from_secs(600 + 3599)).await;
+    assert_eq!(state(&caller.get(&path_of(&answer)).await.json()), "SUCCEEDED");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(state(&caller.get(&path_of(&answer)).await.json()), "CLOSED");
 }
 
 #[tokio::test]
@@ -266,4 +281,50 @@ async fn an_inline_result_that_cannot_be_written_fails_its_statement() {
         assert_eq!(answer["status"]["error"]["message"], "The value cannot be written.");
         assert!(answer.get("result").is_none() && answer.get("manifest").is_none());
     }
+}
+
+#[tokio::test]
+async fn a_chunk_that_cannot_be_written_after_the_statement_succeeded_fails_it_in_the_apis_words() {
+    let links = json!({ "disposition": "EXTERNAL_LINKS", "format": "JSON_ARRAY" });
+    let caller = Caller::new(builder(&ScriptedEngine::new()).engine(Arc::new(UnwritableEngine)).build());
+    let submitted = caller.submit("x", links).await.json();
+    assert_eq!(state(&submitted), "SUCCEEDED");
+    let object = caller.download(&submitted["result"]["external_links"][0]).await;
+    assert_eq!(object.status, StatusCode::NOT_FOUND);
+    assert!(object.text().contains("The value cannot be written."), "{}", object.text());
+    let chunk = caller.get(&format!("{}/result/chunks/0", path_of(&submitted))).await;
+    assert_eq!((chunk.status, &chunk.json()["error_code"]), (StatusCode::BAD_REQUEST, &json!("BAD_REQUEST")));
+    assert!(chunk.json()["message"].as_str().unwrap().contains("The value cannot be written."));
+    assert_eq!(state(&caller.get(&path_of(&submitted)).await.json()), "FAILED");
+}
+
+#[tokio::test]
+async fn query_tags_reach_the_engine() {
+    let engine = ScriptedEngine::new();
+    engine.on_matching(|request| !request.query_tags.is_empty()).empty();
+    let caller = Caller::of(&engine);
+    let tagged = caller.submit("x", json!({ "query_tags": [{ "key": "team", "value": "a" }] })).await;
+    assert_eq!(state(&tagged.json()), "SUCCEEDED");
+    assert_eq!(engine.requests()[0].query_tags, [("team".to_owned(), Some("a".to_owned()))]);
+    let refused = caller.submit("x", json!({ "query_tags": [{ "key": "" }] })).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_thousand_workspaces_keep_to_themselves() {
+    let callers: Vec<Caller> = (0..1000)
+        .map(|n| {
+            let engine = ScriptedEngine::new();
+            engine.on("who").rows([databricks_testkit::Column::new("n", "INT")], [[json!(n)]]);
+            Caller::of(&engine)
+        })
+        .collect();
+    let answers =
+        futures::future::join_all(callers.iter().map(|caller| caller.submit("who", json!({})))).await;
+    for (n, (caller, answer)) in callers.iter().zip(answers).enumerate() {
+        assert_eq!(answer.json()["result"]["data_array"], json!([[n.to_string()]]));
+        assert_eq!(caller.workspace.requests().len(), 1);
+    }
+    let elsewhere = callers[1].submit("who", json!({})).await.json();
+    assert_eq!(callers[0].get(&path_of(&elsewhere)).await.status, StatusCode::NOT_FOUND);
 }

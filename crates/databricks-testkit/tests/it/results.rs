@@ -169,3 +169,85 @@ async fn limits_on_rows_and_bytes_truncate_and_say_so() {
         (&json!(true), &json!(1))
     );
 }
+
+fn many_chunks(count: usize) -> ScriptedEngine {
+    let engine = ScriptedEngine::new();
+    let chunks = (0..count).map(|n| vec![[json!(n)], [json!(n)]]);
+    engine.on("many").chunks([Column::new("n", "BIGINT")], chunks);
+    engine
+}
+
+#[tokio::test]
+async fn a_hybrid_answer_holds_links_in_batches_and_external_links_one_at_a_time() {
+    let caller = Caller::of(&many_chunks(20));
+    let mut body = external("NONE");
+    body["disposition"] = json!("INLINE_OR_EXTERNAL_LINKS");
+    let answer = caller.submit("many", body).await.json();
+    let first = answer["result"]["external_links"].as_array().unwrap().clone();
+    assert_eq!((first.len(), &first[15]["next_chunk_index"]), (16, &json!(16)));
+    let chunks = format!("{STATEMENTS}/{}/result/chunks", answer["statement_id"].as_str().unwrap());
+    let rest = caller.get(&format!("{chunks}/16?row_offset=32")).await.json();
+    let rest = rest["external_links"].as_array().unwrap();
+    assert_eq!((rest.len(), rest[3].get("next_chunk_index")), (4, None));
+    let mut rows = Vec::new();
+    for link in first.iter().chain(rest) {
+        rows.extend(numbers(&caller.download(link).await.bytes));
+    }
+    assert_eq!(rows, (0..20).flat_map(|n| [Some(n), Some(n)]).collect::<Vec<_>>());
+    let single = caller.submit("many", external("NONE")).await.json();
+    assert_eq!(single["result"]["external_links"].as_array().unwrap().len(), 1);
+    for (query, part) in [("row_offset=33", "begins at row 32"), ("row_offset=x", "whole number")] {
+        let wrong = caller.get(&format!("{chunks}/16?{query}")).await;
+        assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+        assert!(wrong.json()["message"].as_str().unwrap().contains(part), "{}", wrong.text());
+    }
+}
+
+#[tokio::test]
+async fn csv_comes_by_link_with_one_header_and_null_as_a_word() {
+    let engine = ScriptedEngine::new();
+    let columns = [Column::new("strCol", "STRING"), Column::new("nullCol", "VOID")];
+    engine.on("x").chunks(columns, [vec![[json!("id,1"), json!(null)]], vec![[json!("id-2"), json!(null)]]]);
+    let caller = Caller::of(&engine);
+    let body = json!({ "disposition": "EXTERNAL_LINKS", "format": "CSV" });
+    let answer = caller.submit("x", body).await.json();
+    assert_eq!(answer["manifest"]["format"], "CSV");
+    let first = &answer["result"]["external_links"][0];
+    let next = caller.get(first["next_chunk_internal_link"].as_str().unwrap()).await.json();
+    assert_eq!(caller.download(first).await.text(), "strCol,nullCol\r\n\"id,1\",null\r\n");
+    assert_eq!(caller.download(&next["external_links"][0]).await.text(), "id-2,null\r\n");
+}
+
+#[tokio::test]
+async fn links_can_be_revoked_before_they_expire() {
+    let caller = Caller::of(&two_chunks());
+    let answer = caller.submit("numbers", external("NONE")).await.json();
+    let link = &answer["result"]["external_links"][0];
+    caller.workspace.revoke_links();
+    let refused = caller.download(link).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(!refused.text().contains("expired"), "{}", refused.text());
+    let path = format!("{STATEMENTS}/{}/result/chunks/0", answer["statement_id"].as_str().unwrap());
+    let fresh = caller.get(&path).await.json();
+    assert_eq!(caller.download(&fresh["external_links"][0]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_byte_limit_cuts_inside_a_chunk() {
+    let engine = ScriptedEngine::new();
+    engine.on("x").rows([Column::new("n", "BIGINT")], (0..1000).map(|n| [json!(n)]));
+    let caller = Caller::of(&engine);
+    let whole = caller.submit("x", external("NONE")).await.json();
+    let bytes = whole["manifest"]["total_byte_count"].as_u64().unwrap();
+    let mut body = external("NONE");
+    body["byte_limit"] = json!(bytes / 2);
+    let half = caller.submit("x", body).await.json();
+    let manifest = &half["manifest"];
+    assert_eq!((&manifest["truncated"], &manifest["total_row_count"]), (&json!(true), &json!(500)));
+    let rows = numbers(&caller.download(&half["result"]["external_links"][0]).await.bytes);
+    assert_eq!((rows.len(), rows[499]), (500, Some(499)));
+    let mut body = external("NONE");
+    body["byte_limit"] = json!(bytes);
+    let exact = caller.submit("x", body).await.json();
+    assert_eq!(exact["manifest"]["truncated"], json!(false));
+}

@@ -63,10 +63,21 @@ impl Caller {
 
     /// Calls the API with the token.
     pub(crate) async fn call(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
+        self.call_as(TOKEN, method, path, body).await
+    }
+
+    /// Calls the API with another token.
+    pub(crate) async fn call_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> Answer {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", SimulatedWorkspace::HOST))
-            .header(AUTHORIZATION, format!("Bearer {TOKEN}"))
+            .header(AUTHORIZATION, format!("Bearer {token}"))
             .body(body.into())
             .unwrap();
         self.send(request).await.unwrap()
@@ -94,7 +105,6 @@ impl Caller {
     }
 
     /// Follows a link as a client must: without a token.
-    #[cfg(feature = "arrow")]
     pub(crate) async fn download(&self, link: &Value) -> Answer {
         let request = Request::get(link["external_link"].as_str().unwrap()).body(Body::empty()).unwrap();
         self.send(request).await.unwrap()

@@ -1,0 +1,299 @@
+//! Which recorded interaction answers a request, in constant time, and what ids of this run stand for recorded ones.
+//!
+//! A request is looked up by its shape (everything but its ids) and then by its ids. An id that a client made up is
+//! another one in each run: it is a *hole*, bound by its first use and the same from then on. Tasks whose requests
+//! look alike until a later one tells them apart may have bound each other's holes; then the two exchange roles, as
+//! long as both were given the same answers so far.
+
+mod exchange;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::identity::Masked;
+use exchange::Wanted;
+
+/// A made-up id of the recording, by number.
+pub(crate) type Hole = usize;
+
+/// An id in a recorded text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Id {
+    /// It has to be this one.
+    Known(String),
+    /// It is made up anew in each run.
+    Hole(Hole),
+}
+
+/// A recorded text without its ids, and the ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    pub(crate) shape: String,
+    pub(crate) ids: Vec<Id>,
+}
+
+/// One recorded interaction, as far as looking it up is concerned.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) request: Recorded,
+    /// How many times it is given before the next one of the same identity.
+    pub(crate) turns: u32,
+    /// Whether the last answer of its identity repeats without end.
+    pub(crate) endless: bool,
+}
+
+/// The entries of one identity, in recorded order, and how far they are used.
+#[derive(Debug)]
+struct Sequence {
+    shape: usize,
+    ids: Vec<Id>,
+    entries: Vec<usize>,
+    endless: bool,
+    used: Used,
+}
+
+/// How far a sequence is used: whole entries, and turns of the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Used {
+    entries: usize,
+    turns: u32,
+}
+
+impl Used {
+    fn is_some(self) -> bool {
+        self != Self::default()
+    }
+
+    /// How many entries were given at least once.
+    fn begun(self) -> usize {
+        self.entries + usize::from(self.turns > 0)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Bucket {
+    by_ids: HashMap<Vec<Id>, usize>,
+    /// Sequences with holes that may still be unbound, in recorded order.
+    open: BTreeSet<usize>,
+}
+
+/// Which id of this run stands for which hole. One for one.
+#[derive(Debug, Default)]
+struct Bindings {
+    values: HashMap<Hole, String>,
+    holes: HashMap<String, Hole>,
+}
+
+impl Bindings {
+    fn bind(&mut self, hole: Hole, value: &str) {
+        self.values.insert(hole, value.to_owned());
+        self.holes.insert(value.to_owned(), hole);
+    }
+
+    fn unbind(&mut self, hole: Hole) -> Option<String> {
+        let value = self.values.remove(&hole)?;
+        self.holes.remove(&value);
+        Some(value)
+    }
+}
+
+/// The index over a cassette, and the state of one replay.
+#[derive(Debug, Default)]
+pub(crate) struct ReplayIndex {
+    turns: Vec<u32>,
+    shapes: HashMap<String, usize>,
+    buckets: Vec<Bucket>,
+    sequences: Vec<Sequence>,
+    /// The sequences in which a hole stands.
+    users: HashMap<Hole, Vec<usize>>,
+    bindings: Bindings,
+    /// Ids that stand in the cassette: they are never taken for made-up ones.
+    known: HashSet<String>,
+}
+
+impl ReplayIndex {
+    /// An index over entries in recorded order. `known` are ids that were not made up by the client.
+    pub(crate) fn new(entries: Vec<Entry>, known: HashSet<String>) -> Self {
+        let mut index = Self { known, ..Self::default() };
+        for (number, entry) in entries.into_iter().enumerate() {
+            index.add(number, entry);
+        }
+        index
+    }
+
+    fn add(&mut self, number: usize, entry: Entry) {
+        let Entry { request: Recorded { shape, ids }, turns, endless } = entry;
+        self.turns.push(turns.max(1));
+        let next = self.buckets.len();
+        let shape = *self.shapes.entry(shape).or_insert(next);
+        if shape == next {
+            self.buckets.push(Bucket::default());
+        }
+        let Some(bucket) = self.buckets.get_mut(shape) else { return };
+        if let Some(sequence) = bucket.by_ids.get(&ids).and_then(|known| self.sequences.get_mut(*known)) {
+            sequence.entries.push(number);
+            return;
+        }
+        let sequence = self.sequences.len();
+        bucket.by_ids.insert(ids.clone(), sequence);
+        let holes: BTreeSet<Hole> = holes(&ids).collect();
+        if !holes.is_empty() {
+            bucket.open.insert(sequence);
+        }
+        for hole in holes {
+            self.users.entry(hole).or_default().push(sequence);
+        }
+        self.sequences.push(Sequence { shape, ids, entries: vec![number], endless, used: Used::default() });
+    }
+
+    /// The entry that answers this request, which is used up by it. `outcome` describes the outcome of an entry: it is
+    /// asked only when holes have to exchange roles.
+    pub(crate) fn take(
+        &mut self,
+        request: &Masked,
+        outcome: &dyn Fn(usize) -> Option<Recorded>,
+    ) -> Option<usize> {
+        let shape = *self.shapes.get(&request.shape)?;
+        if let Some(sequence) = self.exact(shape, &request.ids)
+            && let Some(entry) = self.give(sequence)
+        {
+            return Some(entry);
+        }
+        let sequence = self
+            .by_binding(shape, &request.ids)
+            .or_else(|| self.by_swapping(shape, &request.ids, outcome))?;
+        self.give(sequence)
+    }
+
+    /// The value that stands for a hole in this run.
+    pub(crate) fn bound(&self, hole: Hole) -> Option<&str> {
+        self.bindings.values.get(&hole).map(String::as_str)
+    }
+
+    /// The hole that an id of this run stands for.
+    pub(crate) fn hole_of(&self, value: &str) -> Option<Hole> {
+        self.bindings.holes.get(value).copied()
+    }
+
+    /// The entries that were never given, in recorded order.
+    pub(crate) fn unused(&self) -> Vec<usize> {
+        let left =
+            |sequence: &Sequence| sequence.entries.iter().skip(sequence.used.begun()).copied().collect();
+        let mut unused: Vec<usize> = self.sequences.iter().flat_map(|s| -> Vec<usize> { left(s) }).collect();
+        unused.sort_unstable();
+        unused
+    }
+
+    /// The sequence with exactly these ids, made-up ones under their names of the recording.
+    fn exact(&self, shape: usize, ids: &[String]) -> Option<usize> {
+        let named = |id: &String| match self.hole_of(id) {
+            Some(hole) => Id::Hole(hole),
+            None => Id::Known(id.clone()),
+        };
+        let ids: Vec<Id> = ids.iter().map(named).collect();
+        self.buckets.get(shape)?.by_ids.get(&ids).copied()
+    }
+
+    /// The next entry of a sequence.
+    fn give(&mut self, sequence: usize) -> Option<usize> {
+        let sequence = self.sequences.get_mut(sequence)?;
+        let Some(entry) = sequence.entries.get(sequence.used.entries).copied() else {
+            return sequence.entries.last().copied().filter(|_| sequence.endless);
+        };
+        sequence.used.turns += 1;
+        if self.turns.get(entry).is_none_or(|turns| sequence.used.turns >= *turns) {
+            sequence.used = Used { entries: sequence.used.entries + 1, turns: 0 };
+        }
+        Some(entry)
+    }
+
+    fn has_next(&self, sequence: usize, used: Used) -> bool {
+        self.sequences.get(sequence).is_some_and(|s| s.endless || used.entries < s.entries.len())
+    }
+
+    /// The first sequence in recorded order that fits when some of its holes are bound; those that agree with what
+    /// is bound already come first.
+    fn by_binding(&mut self, shape: usize, ids: &[String]) -> Option<usize> {
+        let (sequence, binds) = self.candidates(shape, ids).into_iter().find_map(|sequence| {
+            let used = self.sequences.get(sequence)?.used;
+            let wanted = self.wanted(sequence, ids).filter(|wanted| wanted.moves.is_empty())?;
+            let free = wanted.binds.iter().all(|(hole, _)| self.bound(*hole).is_none());
+            (free && self.has_next(sequence, used)).then_some((sequence, wanted.binds))
+        })?;
+        for (hole, value) in binds {
+            self.bindings.bind(hole, &value);
+        }
+        Some(sequence)
+    }
+
+    /// What [`by_binding`](Self::by_binding) has to look at. A value that is bound leaves only those with its hole.
+    fn candidates(&mut self, shape: usize, ids: &[String]) -> Vec<usize> {
+        let bound = ids.iter().find_map(|id| self.hole_of(id));
+        if let Some(hole) = bound {
+            let users = self.users.get(&hole).map(Vec::as_slice).unwrap_or_default();
+            let here = |sequence: &&usize| self.sequences.get(**sequence).is_some_and(|s| s.shape == shape);
+            return users.iter().filter(here).copied().collect();
+        }
+        self.close_bound(shape);
+        // Without a bound value only a sequence with no bound hole fits, and the first of them does.
+        let free = |sequence: &&usize| {
+            self.sequences.get(**sequence).is_some_and(|s| {
+                holes(&s.ids).all(|hole| !self.bindings.values.contains_key(&hole))
+                    && self.wanted(**sequence, ids).is_some()
+            })
+        };
+        let open = self.buckets.get(shape).map(|bucket| &bucket.open);
+        open.into_iter().flatten().find(free).into_iter().copied().collect()
+    }
+
+    /// Takes sequences at the front whose holes are all bound out of the open ones.
+    fn close_bound(&mut self, shape: usize) {
+        let Self { buckets, sequences, bindings, .. } = self;
+        let Some(bucket) = buckets.get_mut(shape) else { return };
+        while let Some(first) = bucket.open.first().copied() {
+            let all_bound = sequences
+                .get(first)
+                .is_none_or(|s| holes(&s.ids).all(|hole| bindings.values.contains_key(&hole)));
+            if !all_bound {
+                return;
+            }
+            bucket.open.remove(&first);
+        }
+    }
+
+    /// What has to happen so that a request with these ids fits a sequence; `None` when nothing helps.
+    fn wanted(&self, sequence: usize, values: &[String]) -> Option<Wanted> {
+        let sequence = self.sequences.get(sequence).filter(|s| s.ids.len() == values.len())?;
+        let mut wanted = Wanted::default();
+        let mut seen: BTreeMap<Hole, &str> = BTreeMap::new();
+        let mut taken: HashMap<&str, Hole> = HashMap::new();
+        for (id, value) in sequence.ids.iter().zip(values) {
+            let hole = match id {
+                Id::Known(expected) if expected == value => continue,
+                Id::Known(_) => return None,
+                Id::Hole(hole) => *hole,
+            };
+            if *taken.entry(value).or_insert(hole) != hole || *seen.entry(hole).or_insert(value) != value {
+                return None;
+            }
+        }
+        for (hole, value) in seen {
+            match self.hole_of(value) {
+                Some(other) if other == hole => {}
+                Some(other) => wanted.moves.push((other, hole)),
+                None if self.known.contains(value) => return None,
+                None => wanted.binds.push((hole, value.to_owned())),
+            }
+        }
+        Some(wanted)
+    }
+}
+
+fn holes(ids: &[Id]) -> impl Iterator<Item = Hole> + '_ {
+    ids.iter().filter_map(|id| match id {
+        Id::Hole(hole) => Some(*hole),
+        Id::Known(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

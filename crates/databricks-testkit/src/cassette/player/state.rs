@@ -1,0 +1,315 @@
+//! What the clones of a player share: the replay, the journal, and what is known of secrets and hosts.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use databricks_transport::{Body, Error, ErrorKind};
+use http::header::AUTHORIZATION;
+use http::{Method, Request};
+
+use super::journal::{self, Exchange};
+use super::matching::request_key;
+use super::mode::CassetteMode;
+use super::nearest::Unmatched;
+use super::options::CassetteOptions;
+use super::replay::{Given, Replay};
+use super::texts_mut;
+use crate::cassette::body::CassetteBody;
+use crate::cassette::cassette::Cassette;
+use crate::cassette::error::CassetteError;
+use crate::cassette::interaction::{CassetteRequest, Interaction, Outcome};
+use crate::cassette::sanitize::Sanitizers;
+use crate::request_log::Origin;
+
+/// How many requests are remembered for [`requests`](crate::CassettePlayer::requests).
+const LOGGED: usize = 10_000;
+/// How many exchanges of a replay are remembered for its transcript. A recording keeps them all.
+const REPLAYED: usize = 100_000;
+
+/// A token of fewer bytes is a test's own, and would be found by accident.
+const SHORTEST_TOKEN: usize = 8;
+
+/// A request that went through a player, without what is secret in it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RecordedRequest {
+    /// When it was sent, on tokio's clock: with paused time, this moves as the test moves it.
+    pub timestamp: Instant,
+    /// The method.
+    pub method: Method,
+    /// The API, or the object store behind links.
+    pub origin: Origin,
+    /// The path, percent-encoded.
+    pub path: String,
+    /// The query, encoded and without its `?`; empty when there is none.
+    pub query: String,
+    /// The body.
+    pub body: CassetteBody,
+}
+
+/// What the clones of a player share.
+pub(crate) struct Shared {
+    pub(crate) options: CassetteOptions,
+    /// Where a recording is saved.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) replays: bool,
+    pub(crate) records: bool,
+    state: Mutex<State>,
+}
+
+/// What changes with each request.
+pub(crate) struct State {
+    pub(crate) replay: Option<Replay>,
+    pub(crate) journal: VecDeque<Exchange>,
+    /// How many exchanges came from the network.
+    pub(crate) recorded: usize,
+    requests: VecDeque<RecordedRequest>,
+    pub(crate) unmatched: Vec<Unmatched>,
+    /// The first body that was too large to be kept.
+    pub(crate) too_large: Option<String>,
+    pub(crate) secrets: BTreeSet<String>,
+    hosts: BTreeSet<(bool, String)>,
+    pub(crate) sanitizers: Arc<Sanitizers>,
+    moments: u64,
+    pub(crate) finished: bool,
+}
+
+/// A request that arrived: when, what is kept of it, and what rids its answer of secrets.
+pub(crate) struct Arrival {
+    pub(crate) started: u64,
+    pub(crate) request: CassetteRequest,
+    pub(crate) sanitizers: Arc<Sanitizers>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        options: CassetteOptions,
+        path: Option<PathBuf>,
+        replay: Option<Replay>,
+        records: bool,
+    ) -> Self {
+        let state = State {
+            replay,
+            journal: VecDeque::new(),
+            recorded: 0,
+            requests: VecDeque::new(),
+            unmatched: Vec::new(),
+            too_large: None,
+            secrets: options.secrets.iter().cloned().collect(),
+            hosts: BTreeSet::new(),
+            sanitizers: Arc::new(options.sanitizers.clone()),
+            moments: 0,
+            finished: false,
+        };
+        Self { replays: state.replay.is_some(), records, options, path, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether requests go through without being looked at.
+    pub(crate) fn passes_through(&self) -> bool {
+        self.options.mode == CassetteMode::Passthrough && !self.replays && !self.records
+    }
+
+    /// Takes note of a request: its head first, for hosts and tokens count from then on.
+    pub(crate) fn arrived(&self, head: &Request<()>, body: bytes::Bytes) -> Arrival {
+        let timestamp = tokio::time::Instant::now().into_std();
+        let origin = origin_of(head);
+        let (started, sanitizers) = {
+            let mut state = self.lock();
+            state.learn(head, origin);
+            (state.next_moment(), Arc::clone(&state.sanitizers))
+        };
+        let mut request = CassetteRequest::from_http(head.method(), head.uri(), head.headers(), origin, body);
+        sanitizers.sanitize_request(&mut request);
+        self.lock().note(timestamp, &request);
+        Arrival { started, request, sanitizers }
+    }
+
+    /// The recorded answer to a request.
+    ///
+    /// # Errors
+    /// What to say when there is none.
+    pub(crate) fn play(&self, request: &CassetteRequest) -> Option<Result<Given, Unmatched>> {
+        if !self.replays {
+            return None;
+        }
+        // Outside of the lock: large bodies take their time.
+        let key = request_key(&self.options.comparable(request));
+        let mut state = self.lock();
+        let replay = state.replay.as_mut()?;
+        if let Some(given) = replay.take(&key) {
+            return Some(Ok(given));
+        }
+        if self.records {
+            return None;
+        }
+        let unmatched = replay.unmatched(request, &self.options);
+        state.unmatched.push(unmatched.clone());
+        Some(Err(unmatched))
+    }
+
+    /// Keeps an exchange whose answer has arrived.
+    pub(crate) fn keep(&self, arrival: Arrival, outcome: Outcome, elapsed: Duration, from_network: bool) {
+        let mut state = self.lock();
+        let ended = state.next_moment();
+        let Arrival { started, request, .. } = arrival;
+        let exchange = Exchange { started, ended, request, outcome, elapsed, from_network };
+        state.recorded += usize::from(from_network);
+        if !self.records && state.journal.len() >= REPLAYED {
+            state.journal.pop_front();
+        }
+        state.journal.push_back(exchange);
+    }
+
+    /// Refuses a body over the limit.
+    pub(crate) fn too_large(&self, what: &str, head: &str) -> Error {
+        let message = format!(
+            "{what} of {head} has more than the {} bytes that are kept: raise the limit with CassetteOptions::with_body_limit",
+            self.options.body_limit
+        );
+        self.lock().too_large.get_or_insert_with(|| message.clone());
+        Error::new(ErrorKind::Invalid, message)
+    }
+
+    /// The cassette so far: what was replayed from, and what was recorded behind it.
+    pub(crate) fn cassette(&self) -> Result<Cassette, CassetteError> {
+        let (mut all, new) = {
+            let state = self.lock();
+            let mut recorded: Vec<Exchange> =
+                state.journal.iter().filter(|e| e.from_network).cloned().collect();
+            if let Some(replay) = &state.replay {
+                recorded.iter_mut().for_each(|exchange| back_to_recorded(replay, exchange));
+            }
+            (state.replay.as_ref().map(Replay::recorded).unwrap_or_default(), recorded)
+        };
+        all.extend(journal::interactions(new));
+        Cassette::assemble(all, &self.options.variables)
+    }
+
+    /// What happened in this run, as a cassette.
+    pub(crate) fn story(&self) -> Result<Cassette, CassetteError> {
+        let journal: Vec<Exchange> = self.lock().journal.iter().cloned().collect();
+        let story: Vec<Interaction> = journal::interactions(journal);
+        Cassette::assemble(story, &self.options.variables)
+    }
+
+    pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
+        self.lock().requests.iter().cloned().collect()
+    }
+}
+
+impl State {
+    fn next_moment(&mut self) -> u64 {
+        self.moments += 1;
+        self.moments
+    }
+
+    /// Hosts and tokens of requests are removed from texts, and searched for before saving.
+    fn learn(&mut self, head: &Request<()>, origin: Origin) {
+        if let Some(token) = bearer(head)
+            && token.len() >= SHORTEST_TOKEN
+            && !self.secrets.contains(token)
+        {
+            self.secrets.insert(token.to_owned());
+        }
+        let Some(authority) = head.uri().authority() else { return };
+        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+        let is_storage = origin == Origin::Storage;
+        if self.hosts.insert((is_storage, host.to_owned())) {
+            let sanitizers = Sanitizers::clone(&self.sanitizers);
+            self.sanitizers = Arc::new(match is_storage {
+                true => sanitizers.with_storage_host(host),
+                false => sanitizers.with_workspace_host(host),
+            });
+        }
+    }
+
+    fn note(&mut self, timestamp: Instant, request: &CassetteRequest) {
+        if self.requests.len() >= LOGGED {
+            self.requests.pop_front();
+        }
+        let path_and_query = request.path_and_query();
+        let query = path_and_query.split_once('?').map(|(_, query)| query.to_owned());
+        self.requests.push_back(RecordedRequest {
+            timestamp,
+            method: request.method.clone(),
+            origin: request.origin,
+            path: request.path.clone(),
+            query: query.unwrap_or_default(),
+            body: request.body.clone(),
+        });
+    }
+}
+
+/// Gives a new exchange the ids of the recording that it continues.
+fn back_to_recorded(replay: &Replay, exchange: &mut Exchange) {
+    texts_mut::request(&mut exchange.request, &mut |text| replay.as_recorded(text));
+    if let Outcome::Response(response) = &mut exchange.outcome {
+        texts_mut::response(response, &mut |text| replay.as_recorded(text));
+    }
+}
+
+fn bearer(head: &Request<()>) -> Option<&str> {
+    let (scheme, token) = head.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Where a request goes. Links to storage carry no credential, and have paths of their own.
+fn origin_of(head: &Request<()>) -> Origin {
+    let host = head.uri().host().unwrap_or_default();
+    let path = head.uri().path();
+    let is_storage_host =
+        host.split('.').next().is_some_and(|label| label == "storage" || label.ends_with("-storage"));
+    let is_api =
+        head.headers().contains_key(AUTHORIZATION) || path.starts_with("/api/") || path.starts_with("/oidc/");
+    if is_api && !is_storage_host { Origin::Api } else { Origin::Storage }
+}
+
+/// A request without its body, to be looked at.
+pub(crate) fn head_of(parts: &http::request::Parts) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = parts.method.clone();
+    *head.uri_mut() = parts.uri.clone();
+    *head.headers_mut() = parts.headers.clone();
+    head
+}
+
+/// A request again, to be sent: with all its bytes, and such that its answer comes uncompressed.
+pub(crate) fn to_send(mut parts: http::request::Parts, body: bytes::Bytes) -> Request<Body> {
+    parts.headers.remove(http::header::ACCEPT_ENCODING);
+    Request::from_parts(parts, Body::from_bytes(body))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn links_to_storage_are_told_from_the_api() {
+        let table = [
+            ("https://w.example/api/2.0/x", true, Origin::Api),
+            ("https://w.example/api/2.0/x", false, Origin::Api),
+            ("https://w.example/oidc/v1/token", false, Origin::Api),
+            ("https://w.example/other", true, Origin::Api),
+            ("https://bucket.s3.example/results/1?sig=x", false, Origin::Storage),
+            ("http://127.0.0.1:1234/results/1", false, Origin::Storage),
+            ("https://storage.invalid/api/x", false, Origin::Storage),
+            ("https://simulated-storage.invalid/results/1", false, Origin::Storage),
+        ];
+        for (uri, signed, origin) in table {
+            let mut head = Request::new(());
+            *head.uri_mut() = uri.parse().unwrap();
+            if signed {
+                head.headers_mut().insert(AUTHORIZATION, "Bearer x".parse().unwrap());
+            }
+            assert_eq!(origin_of(&head), origin, "{uri}");
+        }
+    }
+}

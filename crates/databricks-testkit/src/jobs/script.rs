@@ -1,0 +1,326 @@
+//! What tasks do, written down beforehand.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use super::task::{TaskCall, TaskOutcome};
+
+/// The calls a script remembers.
+const CALLS: usize = 10_000;
+
+/// What the tasks of a [`SimulatedWorkspace`](crate::SimulatedWorkspace) do. Clones share the script.
+///
+/// The first script that matches an attempt and has turns left answers it, in the order written. Without one,
+/// tasks that would run code (notebook, Spark JAR, Python file, wheel, spark-submit, dbt, pipeline) succeed after
+/// [`execution`](Self::execution); SQL tasks run on the workspace's statement engine, their queries and files by
+/// [`query`](Self::query) and [`sql_file`](Self::sql_file); conditions, for-each and run-job tasks do what they
+/// say. Other kinds of task are refused unless a script matches them.
+///
+/// ```
+/// use std::time::Duration;
+/// use databricks_testkit::{JobsScript, SimulatedWorkspace, TaskOutcome};
+///
+/// let script = JobsScript::new();
+/// script.on_task("load").times(1).duration(Duration::from_secs(90)).fails("Connection reset");
+/// script.on_task("load").returns("42 rows");
+/// script.on_notebook("/etl/report").runs(|call| async move {
+///     let day = call.parameter("day").unwrap_or_default();
+///     TaskOutcome::success().with_result(format!("report of {day}"))
+/// });
+/// script.query("q-1", "SELECT count(*) FROM main.default.trips");
+/// let workspace = SimulatedWorkspace::builder().jobs(script.clone()).build();
+/// # let _ = workspace;
+/// ```
+#[derive(Clone, Default)]
+pub struct JobsScript {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    rules: Vec<Rule>,
+    calls: Vec<TaskCall>,
+    queries: HashMap<String, String>,
+    files: HashMap<String, Vec<String>>,
+    timing: Timing,
+    idle_triggers: bool,
+}
+
+/// How long the parts of a task take where no script says so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timing {
+    pub(super) setup: Duration,
+    pub(super) execution: Duration,
+    pub(super) cleanup: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            setup: Duration::from_millis(200),
+            execution: Duration::from_millis(500),
+            cleanup: Duration::from_millis(100),
+        }
+    }
+}
+
+type Predicate = Arc<dyn Fn(&TaskCall) -> bool + Send + Sync>;
+type Closure = Arc<dyn Fn(TaskCall) -> BoxFuture<'static, TaskOutcome> + Send + Sync>;
+
+struct Rule {
+    matches: Predicate,
+    turns: u64,
+    answer: ScriptedTask,
+}
+
+/// What a script answers.
+#[derive(Clone)]
+pub(super) struct ScriptedTask {
+    duration: Option<Duration>,
+    reply: Reply,
+}
+
+#[derive(Clone)]
+enum Reply {
+    Ends(Box<TaskOutcome>),
+    Runs(Closure),
+    Never,
+}
+
+impl JobsScript {
+    /// A script that says nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins a script for the tasks of this name. An iteration has the name of the nested task.
+    pub fn on_task(&self, task_key: impl Into<String>) -> TaskScript<'_> {
+        let key = task_key.into();
+        self.on_matching(move |call| call.task_key == key)
+    }
+
+    /// Begins a script for the notebook tasks of this path.
+    pub fn on_notebook(&self, path: impl Into<String>) -> TaskScript<'_> {
+        let path = path.into();
+        self.on_matching(move |call| call.notebook_path() == Some(&path))
+    }
+
+    /// Begins a script for the attempts that satisfy a predicate.
+    ///
+    /// The predicate is also asked, with references not yet resolved, whether a kind of task that needs a script
+    /// has one. Condition, for-each and run-job tasks are never asked for.
+    pub fn on_matching(&self, matches: impl Fn(&TaskCall) -> bool + Send + Sync + 'static) -> TaskScript<'_> {
+        TaskScript { script: self, matches: Arc::new(matches), turns: u64::MAX, duration: None }
+    }
+
+    /// Makes the SQL of a saved query known to SQL tasks.
+    pub fn query(&self, query_id: impl Into<String>, sql: impl Into<String>) -> &Self {
+        self.lock().queries.insert(query_id.into(), sql.into());
+        self
+    }
+
+    /// Makes the statements of a SQL file known to SQL tasks; they run one after another.
+    pub fn sql_file<S: Into<String>>(
+        &self,
+        path: impl Into<String>,
+        statements: impl IntoIterator<Item = S>,
+    ) -> &Self {
+        let statements = statements.into_iter().map(Into::into).collect();
+        self.lock().files.insert(path.into(), statements);
+        self
+    }
+
+    /// How long a task that needs compute is `PENDING`. Default 200 ms.
+    pub fn setup(&self, setup: Duration) -> &Self {
+        self.lock().timing.setup = setup;
+        self
+    }
+
+    /// How long a task that runs code is `RUNNING` where no script says so. Default 500 ms.
+    pub fn execution(&self, execution: Duration) -> &Self {
+        self.lock().timing.execution = execution;
+        self
+    }
+
+    /// How long a task that needed compute is `TERMINATING`. Default 100 ms.
+    pub fn cleanup(&self, cleanup: Duration) -> &Self {
+        self.lock().timing.cleanup = cleanup;
+        self
+    }
+
+    /// Takes jobs with schedules and triggers that are not paused, and keeps them idle: no run starts by itself.
+    /// Without this such a job is refused.
+    pub fn idle_triggers(&self) -> &Self {
+        self.lock().idle_triggers = true;
+        self
+    }
+
+    /// The attempts that began their work, oldest first; the last 10,000 are kept.
+    pub fn calls(&self) -> Vec<TaskCall> {
+        self.lock().calls.clone()
+    }
+
+    pub(super) fn timing(&self) -> Timing {
+        self.lock().timing
+    }
+
+    pub(super) fn keeps_triggers_idle(&self) -> bool {
+        self.lock().idle_triggers
+    }
+
+    pub(super) fn query_sql(&self, query_id: &str) -> Option<String> {
+        self.lock().queries.get(query_id).cloned()
+    }
+
+    pub(super) fn file_sql(&self, path: &str) -> Option<Vec<String>> {
+        self.lock().files.get(path).cloned()
+    }
+
+    /// Whether some script is about such a call, now or with its turns used up.
+    pub(super) fn knows(&self, call: &TaskCall) -> bool {
+        let predicates: Vec<Predicate> = self.lock().rules.iter().map(|rule| rule.matches.clone()).collect();
+        predicates.iter().any(|matches| matches(call))
+    }
+
+    /// Notes the call and takes its turn from the script that answers it.
+    pub(super) fn next(&self, call: &TaskCall) -> Option<ScriptedTask> {
+        self.note(call);
+        // Predicates are a caller's code: they run without the lock, which they may want themselves.
+        let predicates: Vec<Predicate> = self.lock().rules.iter().map(|rule| rule.matches.clone()).collect();
+        let matching = predicates.iter().enumerate().filter(|(_, matches)| matches(call));
+        matching.map(|(index, _)| index).find_map(|index| self.take_turn(index))
+    }
+
+    fn take_turn(&self, index: usize) -> Option<ScriptedTask> {
+        let mut state = self.lock();
+        let rule = state.rules.get_mut(index).filter(|rule| rule.turns > 0)?;
+        rule.turns -= 1;
+        Some(rule.answer.clone())
+    }
+
+    fn note(&self, call: &TaskCall) {
+        let mut state = self.lock();
+        if state.calls.len() >= CALLS {
+            state.calls.drain(..CALLS / 10);
+        }
+        state.calls.push(call.clone());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for JobsScript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("JobsScript")
+            .field("rules", &state.rules.len())
+            .field("queries", &state.queries)
+            .field("files", &state.files)
+            .field("timing", &state.timing)
+            .field("idle_triggers", &state.idle_triggers)
+            .field("calls", &state.calls.len())
+            .finish()
+    }
+}
+
+impl ScriptedTask {
+    /// Does what is written, after the time written, else after `default` where the answer takes no time itself.
+    pub(super) async fn run(self, call: TaskCall, default: Duration) -> TaskOutcome {
+        let duration = match (&self.reply, self.duration) {
+            (_, Some(duration)) => duration,
+            (Reply::Runs(_), None) => Duration::ZERO,
+            (_, None) => default,
+        };
+        if duration > Duration::ZERO {
+            tokio::time::sleep(duration).await;
+        }
+        match self.reply {
+            Reply::Ends(outcome) => *outcome,
+            Reply::Runs(closure) => closure(call).await,
+            Reply::Never => std::future::pending().await,
+        }
+    }
+}
+
+/// A script being written. It takes effect with its answer: `succeeds`, `returns`, `fails`, `runs`, ...
+#[must_use = "a script takes effect with its answer: succeeds, returns, fails, runs, ..."]
+pub struct TaskScript<'a> {
+    script: &'a JobsScript,
+    matches: Predicate,
+    turns: u64,
+    duration: Option<Duration>,
+}
+
+impl fmt::Debug for TaskScript<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { script: _, matches: _, turns, duration } = self;
+        f.debug_struct("TaskScript").field("turns", turns).field("duration", duration).finish_non_exhaustive()
+    }
+}
+
+impl TaskScript<'_> {
+    /// Answers only so many attempts; then the next script that matches has its turn.
+    pub fn times(mut self, turns: u64) -> Self {
+        self.turns = turns;
+        self
+    }
+
+    /// Is `RUNNING` this long, on tokio's clock. A closure begins after it.
+    pub fn duration(mut self, duration: Duration) -> Self {
+        self.duration = Some(duration);
+        self
+    }
+
+    /// Succeeds, without a result.
+    pub fn succeeds(self) {
+        self.ends(TaskOutcome::success());
+    }
+
+    /// Succeeds with a result: a string as it is, anything else as its JSON text.
+    pub fn returns(self, result: impl Into<Value>) {
+        let text = match result.into() {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        self.ends(TaskOutcome::success().with_result(text));
+    }
+
+    /// Fails with this error.
+    pub fn fails(self, error: impl Into<String>) {
+        self.ends(TaskOutcome::failure(error));
+    }
+
+    /// Ends with an outcome of the test's own making.
+    pub fn ends(self, outcome: TaskOutcome) {
+        self.reply(Reply::Ends(Box::new(outcome)));
+    }
+
+    /// Runs a closure; a panic in it fails its attempt only. It is dropped when the attempt is cancelled or times
+    /// out. One that holds the workspace keeps it alive, and its runs with it.
+    pub fn runs<F, R>(self, closure: F)
+    where
+        F: Fn(TaskCall) -> R + Send + Sync + 'static,
+        R: Future<Output = TaskOutcome> + Send + 'static,
+    {
+        self.reply(Reply::Runs(Arc::new(move |call| closure(call).boxed())));
+    }
+
+    /// Never ends on its own: for cancels and timeouts.
+    pub fn never(self) {
+        self.reply(Reply::Never);
+    }
+
+    fn reply(self, reply: Reply) {
+        let Self { script, matches, turns, duration } = self;
+        let answer = ScriptedTask { duration, reply };
+        script.lock().rules.push(Rule { matches, turns, answer });
+    }
+}
