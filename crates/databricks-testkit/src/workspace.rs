@@ -258,17 +258,16 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
-    /// Makes ids (statements, sessions, requests, OAuth tokens) and link signatures the same in every run, and starts the calendar
-    /// at 2025-01-01T00:00:00Z (unless [`starting_at`](Self::starting_at) names another moment).
-    ///
-    /// Under tokio's paused time the same requests in the same order then get the same answers, byte for byte.
     /// Sets what the tasks of jobs do. Default: a [`JobsScript`] without scripts.
     pub fn jobs(mut self, script: JobsScript) -> Self {
         self.jobs = script;
         self
     }
 
-    /// Makes ids (statements, sessions, request ids) and link signatures the same in every run.
+    /// Makes ids (statements, sessions, requests, runs, OAuth tokens) and link signatures the same in every run, and
+    /// starts the calendar at 2025-01-01T00:00:00Z (unless [`starting_at`](Self::starting_at) names another moment).
+    ///
+    /// Under tokio's paused time the same requests in the same order then get the same answers, byte for byte.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
