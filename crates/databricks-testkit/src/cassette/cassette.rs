@@ -97,13 +97,34 @@ impl Cassette {
     /// A line is an object with `kind` (`api` or `storage`), `method`, `path`, `query`, `request` (JSON), `status`,
     /// `headers`, and `body` (JSON or text), `body_base64` or `body_missing`; `scenario` is `[name, state required,
     /// state after]` where one request had several answers, and `insertion` orders lines that nothing else orders,
-    /// the highest first. A statement stands before what asks for it by its id, a link before its download. A body
-    /// that is missing becomes a failure that says so when it is asked for.
+    /// the highest first. A statement stands before what asks for it by its id, a link before its download; equal
+    /// answers to polls become one. A body that is missing becomes a failure that says so when it is asked for.
+    ///
+    /// Another client may have asked in other words: [`retain`](Self::retain) drops what only that one did, and
+    /// [`CassetteOptions`](crate::CassetteOptions) say which fields of a request do not count.
     ///
     /// # Errors
     /// When a line is not such an object. The error names the line.
     pub fn from_exchanges(jsonl: &str) -> Result<Self, CassetteError> {
         recordings::convert(jsonl)
+    }
+
+    /// Drops the interactions that `keep` is false for, such as the sessions that another client opened: they are
+    /// neither answered nor missed at the end of a replay, and every other one still has to be asked for.
+    ///
+    /// ```
+    /// use databricks_testkit::Cassette;
+    ///
+    /// let mut cassette = Cassette::from_exchanges(
+    ///     r#"{"kind": "api", "method": "POST", "path": "/api/2.0/sql/sessions/", "status": 200, "body": {}}
+    ///        {"kind": "api", "method": "POST", "path": "/api/2.0/sql/statements/", "status": 200, "body": {}}"#,
+    /// )?;
+    /// cassette.retain(|interaction| !interaction.request.path.starts_with("/api/2.0/sql/sessions"));
+    /// assert_eq!(cassette.interactions()[0].request.path, "/api/2.0/sql/statements");
+    /// # Ok::<(), databricks_testkit::CassetteError>(())
+    /// ```
+    pub fn retain(&mut self, keep: impl FnMut(&Interaction) -> bool) {
+        self.interactions.retain(keep);
     }
 
     /// What was recorded, in order, as templates.

@@ -17,6 +17,7 @@ use super::error::CassetteError;
 use super::interaction::{
     CassetteFailure, CassetteRequest, CassetteResponse, Interaction, Outcome, canonical_path,
 };
+use super::player::journal;
 use super::sanitize::Sanitizers;
 use super::texts;
 use super::variables::Variables;
@@ -74,13 +75,20 @@ pub(crate) fn convert(jsonl: &str) -> Result<Cassette, CassetteError> {
     }
     let order = in_order(&recorded);
     let mut lines: Vec<Option<Recorded>> = recorded.into_iter().map(Some).collect();
+    let in_turn = order.into_iter().filter_map(|index| lines.get_mut(index)?.take());
     let sanitizers = Sanitizers::default();
-    let interactions = order.into_iter().filter_map(|index| lines.get_mut(index)?.take()).map(|line| {
+    let exchanges = (0_u64..).step_by(2).zip(in_turn).map(|(moment, line)| {
         let mut interaction = line.interaction;
         sanitizers.sanitize(&mut interaction);
-        interaction
+        one_at_a_time(moment, interaction)
     });
-    Cassette::assemble(interactions.collect(), &Variables::new())
+    Cassette::assemble(journal::interactions(exchanges.collect()), &Variables::new())
+}
+
+/// An exchange that ended before the next one began.
+fn one_at_a_time(moment: u64, interaction: Interaction) -> journal::Exchange {
+    let Interaction { request, outcome, elapsed, .. } = interaction;
+    journal::Exchange { started: moment, ended: moment + 1, request, outcome, elapsed, from_network: true }
 }
 
 fn read(line: &str) -> Result<Recorded, CassetteError> {

@@ -5,8 +5,17 @@
 
 use std::path::PathBuf;
 
-use databricks_testkit::{Cassette, CassetteBody, CassetteErrorKind, Origin, Outcome, SecretScan};
-use serde_json::json;
+use databricks_testkit::{
+    Cassette, CassetteBody, CassetteErrorKind, CassetteOptions, CassettePlayer, Interaction, Origin, Outcome,
+    SecretScan, SimulatedWorkspace,
+};
+use databricks_transport::{ApiRequest, Client, DatabricksConfig, Operation};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{STATEMENTS, TOKEN};
+
+const POST: Operation = Operation::new("test.post");
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../databricks-sql/tests/it/recordings")
@@ -48,13 +57,14 @@ fn every_recording_converts_comes_back_and_holds_no_secret() {
             let cassette = converted(name);
             SecretScan::new().check(&cassette).unwrap_or_else(|error| panic!("{name}: {error}"));
             let lines = std::fs::read_to_string(&path).unwrap().lines().count();
-            assert_eq!(cassette.interactions().len(), lines, "{name}");
+            let exchanges: u32 = cassette.interactions().iter().map(|interaction| interaction.repeats).sum();
+            assert_eq!(exchanges as usize, lines, "{name}");
             let text = cassette.to_json().unwrap();
             assert_eq!(Cassette::from_json(&text).unwrap(), cassette, "{name}");
             count += 1;
         }
     }
-    assert_eq!(count, 13);
+    assert_eq!(count, 19);
 }
 
 /// In every recording a statement's answer comes before what asks for it, a link before its download.
@@ -127,6 +137,47 @@ fn states_order_answers_to_one_request() {
     assert_eq!(cassette.interactions()[0].request.path, "/api/2.0/sql/statements/x");
     let circle = [line("a", "1", Some("2"), 1), line("b", "2", Some("1"), 2)].join("\n");
     assert_eq!(Cassette::from_exchanges(&circle).unwrap().interactions().len(), 2);
+}
+
+#[test]
+fn equal_answers_to_polls_are_one() {
+    let name = "preparedstatementintegrationtests.testpreparedstatementcomplexqueryexecution";
+    let cassette = converted(name);
+    let polls: Vec<(u32, &Value)> = cassette
+        .interactions()
+        .iter()
+        .filter(|interaction| {
+            interaction.request.method == Method::GET && interaction.request.origin == Origin::Api
+        })
+        .map(|poll| (poll.repeats, &poll.response().unwrap().body.as_json().unwrap()["status"]["state"]))
+        .collect();
+    assert_eq!(polls, [(18, &json!("RUNNING")), (1, &json!("SUCCEEDED"))]);
+}
+
+/// Another client's sessions are dropped; all the rest has to be asked for, in whatever words do not count.
+#[tokio::test]
+async fn what_is_not_kept_is_neither_answered_nor_missed() {
+    let mut cassette = converted("sqlexecapihybridresultsintegrationtests.testhybridsmallquery");
+    let statement = |interaction: &Interaction| interaction.request.path == STATEMENTS;
+    cassette.retain(statement);
+    assert_eq!(Cassette::from_json(&cassette.to_json().unwrap()).unwrap(), cassette);
+    let others = ["session_id", "warehouse_id", "wait_timeout", "on_wait_timeout", "row_limit", "parameters"];
+    let options = others.into_iter().fold(CassetteOptions::new(), |options, field| {
+        options.with_ignored_pointer_at(STATEMENTS, format!("/{field}"))
+    });
+    let player = CassettePlayer::replaying(&cassette, options.clone()).unwrap();
+    let unused = CassettePlayer::replaying(&cassette, options).unwrap().finish().unwrap_err();
+    assert_eq!(unused.kind(), CassetteErrorKind::Unused);
+    let config = DatabricksConfig::new(SimulatedWorkspace::HOST).unwrap().with_token(TOKEN);
+    let client = Client::builder(config).leaf(player.leaf()).build().unwrap();
+    let body = json!({"statement": "SELECT * FROM main.tpcds_sf100_delta.catalog_sales limit 10",
+        "disposition": "INLINE_OR_EXTERNAL_LINKS", "format": "ARROW_STREAM", "result_compression": "LZ4_FRAME"});
+    let answer: Value = client.call(POST, ApiRequest::post(STATEMENTS).json(&body).unwrap()).await.unwrap();
+    assert_eq!(answer["status"]["state"], "SUCCEEDED");
+    player.finish().unwrap();
+    let sessions = ApiRequest::post("/api/2.0/sql/sessions").json(&json!({})).unwrap();
+    client.call::<Value>(POST, sessions).await.unwrap_err();
+    assert_eq!(player.finish().unwrap_err().kind(), CassetteErrorKind::Unmatched);
 }
 
 #[test]
