@@ -6,4 +6,5 @@ mod failures;
 mod kill;
 mod quickstart;
 mod reader;
+mod story;
 mod workspace;

@@ -18,6 +18,7 @@
 mod error;
 mod error_mapping;
 mod exec;
+mod fixture;
 mod metastore;
 mod parse;
 mod query;
@@ -26,4 +27,5 @@ mod stores;
 mod workspace;
 
 pub use error::{LocalError, Position, Result};
+pub use fixture::fixture;
 pub use workspace::{LocalWorkspace, LocalWorkspaceBuilder};

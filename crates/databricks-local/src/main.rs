@@ -36,6 +36,12 @@ struct Serve {
     /// The token that clients must send.
     #[arg(long, value_name = "T", env = "DATABRICKS_LOCAL_TOKEN", default_value = LocalWorkspace::DEFAULT_TOKEN, hide_env_values = true)]
     token: String,
+    /// A service principal that may fetch tokens by OAuth (client credentials), beside the token.
+    #[arg(long, value_name = "ID", requires = "client_secret")]
+    client_id: Option<String>,
+    /// The service principal's secret.
+    #[arg(long, value_name = "S", env = "DATABRICKS_LOCAL_CLIENT_SECRET", hide_env_values = true)]
+    client_secret: Option<String>,
 }
 
 #[tokio::main]
@@ -54,9 +60,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run(serve: Serve) -> Result<(), LocalError> {
-    let Serve { data, port, address, token } = serve;
+    let Serve { data, port, address, token, client_id, client_secret } = serve;
     let own_token = token != LocalWorkspace::DEFAULT_TOKEN;
-    let workspace = LocalWorkspace::builder(&data).token(token).open()?;
+    let principal = client_id.zip(client_secret);
+    let workspace = LocalWorkspace::builder(&data).token(token).open_with(|face| match principal {
+        Some((id, secret)) => face.service_principal(id, secret),
+        None => face,
+    })?;
     let server = workspace.serve(SocketAddr::new(address, port)).await?;
     println!("{}", server.url());
     println!("folder        {}", workspace.path().display());

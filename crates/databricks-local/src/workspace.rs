@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use databricks_schema::TableName;
-use databricks_testkit::{Server, SimulatedWorkspace, StatementEngine, WorkspaceService};
-use databricks_transport::{DatabricksConfig, RateLimits};
+use databricks_testkit::{
+    Server, SimulatedWorkspace, SimulatedWorkspaceBuilder, StatementEngine, TestWorkspace, WorkspaceService,
+};
+use databricks_transport::{Client, DatabricksConfig, RateLimits};
 
 use crate::error::{LocalError, Result};
 use crate::exec::LocalEngine;
@@ -84,6 +86,17 @@ impl LocalWorkspace {
     /// None in practice: the values are this crate's own.
     pub fn config_for(&self, server: &Server) -> Result<DatabricksConfig> {
         self.config_at(&server.url())
+    }
+
+    /// This workspace as the place of a test's schema: see
+    /// [`DatabricksTestFixture::on`](databricks_testkit::DatabricksTestFixture::on). The fixture's client keeps it open.
+    ///
+    /// # Errors
+    /// None in practice: the values are this crate's own.
+    pub fn test_workspace(&self) -> Result<TestWorkspace> {
+        let client = Client::builder(self.config()?).leaf(self.service()).build();
+        let client = client.map_err(LocalError::internal)?;
+        Ok(TestWorkspace::new(&client, Self::WAREHOUSE, "main"))
     }
 
     fn config_at(&self, host: &str) -> Result<DatabricksConfig> {
@@ -163,15 +176,38 @@ impl LocalWorkspaceBuilder {
     /// # Errors
     /// As [`LocalWorkspace::open`].
     pub fn open(self) -> Result<LocalWorkspace> {
+        self.open_with(|face| face)
+    }
+
+    /// Opens the workspace with settings of its HTTP face: OAuth, jobs and what their tasks do, rate limits, a
+    /// warehouse that takes time to start, a seed. What runs SQL and keeps files stays the folder's.
+    ///
+    /// Grants that are enforced are for the REST API; SQL is refused under them, since the engine does not look at them.
+    ///
+    /// ```no_run
+    /// # fn open() -> Result<(), databricks_local::LocalError> {
+    /// let workspace = databricks_local::LocalWorkspace::builder("./workspace")
+    ///     .open_with(|face| face.service_principal("my-app", "my-secret"))?;
+    /// # let _ = workspace;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`LocalWorkspace::open`].
+    pub fn open_with(
+        self,
+        face: impl FnOnce(SimulatedWorkspaceBuilder) -> SimulatedWorkspaceBuilder,
+    ) -> Result<LocalWorkspace> {
         let metastore = Arc::new(Metastore::open(&self.dir)?);
         let engine = LocalEngine::new(Arc::clone(&metastore));
         let simulated = SimulatedWorkspace::builder()
             .token(self.token.clone())
             .warehouse(LocalWorkspace::WAREHOUSE)
-            .result_memory(RESULT_BYTES)
+            .result_memory(RESULT_BYTES);
+        let simulated = face(simulated)
             .engine(Arc::new(engine.clone()))
             .volumes(Arc::new(FolderVolumes::new(Arc::clone(&metastore), self.disk_quota)))
-            .catalog(Arc::new(FolderCatalog::new(Arc::clone(&metastore))))
+            .catalog(Arc::new(FolderCatalog::new(Arc::clone(&metastore), engine.clone())))
             .build();
         Ok(LocalWorkspace { metastore, engine, simulated, token: self.token })
     }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cassette::{
-    Cassette, CassetteError, CassetteOptions, CassettePlayer, FinishReport, RecordedRequest,
+    Cassette, CassetteError, CassetteOptions, CassettePlayer, FinishReport, Interaction, RecordedRequest,
 };
 use crate::scripted::ScriptedEngine;
 use crate::workspace::SimulatedWorkspace;
@@ -76,7 +76,8 @@ impl MockDatabricksClient {
         Self::with_player(builder, player)
     }
 
-    /// Replays a cassette, at once: no rate limit, no wait between attempts, no network.
+    /// Replays a cassette, at once: no rate limit, no wait between attempts, no network. The client's configuration names
+    /// the warehouse of the recording.
     ///
     /// # Errors
     /// When the client cannot be built.
@@ -90,7 +91,11 @@ impl MockDatabricksClient {
     /// When the client cannot be built or the options cannot work.
     pub fn replaying_with(cassette: &Cassette, options: CassetteOptions) -> Result<Self, Error> {
         let player = CassettePlayer::replaying(cassette, options).map_err(unusable)?;
-        let builder = Client::builder(at_once(REPLAYED_HOST, "replayed")?).leaf(player.leaf());
+        let mut config = at_once(REPLAYED_HOST, "replayed")?;
+        if let Some(warehouse) = warehouse_of(cassette) {
+            config = config.with_warehouse(warehouse);
+        }
+        let builder = Client::builder(config).leaf(player.leaf());
         Ok(Self { client: builder.build()?, player, simulated: None })
     }
 
@@ -107,13 +112,14 @@ impl MockDatabricksClient {
         Ok(mock)
     }
 
-    /// Talks to a simulated workspace that takes [`SimulatedWorkspace::DEFAULT_TOKEN`]. For one with other tokens, build
-    /// the client and use [`with_player`](Self::with_player).
+    /// Talks to a simulated workspace that takes [`SimulatedWorkspace::DEFAULT_TOKEN`], with the first of its warehouses
+    /// as the client's default. For one with other tokens, build the client and use [`with_player`](Self::with_player).
     ///
     /// # Errors
     /// When the client cannot be built.
     pub fn simulating_on(workspace: SimulatedWorkspace) -> Result<Self, Error> {
-        let config = at_once(SimulatedWorkspace::HOST, SimulatedWorkspace::DEFAULT_TOKEN)?;
+        let config = at_once(SimulatedWorkspace::HOST, SimulatedWorkspace::DEFAULT_TOKEN)?
+            .with_warehouse(SimulatedWorkspace::DEFAULT_WAREHOUSE);
         let mut mock = Self::recording(Client::builder(config).leaf(workspace.service()))?;
         mock.simulated = Some(Simulated { workspace, engine: None });
         Ok(mock)
@@ -208,6 +214,18 @@ fn at_once(host: &str, token: &str) -> Result<DatabricksConfig, Error> {
     let retry = RetryConfig::default().with_delays(Duration::ZERO, Duration::ZERO);
     let config = DatabricksConfig::new(host)?.with_token(token.to_owned());
     Ok(config.with_rate_limits(RateLimits::unlimited()).with_retry(retry))
+}
+
+/// The warehouse of the first recorded statement.
+fn warehouse_of(cassette: &Cassette) -> Option<String> {
+    let named = |interaction: &Interaction| {
+        let body = interaction.request.body.as_json()?;
+        body.get("warehouse_id")?.as_str().map(str::to_owned)
+    };
+    let written = cassette.interactions().iter().find_map(named)?;
+    let variable = written.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+    let value = variable.and_then(|name| cassette.variables().get(name)).and_then(Value::as_str);
+    Some(value.map_or(written.clone(), str::to_owned))
 }
 
 fn unusable(error: CassetteError) -> Error {

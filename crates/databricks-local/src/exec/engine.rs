@@ -70,6 +70,10 @@ impl StatementEngine for LocalEngine {
 }
 
 async fn run(shared: Arc<Shared>, request: EngineRequest) -> Result<EngineResult> {
+    if request.grants.is_enforced() {
+        // Running it would show what the grants hide.
+        return Err(LocalError::unsupported_feature("SQL under grants that are enforced"));
+    }
     let command = parse::parse(&request.statement)?;
     let statement = Statement::new(shared, request)?;
     statement.run(command).await

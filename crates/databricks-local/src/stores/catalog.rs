@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use databricks_testkit::{CatalogError, CatalogStore, NewCatalog, NewSchema, NewVolume};
+use databricks_schema::quote;
+use databricks_testkit::{
+    CatalogError, CatalogStore, EngineRequest, NewCatalog, NewSchema, NewVolume, StatementEngine,
+};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::error::LocalError;
-use crate::exec::{catalog_text, table_builder};
+use crate::exec::{LocalEngine, catalog_text, table_builder};
 use crate::metastore::{CatalogEntry, Entry, Metastore, ObjectName, ObjectPath, SchemaEntry, SchemaPath};
 
 type Result<T> = std::result::Result<T, CatalogError>;
@@ -16,12 +19,14 @@ type Result<T> = std::result::Result<T, CatalogError>;
 #[derive(Clone)]
 pub(crate) struct FolderCatalog {
     metastore: Arc<Metastore>,
+    /// Drops tables, which have writers to wait for.
+    engine: LocalEngine,
 }
 
 impl FolderCatalog {
-    /// The objects of this metastore.
-    pub(crate) fn new(metastore: Arc<Metastore>) -> Self {
-        Self { metastore }
+    /// The objects of this metastore, on which this engine works.
+    pub(crate) fn new(metastore: Arc<Metastore>, engine: LocalEngine) -> Self {
+        Self { metastore, engine }
     }
 
     async fn tables(&self, catalog: &str, schema: &str) -> Result<Vec<Value>> {
@@ -385,6 +390,23 @@ impl CatalogStore for FolderCatalog {
             blocking(&self.metastore, move |metastore| metastore.drop_schema(&dropped, true, force))
                 .await
                 .map_err(|error| held(error, "Schema", schema_name(&path), holds))
+        })
+    }
+
+    /// As `DROP TABLE` does it: after the table's writers.
+    fn delete_table<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.get_table(catalog, schema, table).await?;
+            let name = [catalog, schema, table].map(quote::identifier).join(".");
+            let drop_table =
+                EngineRequest { statement: format!("DROP TABLE {name}"), ..EngineRequest::default() };
+            let dropped = self.engine.execute(drop_table).await;
+            dropped.map(drop).map_err(|failure| CatalogError::Internal(failure.message))
         })
     }
 }

@@ -6,7 +6,7 @@
 // `VolumeError` is the trait's, and carries the path it is about.
 #![allow(clippy::result_large_err)]
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use databricks_testkit::{
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
 use tokio::fs::{self, File};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
@@ -82,12 +82,15 @@ impl FolderVolumes {
         }
     }
 
-    async fn read(&self, path: VolumePath) -> Result<FileContent> {
+    /// The bytes from `start` on, `length` at most.
+    async fn read(&self, path: VolumePath, start: u64, length: u64) -> Result<FileContent> {
         let place = self.place(&path)?;
         let metadata = describe_file(&path, &place).await?;
-        let file = File::open(&place).await.map_err(|error| file_error(&path, &error))?;
+        let mut file = File::open(&place).await.map_err(|error| file_error(&path, &error))?;
+        file.seek(SeekFrom::Start(start)).await.map_err(|error| file_error(&path, &error))?;
         // Exactly the bytes that were promised, even when the file is replaced meanwhile.
-        let bytes = ReaderStream::with_capacity(file.take(metadata.size), READ_BYTES);
+        let promised = metadata.size.saturating_sub(start).min(length);
+        let bytes = ReaderStream::with_capacity(file.take(promised), READ_BYTES);
         Ok(FileContent { metadata, content: bytes.map_err(|error| Box::new(error) as _).boxed() })
     }
 
@@ -215,7 +218,15 @@ impl VolumeStore for FolderVolumes {
     }
 
     fn get(&self, path: VolumePath) -> BoxFuture<'_, Result<FileContent>> {
-        Box::pin(self.read(path))
+        Box::pin(self.read(path, 0, u64::MAX))
+    }
+
+    fn get_range(&self, path: VolumePath, start: u64, length: u64) -> BoxFuture<'_, Result<FileContent>> {
+        Box::pin(self.read(path, start, length))
+    }
+
+    fn spool_directory(&self) -> PathBuf {
+        self.metastore.spool_dir()
     }
 
     fn head(&self, path: VolumePath) -> BoxFuture<'_, Result<FileMetadata>> {
@@ -357,6 +368,17 @@ mod tests {
         assert_eq!(text(&store, "a/b.txt").await, "x");
         store.delete(path("a/b.txt")).await.unwrap();
         assert!(matches!(store.get(path("a/b.txt")).await, Err(VolumeError::FileNotFound(_))));
+    }
+
+    #[tokio::test]
+    async fn a_range_is_read_from_where_it_starts() {
+        let (_dir, store) = volumes(None);
+        store.put(path("f"), content(&["0123456789"]), false).await.unwrap();
+        for (start, length, expected) in [(0, 3, "012"), (8, 9, "89"), (10, 1, ""), (99, 1, "")] {
+            let range = store.get_range(path("f"), start, length).await.unwrap();
+            let bytes: Vec<Bytes> = range.content.try_collect().await.unwrap();
+            assert_eq!((range.metadata.size, bytes.concat()), (10, expected.as_bytes().to_vec()), "{start}");
+        }
     }
 
     #[tokio::test]

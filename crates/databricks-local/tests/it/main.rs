@@ -4,6 +4,7 @@
 mod browse;
 mod copy_into;
 mod errors;
+mod face;
 mod history;
 mod local;
 mod maintenance;
