@@ -1,6 +1,7 @@
 //! A client for tests: it records a workspace, replays a recording, or talks to a simulated one.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,13 +91,42 @@ impl MockDatabricksClient {
     /// # Errors
     /// When the client cannot be built or the options cannot work.
     pub fn replaying_with(cassette: &Cassette, options: CassetteOptions) -> Result<Self, Error> {
-        let player = CassettePlayer::replaying(cassette, options).map_err(unusable)?;
+        Self::offline(CassettePlayer::replaying(cassette, options).map_err(unusable)?, cassette)
+    }
+
+    /// Plays a file as the options' mode says: replays it like [`replaying`](Self::replaying), or sends what it does not
+    /// hold to the workspace of the environment ([`DatabricksConfig::from_env`]). Then [`finish`](Self::finish) saves it.
+    ///
+    /// ```no_run
+    /// use databricks_testkit::{CassetteMode, CassetteOptions, MockDatabricksClient};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let options = CassetteOptions::new().with_mode(CassetteMode::from_env()?);
+    /// let mock = MockDatabricksClient::open("tests/cassettes/stations.json", options)?;
+    /// // what the test asks by `mock.client()`
+    /// mock.finish()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`CassettePlayer::open`]; where requests may be sent, also when the environment does not configure a client.
+    pub fn open(path: impl AsRef<Path>, options: CassetteOptions) -> Result<Self, Error> {
+        let player = CassettePlayer::open(path, options).map_err(unusable)?;
+        if player.is_replaying() && !player.is_recording() {
+            let cassette = player.cassette().map_err(unusable)?;
+            return Self::offline(player, &cassette);
+        }
+        Self::with_player(Client::builder(DatabricksConfig::from_env()?), player)
+    }
+
+    /// A client that has nothing but the player's cassette.
+    fn offline(player: CassettePlayer, cassette: &Cassette) -> Result<Self, Error> {
         let mut config = at_once(REPLAYED_HOST, "replayed")?;
         if let Some(warehouse) = warehouse_of(cassette) {
             config = config.with_warehouse(warehouse);
         }
-        let builder = Client::builder(config).leaf(player.leaf());
-        Ok(Self { client: builder.build()?, player, simulated: None })
+        let client = Client::builder(config).leaf(player.leaf()).build()?;
+        Ok(Self { client, player, simulated: None })
     }
 
     /// Talks to a simulated workspace of its own, whose statements are answered by a [`ScriptedEngine`]
@@ -118,8 +148,10 @@ impl MockDatabricksClient {
     /// # Errors
     /// When the client cannot be built.
     pub fn simulating_on(workspace: SimulatedWorkspace) -> Result<Self, Error> {
-        let config = at_once(SimulatedWorkspace::HOST, SimulatedWorkspace::DEFAULT_TOKEN)?
-            .with_warehouse(SimulatedWorkspace::DEFAULT_WAREHOUSE);
+        let mut config = at_once(SimulatedWorkspace::HOST, SimulatedWorkspace::DEFAULT_TOKEN)?;
+        if let Some(warehouse) = workspace.shared.warehouses.ids().into_iter().next() {
+            config = config.with_warehouse(warehouse);
+        }
         let mut mock = Self::recording(Client::builder(config).leaf(workspace.service()))?;
         mock.simulated = Some(Simulated { workspace, engine: None });
         Ok(mock)

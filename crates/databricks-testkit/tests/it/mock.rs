@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use databricks_testkit::{
-    Column, MockDatabricksClient, ScriptedEngine, SimulatedWorkspace, StatementFailure, VerifyOptions,
+    CassetteMode, CassetteOptions, Column, MockDatabricksClient, ScriptedEngine, SimulatedWorkspace,
+    StatementFailure, VerifyOptions, WarehouseSpec,
 };
 use databricks_transport::{Client, DatabricksConfig, ErrorKind};
 use http::Method;
@@ -122,4 +123,31 @@ async fn drift_is_listed_by_place() {
         .with_ignored_pointer("/status");
     assert!(cassette.verify(other.service(), &ignoring).await.is_empty());
     mock.finish().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_replays_offline_with_the_warehouse_of_its_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("story.json");
+    let engine = ScriptedEngine::new();
+    engine.on("x").affected(3);
+    let cold =
+        WarehouseSpec::new("5134e1a7ed00c01d").stopped().start_delay(std::time::Duration::from_secs(5));
+    let workspace = SimulatedWorkspace::builder().warehouse_with(cold).engine(Arc::new(engine)).build();
+    let mock = MockDatabricksClient::simulating_on(workspace).unwrap();
+    let statement = async |mock: &MockDatabricksClient| -> Value {
+        let warehouse = mock.client().config().warehouse_id().unwrap();
+        let body = json!({ "statement": "x", "warehouse_id": warehouse });
+        mock.request(Method::POST, STATEMENTS, Some(body)).await.unwrap()
+    };
+    let simulated = statement(&mock).await;
+    mock.cassette().unwrap().save(&file).unwrap();
+
+    let offline = || CassetteOptions::new().with_mode(CassetteMode::None);
+    let replay = MockDatabricksClient::open(&file, offline()).unwrap();
+    assert_eq!(statement(&replay).await["result"], simulated["result"]);
+    assert_eq!(replay.finish().unwrap().replayed, 1);
+    let missing = MockDatabricksClient::open(folder.path().join("none.json"), offline()).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::Config);
+    assert!(missing.to_string().contains("none.json"), "{missing}");
 }

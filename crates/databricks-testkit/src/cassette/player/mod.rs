@@ -199,12 +199,13 @@ impl fmt::Debug for CassettePlayer {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let passes = self.passes_through();
+        // A recording without a file is nobody's loss: who wants it asks for it.
+        let matters = self.replays || (self.records && self.path.is_some());
         let (finished, requests) = {
             let state = self.lock();
             (state.finished, state.journal.len())
         };
-        if !finished && !passes && requests > 0 {
+        if matters && !finished && requests > 0 {
             tracing::warn!(
                 path = ?self.path,
                 requests,
