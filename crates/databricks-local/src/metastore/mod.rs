@@ -102,6 +102,16 @@ impl Metastore {
 
 /// Catalogs and schemas.
 impl Metastore {
+    /// Changes what is said of an object.
+    pub(crate) fn change_entry(
+        &self,
+        find: impl FnOnce(&mut State) -> Result<&mut Entry>,
+        change: impl FnOnce(&mut Entry),
+    ) -> Result<()> {
+        let _one_at_a_time = self.lock();
+        self.change(|state| find(state).map(change))
+    }
+
     /// Makes a catalog with its `default` schema. `false`: it was there already (and that was allowed).
     pub(crate) fn create_catalog(
         &self,

@@ -108,13 +108,18 @@ impl State {
         found.ok_or_else(|| LocalError::volume_not_found(path.full_name()))
     }
 
-    pub(super) fn catalog_mut(&mut self, name: &ObjectName) -> Result<&mut CatalogEntry> {
+    pub(crate) fn catalog_mut(&mut self, name: &ObjectName) -> Result<&mut CatalogEntry> {
         self.catalogs.get_mut(name).ok_or_else(|| LocalError::catalog_not_found(name))
     }
 
-    pub(super) fn schema_mut(&mut self, path: &SchemaPath) -> Result<&mut SchemaEntry> {
+    pub(crate) fn schema_mut(&mut self, path: &SchemaPath) -> Result<&mut SchemaEntry> {
         let SchemaPath { catalog, schema } = path;
         let found = self.catalog_mut(catalog)?.schemas.get_mut(schema);
         found.ok_or_else(|| LocalError::schema_not_found(catalog, schema))
+    }
+
+    pub(crate) fn volume_mut(&mut self, path: &ObjectPath) -> Result<&mut Entry> {
+        let found = self.schema_mut(&path.parent)?.volumes.get_mut(&path.name);
+        found.ok_or_else(|| LocalError::volume_not_found(path.full_name()))
     }
 }

@@ -1,10 +1,12 @@
 //! Unity Catalog's objects in the shape its REST API has.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use databricks_schema::quote;
 use databricks_testkit::{
-    CatalogError, CatalogStore, EngineRequest, NewCatalog, NewSchema, NewVolume, StatementEngine,
+    CatalogError, CatalogObject, CatalogStore, EngineRequest, NewCatalog, NewSchema, NewVolume, ObjectUpdate,
+    StatementEngine,
 };
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -13,12 +15,12 @@ use crate::error::LocalError;
 use crate::exec::{LocalEngine, catalog_text, table_builder};
 use crate::metastore::{CatalogEntry, Entry, Metastore, ObjectName, ObjectPath, SchemaEntry, SchemaPath};
 
-type Result<T> = std::result::Result<T, CatalogError>;
+pub(super) type Result<T> = std::result::Result<T, CatalogError>;
 
 /// The objects of a workspace folder.
 #[derive(Clone)]
 pub(crate) struct FolderCatalog {
-    metastore: Arc<Metastore>,
+    pub(super) metastore: Arc<Metastore>,
     /// Drops tables, which have writers to wait for.
     engine: LocalEngine,
 }
@@ -182,43 +184,49 @@ fn volume_info(path: &ObjectPath, entry: &Entry, metastore: &Metastore) -> Value
     info
 }
 
-fn catalog_name(name: &str) -> Result<ObjectName> {
+pub(super) fn catalog_name(name: &str) -> Result<ObjectName> {
     ObjectName::parse(name).map_err(|_| CatalogError::CatalogNotFound(name.to_owned()))
 }
 
-fn schema_path(catalog: &str, schema: &str) -> Result<SchemaPath> {
+pub(super) fn schema_path(catalog: &str, schema: &str) -> Result<SchemaPath> {
     let schema =
         ObjectName::parse(schema).map_err(|_| CatalogError::SchemaNotFound(format!("{catalog}.{schema}")))?;
     Ok(SchemaPath { catalog: catalog_name(catalog)?, schema })
 }
 
-fn find_catalog<'a>(state: &'a crate::metastore::State, name: &ObjectName) -> Result<&'a CatalogEntry> {
+pub(super) fn find_catalog<'a>(
+    state: &'a crate::metastore::State,
+    name: &ObjectName,
+) -> Result<&'a CatalogEntry> {
     state.catalog(name).map_err(|_| CatalogError::CatalogNotFound(name.to_string()))
 }
 
-fn find_schema<'a>(state: &'a crate::metastore::State, path: &SchemaPath) -> Result<&'a SchemaEntry> {
+pub(super) fn find_schema<'a>(
+    state: &'a crate::metastore::State,
+    path: &SchemaPath,
+) -> Result<&'a SchemaEntry> {
     find_catalog(state, &path.catalog)?;
     state.schema(path).map_err(|_| CatalogError::SchemaNotFound(format!("{}.{}", path.catalog, path.schema)))
 }
 
-fn find_volume<'a>(state: &'a crate::metastore::State, path: &ObjectPath) -> Result<&'a Entry> {
+pub(super) fn find_volume<'a>(state: &'a crate::metastore::State, path: &ObjectPath) -> Result<&'a Entry> {
     find_schema(state, &path.parent)?;
     state.volume(path).map_err(|_| CatalogError::VolumeNotFound(path.full_name()))
 }
 
-fn volume_path(catalog: &str, schema: &str, volume: &str) -> Result<ObjectPath> {
+pub(super) fn volume_path(catalog: &str, schema: &str, volume: &str) -> Result<ObjectPath> {
     let parent = schema_path(catalog, schema)?;
     let name = ObjectName::parse(volume);
     let name = name.map_err(|_| CatalogError::VolumeNotFound(format!("{catalog}.{schema}.{volume}")))?;
     Ok(ObjectPath { parent, name })
 }
 
-fn internal(error: LocalError) -> CatalogError {
+pub(super) fn internal(error: LocalError) -> CatalogError {
     CatalogError::Internal(error.to_string())
 }
 
 /// Runs a change of the metastore where blocking is fine.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     metastore: &Arc<Metastore>,
     work: impl FnOnce(&Metastore) -> std::result::Result<T, LocalError> + Send + 'static,
 ) -> std::result::Result<T, LocalError> {
@@ -336,7 +344,7 @@ impl CatalogStore for FolderCatalog {
     fn create_catalog(&self, catalog: NewCatalog) -> BoxFuture<'_, Result<Value>> {
         Box::pin(async move {
             let NewCatalog { name, comment, properties, owner, .. } = catalog;
-            without_properties(&properties)?;
+            without_properties(Some(&properties))?;
             let name = ObjectName::parse(&name).map_err(refused)?;
             let (created, entry) = (name.clone(), Entry::new(&owner, comment));
             blocking(&self.metastore, move |metastore| metastore.create_catalog(&created, entry, false))
@@ -361,7 +369,7 @@ impl CatalogStore for FolderCatalog {
     fn create_schema(&self, schema: NewSchema) -> BoxFuture<'_, Result<Value>> {
         Box::pin(async move {
             let NewSchema { catalog, name, comment, properties, owner, .. } = schema;
-            without_properties(&properties)?;
+            without_properties(Some(&properties))?;
             find_catalog(&self.metastore.state(), &catalog_name(&catalog)?)?;
             let path = SchemaPath::parse(&catalog, &name).map_err(refused)?;
             let (created, entry) = (path.clone(), Entry::new(&owner, comment));
@@ -393,6 +401,10 @@ impl CatalogStore for FolderCatalog {
         })
     }
 
+    fn update<'a>(&'a self, object: CatalogObject<'a>, update: ObjectUpdate) -> BoxFuture<'a, Result<Value>> {
+        Box::pin(self.apply(object, update))
+    }
+
     /// As `DROP TABLE` does it: after the table's writers.
     fn delete_table<'a>(
         &'a self,
@@ -417,8 +429,8 @@ fn schema_name(path: &SchemaPath) -> String {
 }
 
 /// The metastore keeps no properties of catalogs and schemas; losing them would be a silent change.
-fn without_properties(properties: &std::collections::BTreeMap<String, String>) -> Result<()> {
-    if properties.is_empty() {
+pub(super) fn without_properties(properties: Option<&BTreeMap<String, String>>) -> Result<()> {
+    if properties.is_none_or(BTreeMap::is_empty) {
         return Ok(());
     }
     Err(CatalogError::NotSimulated("Keeping properties of catalogs and schemas".to_owned()))

@@ -3,6 +3,7 @@
 mod catalog;
 mod files;
 mod quota;
+mod update;
 
 pub(crate) use self::catalog::FolderCatalog;
 pub(crate) use self::files::FolderVolumes;

@@ -3,6 +3,7 @@
 use databricks_local::{LocalWorkspace, fixture};
 use databricks_testkit::{Grants, Privilege, Securable, SimulatedWorkspaceBuilder};
 use databricks_transport::{ApiRequest, Client, ErrorKind, Operation};
+use http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -38,6 +39,30 @@ async fn a_table_made_by_sql_is_dropped_over_rest() {
     assert_eq!(again.kind(), ErrorKind::NotFound);
     let read = sql(&client, "SELECT * FROM main.default.`odd-name`").await;
     assert_eq!(read["status"]["state"], "FAILED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_and_owners_are_changed_over_rest_and_what_is_not_kept_is_refused() {
+    let Opened { _folder, client } = opened(|face| face);
+    sql(&client, "CREATE VOLUME main.default.files COMMENT 'before'").await;
+    sql(&client, "CREATE TABLE main.default.t (id INT)").await;
+    let unity = |rest: &str| format!("/api/2.1/unity-catalog/{rest}");
+    let patch = async |rest: &str, body: Value| {
+        let request = ApiRequest::new(Method::PATCH, unity(rest)).json(&body).unwrap();
+        client.call::<Value>(CALL, request).await
+    };
+    for object in ["catalogs/main", "schemas/main.default", "volumes/main.default.files"] {
+        let changed = patch(object, json!({ "comment": "after" })).await.unwrap();
+        assert_eq!(changed["comment"], "after", "{object}");
+        let changed = patch(object, json!({ "owner": "ada" })).await.unwrap();
+        assert_eq!((&changed["comment"], &changed["owner"]), (&json!("after"), &json!("ada")), "{object}");
+        let read: Value = client.call(CALL, ApiRequest::get(unity(object))).await.unwrap();
+        assert_eq!(read["comment"], "after", "{object}");
+    }
+    let properties = patch("catalogs/main", json!({ "properties": { "a": "b" } })).await.unwrap_err();
+    assert_eq!(properties.kind(), ErrorKind::Unsupported);
+    let missing = patch("schemas/main.none", json!({ "comment": "x" })).await.unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test(flavor = "multi_thread")]
