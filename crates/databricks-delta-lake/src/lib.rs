@@ -24,7 +24,7 @@
 //! | `schema` | [`schema`]: data types, quoting, Unity Catalog | yes |
 //! | `sql` | [`sql`]: statements and their results (Arrow) | yes |
 //! | `delta` | [`delta`]: reads, writes, merge, maintenance (Parquet) | yes |
-//! | `testkit` | `testkit`: a simulated workspace for tests | no |
+//! | `testkit` | `testkit`: record, replay and simulate a workspace in tests | no |
 
 mod client;
 mod error;
@@ -45,8 +45,3 @@ pub use databricks_testkit as testkit;
 pub use databricks_transport as transport;
 
 pub use databricks_transport::DatabricksConfig;
-
-/// The README's example, compiled.
-#[cfg(all(doctest, feature = "delta"))]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
