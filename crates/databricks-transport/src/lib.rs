@@ -35,10 +35,14 @@ mod stack;
 
 mod leaf;
 
+pub use auth::{Authorization, Authorize, AzureCloud};
 pub use body::Body;
 pub use builder::ClientBuilder;
 pub use client::Client;
-pub use config::{AuthConfig, DatabricksConfig, RetryConfig};
+pub use config::{
+    AuthConfig, ConfigBuilder, CustomAuth, DatabricksConfig, DescribedSetting, Description, Federation,
+    IdToken, RetryConfig,
+};
 pub use error::{ApiError, Error, ErrorKind};
 pub use operation::Operation;
 pub use rate_limit::{Rate, RateLimits};
