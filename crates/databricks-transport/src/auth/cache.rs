@@ -59,6 +59,13 @@ struct Flight {
     outcome: Shared<oneshot::Receiver<Outcome>>,
 }
 
+impl Flight {
+    /// Whether its task is still allowed to run. One that is not may be on a runtime that nobody drives any more.
+    fn may_answer(&self, now: Instant) -> bool {
+        now.duration_since(self.started) < LONGEST
+    }
+}
+
 impl TokenCache {
     pub(crate) fn new(method: Arc<dyn DynAuthorize>) -> Self {
         Self(Arc::new(Inner { method, state: Mutex::default() }))
@@ -99,11 +106,12 @@ impl TokenCache {
         let mut state = self.state();
         let held = state.held.clone().filter(|held| held.usable_until.is_none_or(|end| now < end));
         let Some(held) = held else {
-            let joined = state.flight.clone().filter(|flight| flight.started + LONGEST > now);
+            let joined = state.flight.clone().filter(|flight| flight.may_answer(now));
             return Err(joined.unwrap_or_else(|| self.start(&mut state, now)));
         };
         let is_stale = held.stale_from.is_some_and(|from| from <= now);
-        let may_ask = state.flight.is_none() && state.paused_until.is_none_or(|until| until <= now);
+        let is_asked = state.flight.as_ref().is_some_and(|flight| flight.may_answer(now));
+        let may_ask = !is_asked && state.paused_until.is_none_or(|until| until <= now);
         if is_stale && may_ask {
             self.start(&mut state, now);
         }

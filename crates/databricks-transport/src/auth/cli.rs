@@ -100,7 +100,7 @@ fn complaint(stderr: &[u8]) -> String {
 
 /// Tokens of Databricks and JWTs, and any other long word of letters and digits mixed.
 fn looks_secret(word: &str) -> bool {
-    let has = |test: fn(&u8) -> bool| word.as_bytes().iter().any(|byte| test(byte));
+    let has = |test: fn(&u8) -> bool| word.as_bytes().iter().any(test);
     ["eyJ", "dapi", "dose", "dkea"].iter().any(|start| word.contains(start))
         || word.len() >= 32
             && !word.contains(['/', '.'])

@@ -161,7 +161,7 @@ impl Choice<'_> {
     }
 
     fn note(&self) -> String {
-        self.settings.file_note.as_ref().map(|note| format!(". ({note})")).unwrap_or_default()
+        self.settings.file_note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default()
     }
 
     /// The most explicit source of what a method uses.

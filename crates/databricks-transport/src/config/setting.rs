@@ -112,6 +112,7 @@ impl Key {
                 | Self::OidcToken
                 | Self::GithubRequestUrl
                 | Self::GithubRequestToken
+                | Self::TotalTimeoutSecs
         )
     }
 
@@ -145,7 +146,8 @@ impl Key {
             Self::Token => ("token", &["DATABRICKS_TOKEN"]),
             Self::ClientId => ("client_id", &["DATABRICKS_CLIENT_ID"]),
             Self::ClientSecret => ("client_secret", &["DATABRICKS_CLIENT_SECRET"]),
-            Self::Scopes => ("scopes", &["DATABRICKS_SCOPES"]),
+            // The official tools read scopes from code and profiles only.
+            Self::Scopes => ("scopes", &[]),
             Self::TokenAudience => ("token_audience", &["DATABRICKS_TOKEN_AUDIENCE"]),
             Self::OidcTokenEnv => ("oidc_token_env", &["DATABRICKS_OIDC_TOKEN_ENV"]),
             // Its variable is the one that `oidc_token_env` names.

@@ -57,7 +57,8 @@ fn a_configuration_made_in_code_says_so() {
 
 #[test]
 fn the_file_is_looked_for_where_it_is_named() {
-    let table: &[(&'static [(&str, &str)], Option<&str>)] = &[
+    type Env = &'static [(&'static str, &'static str)];
+    let table: &[(Env, Option<&str>)] = &[
         (&[("HOME", "/home/me")], Some("/home/me/.databrickscfg")),
         (&[("USERPROFILE", "/users/me")], Some("/users/me/.databrickscfg")),
         (&[("HOME", "/home/me"), ("DATABRICKS_CONFIG_FILE", "/etc/dbx")], Some("/etc/dbx")),

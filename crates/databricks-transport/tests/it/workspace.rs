@@ -30,11 +30,12 @@ impl Call {
 }
 
 type Answer = BoxFuture<'static, Result<Response<Body>, Error>>;
+type AnswerFn = dyn Fn(&Call, usize) -> Option<Answer> + Send + Sync;
 
 /// What answers instead of the network.
 #[derive(Clone)]
 pub(crate) struct Workspace {
-    answer: Arc<dyn Fn(&Call, usize) -> Option<Answer> + Send + Sync>,
+    answer: Arc<AnswerFn>,
     calls: Arc<Mutex<Vec<Call>>>,
     minted: Arc<AtomicUsize>,
     lifetime: u64,
