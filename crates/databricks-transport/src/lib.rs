@@ -16,6 +16,10 @@
 //! # Ok(()) }
 //! ```
 //!
+//! How requests are signed follows from code, the environment and `.databrickscfg`, in the order that
+//! [`ConfigBuilder::load`] states; [`DatabricksConfig::describe`] tells what came of it, and an [`Authorize`] brings
+//! credentials of a program's own.
+//!
 //! Nothing here knows SQL, jobs or tables, starts a task on drop, or does I/O before the first request is sent.
 
 mod config;

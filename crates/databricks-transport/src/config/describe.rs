@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::DatabricksConfig;
+use crate::error::OneLine;
 
 /// A configuration in words, by [`DatabricksConfig::describe`]: one line a setting, secrets as `***`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ impl fmt::Display for Description {
             write!(f, " (also configured and not used: {})", self.ignored_auth_types.join(", "))?;
         }
         for DescribedSetting { name, value, origin } in &self.settings {
-            write!(f, "\n{name} = {value} ({origin})")?;
+            write!(f, "\n{name} = {} ({origin})", OneLine(value))?;
         }
         Ok(())
     }

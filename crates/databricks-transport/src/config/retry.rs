@@ -6,7 +6,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryConfig {
     /// How often a request is sent at most, the first time included; 0 counts as 1. Answers of 429 wait for the
-    /// server's quota within the total deadline and do not count.
+    /// server's quota within the total deadline and do not count; neither does the one repetition with another token
+    /// after a 401.
     pub max_attempts: u32,
     /// The longest wait after the first failure; it doubles with each further one. The wait itself is random between
     /// zero and that (full jitter).

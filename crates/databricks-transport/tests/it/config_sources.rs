@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use databricks_transport::{AuthConfig, ConfigBuilder, DatabricksConfig};
+use proptest::option;
+use proptest::prelude::*;
 
 const CONFIG_FILE: &str = "[DEFAULT]\nhost = https://default.example\n\
     [PROD]\nhost = https://prod.example/?o=77\nclient_id = from-file\nclient_secret = hunter2-file\nscopes = sql files\n\
@@ -53,6 +55,38 @@ fn a_configuration_made_in_code_says_so() {
     let other = config.with_auth(AuthConfig::ManagedIdentity { client_id: None }).describe();
     assert_eq!(other.auth_type.as_deref(), Some("azure-msi"));
     assert!(other.settings.iter().all(|setting| setting.name != "token"), "{other}");
+}
+
+proptest! {
+    #[test]
+    fn the_first_source_that_has_a_value_gives_it(
+        code in option::of("[a-z]{1,8}"), env in option::of("[a-z]{1,8}"), file in option::of("[a-z]{1,8}"),
+    ) {
+        let line = file.as_ref().map(|file| format!("catalog = {file}\n")).unwrap_or_default();
+        let text = format!("[P]\nhost = h.example\ntoken = t\n{line}");
+        let in_env = env.clone();
+        let builder = DatabricksConfig::builder()
+            .variables(move |name| match name {
+                "HOME" => Some("/home/me".to_owned()),
+                "DATABRICKS_CATALOG" => in_env.clone(),
+                _ => None,
+            })
+            .files(move |_: &Path| Ok(text.clone().into_bytes()))
+            .profile("P");
+        let builder = match code.clone() {
+            Some(code) => builder.catalog(code),
+            None => builder,
+        };
+        let config = builder.load().unwrap();
+        let expected = code.or(env).or(file);
+        prop_assert_eq!(config.catalog(), expected.as_deref());
+    }
+}
+
+#[test]
+fn a_described_value_stays_on_its_line() {
+    let config = DatabricksConfig::new("h.example").unwrap().with_catalog("a\ntoken = forged (code)");
+    assert_eq!(config.describe().to_string().lines().count(), 3);
 }
 
 #[test]
