@@ -244,23 +244,34 @@ mod tests {
         assert!(error.is_retryable());
     }
 
+    /// Waits, without a pause, for what another process does.
+    async fn until(happens: impl Fn() -> bool) {
+        let waiting = async {
+            while !happens() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it does not happen");
+    }
+
     #[tokio::test]
-    async fn a_tool_that_is_given_up_is_killed() {
+    async fn a_tool_that_nobody_waits_for_is_killed() {
         let folder = tempfile::tempdir().unwrap();
         let pid_file = folder.path().join("pid");
-        let script = format!("echo $$ > '{}'; exec sleep 600", pid_file.display());
-        shell(&script, Duration::from_millis(500)).await.unwrap_err();
+        let script = format!("echo $$ > '{0}.new'; mv '{0}.new' '{0}'; exec sleep 600", pid_file.display());
+        let waiting = tokio::spawn(async move { shell(&script, PATIENCE).await });
+        until(|| pid_file.exists()).await;
+        waiting.abort();
+        waiting.await.unwrap_err();
         let pid = std::fs::read_to_string(&pid_file).unwrap();
-        let process = PathBuf::from(format!("/proc/{}/stat", pid.trim()));
-        if PathBuf::from("/proc/self/stat").exists() {
-            // It is killed at once and gone when it is reaped.
-            let ended = async {
-                while std::fs::read_to_string(&process).is_ok_and(|stat| !stat.contains(") Z ")) {
-                    tokio::task::yield_now().await;
-                }
-            };
-            tokio::time::timeout(Duration::from_secs(10), ended).await.expect("it still runs");
-        }
+        let running = || {
+            let state =
+                std::process::Command::new("ps").args(["-o", "stat=", "-p", pid.trim()]).output().unwrap();
+            // One that is dead and not reaped yet is shown as a zombie.
+            let state = String::from_utf8(state.stdout).unwrap();
+            !state.trim().is_empty() && !state.starts_with('Z')
+        };
+        until(|| !running()).await;
     }
 
     #[tokio::test]
