@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 use tower::{Layer, Service};
 
-use crate::auth::{Auth, token_source};
+use crate::auth::{Auth, source};
 use crate::body::Body;
 use crate::client::Client;
 use crate::config::DatabricksConfig;
@@ -109,7 +109,7 @@ fn api_stack(
     per_attempt: &[UserLayer],
 ) -> Result<HttpService, Error> {
     let limiters = Arc::new(Limiters::new(config.rate_limits().clone()));
-    let source = token_source(config.credential()?)?;
+    let source = source(config, leaf.clone())?;
 
     let attempt = HttpService::new(TraceAttempt::new(leaf)); // 9
     let attempt = around(attempt, per_attempt);

@@ -21,6 +21,9 @@ use crate::stack::{CallState, ReadWhole};
 /// The largest JSON answer that [`Client::call`] reads; inline results end at 25 MiB.
 const LARGEST_JSON: usize = 128 * 1024 * 1024;
 
+/// This client, as servers see it.
+pub(crate) const NAME: &str = concat!("databricks-delta-lake-rs/", env!("CARGO_PKG_VERSION"));
+
 /// A connection to one workspace. Cheap to clone; clones share connections, limits and state.
 ///
 /// `Debug` shows the configuration, never a secret.
@@ -200,14 +203,9 @@ fn user_agent(config: &DatabricksConfig) -> HeaderValue {
         text.chars().map(|c| if allowed(c) { c } else { '-' }).collect()
     };
     let product = config.product().map(|(name, version)| format!("{}/{} ", token(name), token(version)));
-    let auth = config.auth().map_or("none", |auth| auth.auth_type());
-    let text = format!(
-        "{}databricks-delta-lake-rs/{} os/{} auth/{auth}",
-        product.unwrap_or_default(),
-        env!("CARGO_PKG_VERSION"),
-        std::env::consts::OS,
-    );
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("databricks-delta-lake-rs"))
+    let auth = token(config.auth().map_or("none", |auth| auth.auth_type()));
+    let text = format!("{}{NAME} os/{} auth/{auth}", product.unwrap_or_default(), std::env::consts::OS,);
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(NAME))
 }
 
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {

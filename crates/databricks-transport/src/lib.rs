@@ -16,6 +16,10 @@
 //! # Ok(()) }
 //! ```
 //!
+//! How requests are signed follows from code, the environment and `.databrickscfg`, in the order that
+//! [`ConfigBuilder::load`] states; [`DatabricksConfig::describe`] tells what came of it, and an [`Authorize`] brings
+//! credentials of a program's own.
+//!
 //! Nothing here knows SQL, jobs or tables, starts a task on drop, or does I/O before the first request is sent.
 
 mod config;
@@ -35,10 +39,14 @@ mod stack;
 
 mod leaf;
 
+pub use auth::{Authorization, Authorize, AzureCloud};
 pub use body::Body;
 pub use builder::ClientBuilder;
 pub use client::Client;
-pub use config::{AuthConfig, DatabricksConfig, RetryConfig};
+pub use config::{
+    AuthConfig, ConfigBuilder, CustomAuth, DatabricksConfig, DescribedSetting, Description, Federation,
+    IdToken, RetryConfig,
+};
 pub use error::{ApiError, Error, ErrorKind};
 pub use operation::Operation;
 pub use rate_limit::{Rate, RateLimits};

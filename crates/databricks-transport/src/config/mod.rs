@@ -1,8 +1,15 @@
 //! What a client needs to know: the workspace, the credential, limits and defaults.
 
 mod auth;
-mod env;
+mod builder;
+mod choose;
+mod describe;
 mod host;
+mod load;
+mod profile;
+mod retry;
+mod setting;
+mod sources;
 
 use std::fmt;
 use std::time::Duration;
@@ -10,50 +17,28 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-pub use auth::AuthConfig;
-pub(crate) use auth::Credential;
+pub use auth::{AuthConfig, CustomAuth, Federation, IdToken};
+pub(crate) use auth::{Credential, bearer};
+pub use builder::ConfigBuilder;
+pub use describe::{DescribedSetting, Description};
 pub(crate) use host::is_loopback;
+pub use retry::RetryConfig;
+use setting::{Key, Settings};
+
+use crate::auth::{Authorize, AzureCloud};
 
 use crate::error::{Error, ErrorKind};
 use crate::rate_limit::{Rate, RateLimits};
 
-/// How failed attempts are repeated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RetryConfig {
-    /// How often a request is sent at most, the first time included; 0 counts as 1. Answers of 429 wait for the
-    /// server's quota within the total deadline and do not count.
-    pub max_attempts: u32,
-    /// The longest wait after the first failure; it doubles with each further one. The wait itself is random between
-    /// zero and that (full jitter).
-    pub base_delay: Duration,
-    /// The longest wait between two attempts, unless the server asks for more by `Retry-After`.
-    pub max_delay: Duration,
+/// What only workspaces on Azure have.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Azure {
+    pub(crate) resource_id: Option<String>,
+    pub(crate) cloud: Option<AzureCloud>,
 }
 
-impl Default for RetryConfig {
-    /// 3 attempts, 500 ms doubling to 30 s.
-    fn default() -> Self {
-        Self { max_attempts: 3, base_delay: Duration::from_millis(500), max_delay: Duration::from_secs(30) }
-    }
-}
-
-impl RetryConfig {
-    /// The defaults with another number of attempts.
-    pub fn with_max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = attempts;
-        self
-    }
-
-    /// The same with other waits.
-    pub fn with_delays(mut self, base: Duration, max: Duration) -> Self {
-        self.base_delay = base;
-        self.max_delay = max;
-        self
-    }
-}
-
-/// The configuration of a [`Client`](crate::Client): from code, or from the environment by
-/// [`from_env`](DatabricksConfig::from_env).
+/// The configuration of a [`Client`](crate::Client): from code, from the environment and `.databrickscfg` by
+/// [`from_env`](DatabricksConfig::from_env), or from all three by [`builder`](DatabricksConfig::builder).
 ///
 /// ```
 /// use databricks_transport::DatabricksConfig;
@@ -69,6 +54,8 @@ impl RetryConfig {
 pub struct DatabricksConfig {
     host: Url,
     workspace_id: Option<String>,
+    account_id: Option<String>,
+    azure: Azure,
     credential: Option<Credential>,
     warehouse_id: Option<String>,
     catalog: Option<String>,
@@ -79,6 +66,8 @@ pub struct DatabricksConfig {
     limits: RateLimits,
     plain_http: bool,
     product: Option<(String, String)>,
+    /// Where the values came from.
+    settings: Settings,
 }
 
 impl DatabricksConfig {
@@ -88,10 +77,15 @@ impl DatabricksConfig {
     /// # Errors
     /// [`ErrorKind::Config`] when the host is not one, or carries a user name or password.
     pub fn new(host: &str) -> Result<Self, Error> {
-        let (host, workspace_id) = host::clean(host)?;
+        let given = host;
+        let (host, workspace_id) = host::clean(given)?;
+        let mut settings = Settings::default();
+        settings.set_in_code(Key::Host, given.trim());
         Ok(Self {
             host,
             workspace_id,
+            account_id: None,
+            azure: Azure::default(),
             credential: None,
             warehouse_id: None,
             catalog: None,
@@ -102,65 +96,143 @@ impl DatabricksConfig {
             limits: RateLimits::default(),
             plain_http: false,
             product: None,
+            settings,
         })
     }
 
-    /// The configuration that the environment describes: `DATABRICKS_HOST` and `DATABRICKS_TOKEN`, and optionally
-    /// `DATABRICKS_WAREHOUSE_ID`, `DATABRICKS_CATALOG`, `DATABRICKS_SCHEMA`, `DATABRICKS_TIMEOUT_SECS`,
-    /// `DATABRICKS_RATE_LIMIT` (requests a second) and `DATABRICKS_MAX_RETRIES` (attempts). An empty variable counts
-    /// as not set.
+    /// The configuration that the environment and the configuration file describe; see [`ConfigBuilder::load`].
+    ///
+    /// Variables: `DATABRICKS_HOST`; for the credential `DATABRICKS_TOKEN`, or `DATABRICKS_CLIENT_ID` and
+    /// `DATABRICKS_CLIENT_SECRET`, or `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` (`ARM_` will do
+    /// too), or another of those that [`ConfigBuilder`] names; and optionally `DATABRICKS_WAREHOUSE_ID`,
+    /// `DATABRICKS_CATALOG`, `DATABRICKS_SCHEMA`, `DATABRICKS_TIMEOUT_SECS`, `DATABRICKS_RATE_LIMIT` (requests a second)
+    /// and `DATABRICKS_MAX_RETRIES` (attempts). An empty variable counts as not set. What no variable has may come from
+    /// a profile of `~/.databrickscfg`: the one that `DATABRICKS_CONFIG_PROFILE` names, or the default one when neither
+    /// host nor credential is set.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] naming the variable that is missing or cannot be read, and its value unless it is secret.
     pub fn from_env() -> Result<Self, Error> {
-        env::config(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        Self::builder().load()
     }
 
-    /// The same as [`from_env`](DatabricksConfig::from_env), reading variables from a function.
+    /// The same as [`from_env`](DatabricksConfig::from_env), reading variables from a function: `HOME`, under which the
+    /// configuration file is, and `PATH` too.
     ///
     /// # Errors
     /// As [`from_env`](DatabricksConfig::from_env).
     pub fn from_vars(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        env::config(variable)
+        load::config(Settings::default(), None, &variable, &sources::read_file)
+    }
+
+    /// A configuration of what code sets, what the environment has, and what a profile has.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::new()
+    }
+
+    /// Every setting that was given, and where; secrets are `***`.
+    ///
+    /// ```
+    /// use databricks_transport::DatabricksConfig;
+    ///
+    /// # fn main() -> Result<(), databricks_transport::Error> {
+    /// let config = DatabricksConfig::new("h.example")?.with_token("dapi-example".to_owned());
+    /// assert_eq!(config.describe().to_string(), "authentication: pat\nhost = h.example (code)\ntoken = *** (code)");
+    /// # Ok(()) }
+    /// ```
+    pub fn describe(&self) -> Description {
+        describe::describe(self)
     }
 
     /// Signs with a personal access token.
     #[must_use]
     pub fn with_token(self, token: impl Into<SecretString>) -> Self {
-        self.with_auth(AuthConfig::PersonalAccessToken { token: token.into() })
+        let token = token.into();
+        let mut config = self.with_auth(AuthConfig::PersonalAccessToken { token: token.clone() });
+        config.settings.set_in_code(Key::Token, token);
+        config
     }
 
-    /// Signs with a credential.
+    /// Signs with a credential, instead of any that was there.
     #[must_use]
     pub fn with_auth(mut self, auth: AuthConfig) -> Self {
-        self.credential = Some(Credential { auth, origin: "the program (with_token)" });
+        for key in Key::ALL.iter().filter(|key| key.is_credential() && **key != Key::AzureResourceId) {
+            self.settings.remove(*key);
+        }
+        self.settings.remove(Key::AuthType);
+        let origin = match &auth {
+            AuthConfig::PersonalAccessToken { .. } => "the program (with_token)",
+            _ => "the program (with_auth)",
+        };
+        self.credential = Some(Credential::new(auth, origin));
+        self
+    }
+
+    /// Signs with credentials of the program's own making, instead of any that were there.
+    #[must_use]
+    pub fn with_authorize(self, authorize: impl Authorize) -> Self {
+        self.with_auth(AuthConfig::custom(authorize))
+    }
+
+    /// The resource id of an Azure workspace
+    /// (`/subscriptions/../resourceGroups/../providers/Microsoft.Databricks/workspaces/..`). Principals of Azure that are
+    /// no users of the workspace need it: it is sent with a token for Azure's management.
+    #[must_use]
+    pub fn with_azure_resource_id(mut self, resource_id: impl Into<String>) -> Self {
+        let resource_id = resource_id.into();
+        self.settings.set_in_code(Key::AzureResourceId, resource_id.clone());
+        self.azure.resource_id = Some(resource_id);
+        self
+    }
+
+    /// The Azure cloud, when the host does not tell.
+    #[must_use]
+    pub fn with_azure_cloud(mut self, cloud: AzureCloud) -> Self {
+        self.settings.set_in_code(Key::AzureEnvironment, cloud.name());
+        self.azure.cloud = Some(cloud);
+        self
+    }
+
+    /// The account, for a host that serves a whole account.
+    #[must_use]
+    pub fn with_account(mut self, account_id: impl Into<String>) -> Self {
+        let account_id = account_id.into();
+        self.settings.set_in_code(Key::AccountId, account_id.clone());
+        self.account_id = Some(account_id);
         self
     }
 
     /// The SQL warehouse that is used when none is named.
     #[must_use]
     pub fn with_warehouse(mut self, warehouse_id: impl Into<String>) -> Self {
-        self.warehouse_id = Some(warehouse_id.into());
+        let warehouse_id = warehouse_id.into();
+        self.settings.set_in_code(Key::WarehouseId, warehouse_id.clone());
+        self.warehouse_id = Some(warehouse_id);
         self
     }
 
     /// The default catalog.
     #[must_use]
     pub fn with_catalog(mut self, catalog: impl Into<String>) -> Self {
-        self.catalog = Some(catalog.into());
+        let catalog = catalog.into();
+        self.settings.set_in_code(Key::Catalog, catalog.clone());
+        self.catalog = Some(catalog);
         self
     }
 
     /// The default schema.
     #[must_use]
     pub fn with_schema(mut self, schema: impl Into<String>) -> Self {
-        self.schema = Some(schema.into());
+        let schema = schema.into();
+        self.settings.set_in_code(Key::Schema, schema.clone());
+        self.schema = Some(schema);
         self
     }
 
     /// How long an attempt may be silent (no byte sent or received) before it counts as hung. 30 s unless set.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.set_in_code(Key::TimeoutSecs, timeout.as_secs_f64().to_string());
         self.timeout = timeout;
         self
     }
@@ -168,6 +240,7 @@ impl DatabricksConfig {
     /// How long a call may take until its answer begins, waits and retries included. 300 s unless set.
     #[must_use]
     pub fn with_total_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.set_in_code(Key::TotalTimeoutSecs, timeout.as_secs_f64().to_string());
         self.total_timeout = timeout;
         self
     }
@@ -175,6 +248,7 @@ impl DatabricksConfig {
     /// The limit of the whole client in requests a second, with a burst of as many. 100 unless set.
     #[must_use]
     pub fn with_rate_limit(mut self, per_second: f64) -> Self {
+        self.settings.set_in_code(Key::RateLimit, per_second.to_string());
         self.limits = self.limits.with_client(Rate::per_second(per_second));
         self
     }
@@ -182,6 +256,10 @@ impl DatabricksConfig {
     /// All limits: the client's and those of the endpoint classes.
     #[must_use]
     pub fn with_rate_limits(mut self, limits: RateLimits) -> Self {
+        match limits.client() {
+            Some(rate) => self.settings.set_in_code(Key::RateLimit, rate.requests_per_second().to_string()),
+            None => self.settings.remove(Key::RateLimit),
+        }
         self.limits = limits;
         self
     }
@@ -189,6 +267,7 @@ impl DatabricksConfig {
     /// How failed attempts are repeated.
     #[must_use]
     pub fn with_retry(mut self, retry: RetryConfig) -> Self {
+        self.settings.set_in_code(Key::MaxRetries, retry.max_attempts.to_string());
         self.retry = retry;
         self
     }
@@ -262,6 +341,15 @@ impl DatabricksConfig {
         self.plain_http
     }
 
+    /// The account, when it is set.
+    pub fn account_id(&self) -> Option<&str> {
+        self.account_id.as_deref()
+    }
+
+    pub(crate) fn azure(&self) -> &Azure {
+        &self.azure
+    }
+
     pub(crate) fn product(&self) -> Option<(&str, &str)> {
         self.product.as_ref().map(|(name, version)| (name.as_str(), version.as_str()))
     }
@@ -271,7 +359,7 @@ impl DatabricksConfig {
         self.credential.as_ref().ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,
-                "no credential: call with_token, or set DATABRICKS_TOKEN and use from_env",
+                "no credential: call with_token or with_auth, or set DATABRICKS_TOKEN and use from_env",
             )
         })
     }
@@ -304,6 +392,8 @@ impl fmt::Debug for DatabricksConfig {
         let Self {
             host,
             workspace_id,
+            account_id,
+            azure,
             credential,
             warehouse_id,
             catalog,
@@ -314,10 +404,13 @@ impl fmt::Debug for DatabricksConfig {
             limits,
             plain_http,
             product,
+            settings: _,
         } = self;
         f.debug_struct("DatabricksConfig")
             .field("host", &host.as_str())
             .field("workspace_id", workspace_id)
+            .field("account_id", account_id)
+            .field("azure", azure)
             .field("credential", credential)
             .field("warehouse_id", warehouse_id)
             .field("catalog", catalog)

@@ -40,6 +40,7 @@ struct Inner {
     api: Option<ApiError>,
     call: Option<CallSummary>,
     ambiguous: bool,
+    transient: bool,
     source: Option<BoxError>,
 }
 
@@ -62,6 +63,7 @@ impl Error {
             api: None,
             call: None,
             ambiguous: false,
+            transient: false,
             source: None,
         }))
     }
@@ -85,6 +87,13 @@ impl Error {
     #[must_use]
     pub fn with_ambiguous(mut self, ambiguous: bool) -> Self {
         self.0.ambiguous = ambiguous;
+        self
+    }
+
+    /// Marks that the cause may pass although the kind does not say so.
+    #[must_use]
+    pub(crate) fn with_transient(mut self, transient: bool) -> Self {
+        self.0.transient = transient;
         self
     }
 
@@ -149,7 +158,9 @@ impl Error {
     /// Whether the cause is transient, so that the same call may succeed later. When
     /// [`is_ambiguous`](Error::is_ambiguous) too, find out first whether it took effect.
     pub fn is_retryable(&self) -> bool {
-        self.0.kind.is_transient() || self.0.api.as_ref().is_some_and(ApiError::is_transient)
+        self.0.transient
+            || self.0.kind.is_transient()
+            || self.0.api.as_ref().is_some_and(ApiError::is_transient)
     }
 
     /// Whether a request that changes something was sent and its effect is unknown: some attempt ended in a timeout,
@@ -162,7 +173,7 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, hint, api, call, ambiguous, source } = &*self.0;
+        let Inner { kind, message, hint, api, call, ambiguous, transient, source } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("message", message)
@@ -170,6 +181,7 @@ impl fmt::Debug for Error {
             .field("api", api)
             .field("call", call)
             .field("ambiguous", ambiguous)
+            .field("transient", transient)
             .field("source", source)
             .finish()
     }

@@ -35,6 +35,12 @@ impl<S> Answer<S> {
     pub(crate) fn of_storage(inner: S) -> Self {
         Self { inner, parse: ApiError::of_storage }
     }
+
+    /// For answers of token endpoints, whose text may repeat the secret that was sent: the caller reads it from the
+    /// body and masks it.
+    pub(crate) fn of_tokens(inner: S) -> Self {
+        Self { inner, parse: crate::auth::token_error }
+    }
 }
 
 impl<S: HttpInner> Service<Request<Body>> for Answer<S> {

@@ -11,6 +11,7 @@ use tower::{Service, ServiceExt};
 
 use super::retry_after;
 use super::state::CallState;
+use crate::auth::Refused;
 use crate::body::Body;
 use crate::config::RetryConfig;
 use crate::error::{ApiError, Error, ErrorKind};
@@ -142,13 +143,22 @@ impl<S: HttpInner> Service<Request<Body>> for Retry<S> {
             let operation = Operation::of(&request);
             let state = CallState::of(&request);
             let mut counts = Counts::default();
+            let mut signed_again = false;
             let mut next = request;
             loop {
                 let again = try_clone(&next);
                 let result = inner.clone().oneshot(next).await;
                 let outcome = Outcome::of(&result);
                 state.settled(outcome == Outcome::Unknown);
+                // Even a call that cannot be sent again shall not leave the next one with a token that was refused.
+                let renews = !signed_again && forget_refused(&result);
                 let Some(again) = again else { return result };
+                if renews {
+                    signed_again = true;
+                    note(&state, &operation, &result, Duration::ZERO);
+                    next = again;
+                    continue;
+                }
                 let Some(cap) = decide(&config, &mut counts, outcome, operation.is_idempotent()) else {
                     return result;
                 };
@@ -164,6 +174,14 @@ impl<S: HttpInner> Service<Request<Body>> for Retry<S> {
             }
         })
     }
+}
+
+/// Gives up the token that the server refused, if it did and there may be another. The request was not run.
+fn forget_refused(result: &Result<Response<Body>, Error>) -> bool {
+    let Ok(response) = result else { return false };
+    let Some(refused) = response.extensions().get::<Refused>() else { return false };
+    refused.forget();
+    true
 }
 
 /// The server's word counts at least.

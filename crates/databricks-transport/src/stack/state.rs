@@ -18,6 +18,7 @@ pub(crate) struct CallState {
     changes_something: bool,
     attempts: AtomicU32,
     in_flight: AtomicBool,
+    waits_for_token: AtomicBool,
     ambiguous: AtomicBool,
     last_failure: Mutex<Option<String>>,
 }
@@ -32,6 +33,7 @@ impl CallState {
             changes_something: !method.is_safe(),
             attempts: AtomicU32::new(0),
             in_flight: AtomicBool::new(false),
+            waits_for_token: AtomicBool::new(false),
             ambiguous: AtomicBool::new(false),
             last_failure: Mutex::new(None),
         })
@@ -67,6 +69,15 @@ impl CallState {
         if effect_unknown {
             self.ambiguous.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// The credential is being asked for, or has been given.
+    pub(crate) fn waits_for_token(&self, waits: bool) {
+        self.waits_for_token.store(waits, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_waiting_for_token(&self) -> bool {
+        self.waits_for_token.load(Ordering::Relaxed)
     }
 
     /// Remembers why an attempt failed, for the message when time runs out later.

@@ -4,8 +4,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use crate::support::{Script, TOKEN, config};
+use crate::workspace::{SECRET, Workspace, m2m, with};
 use databricks_transport::{ApiRequest, Body, Operation};
 use http::Request;
+use serde_json::json;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 const READ: Operation = Operation::new("test.read").idempotent();
@@ -24,8 +26,8 @@ impl io::Write for Log {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_trace_level_log_tells_the_story_without_its_secrets() {
+/// Everything that is logged while this runs.
+async fn logged(work: impl Future<Output = ()>) -> String {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -37,22 +39,29 @@ async fn a_trace_level_log_tells_the_story_without_its_secrets() {
     // Beside a single subscriber, an event that a test without one meets first would be switched off for good.
     let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
     let guard = tracing::subscriber::set_default(subscriber);
-
-    let script = Script::answers(&[
-        (503, "busy"),
-        (401, "UNAUTHENTICATED: no"),
-        (503, "<Error><Code>SlowDown</Code>in-the-answer</Error>"),
-    ]);
-    let client = script.client(config());
-    let request =
-        ApiRequest::post("/api/2.0/sql/statements").query("secret", "in-the-query").body("in-the-body");
-    client.send(READ, request).await.unwrap_err();
-    let link =
-        Request::get("https://storage.invalid/in-the-path?sig=in-the-link").body(Body::empty()).unwrap();
-    client.fetch_link(READ, link).await.unwrap_err();
+    work.await;
     drop(guard);
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+#[tokio::test(start_paused = true)]
+async fn a_trace_level_log_tells_the_story_without_its_secrets() {
+    let log = logged(async {
+        let script = Script::answers(&[
+            (503, "busy"),
+            (401, "UNAUTHENTICATED: no"),
+            (503, "<Error><Code>SlowDown</Code>in-the-answer</Error>"),
+        ]);
+        let client = script.client(config());
+        let request =
+            ApiRequest::post("/api/2.0/sql/statements").query("secret", "in-the-query").body("in-the-body");
+        client.send(READ, request).await.unwrap_err();
+        let link =
+            Request::get("https://storage.invalid/in-the-path?sig=in-the-link").body(Body::empty()).unwrap();
+        client.fetch_link(READ, link).await.unwrap_err();
+    })
+    .await;
     for told in [
         "test.read",
         "trying again",
@@ -65,6 +74,33 @@ async fn a_trace_level_log_tells_the_story_without_its_secrets() {
         assert!(log.contains(told), "{told} is missing in\n{log}");
     }
     for secret in [TOKEN, "in-the-query", "in-the-body", "in-the-link", "in-the-path", "in-the-answer"] {
+        assert!(!log.contains(secret), "{secret} is in\n{log}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trace_level_log_of_token_calls_shows_neither_what_is_sent_nor_what_comes_back() {
+    let log = logged(async {
+        // The endpoint repeats what it was sent, as careless ones do, and fails in every way before it works.
+        let workspace = Workspace::new(3600).answering(|call, before| {
+            let said = format!("{} {SECRET} {}", call.header("authorization"), call.body);
+            let status = if call.is_token_call() { [503, 429, 401].get(before)? } else { return None };
+            with(
+                *status,
+                json!({"error": "invalid_client", "error_description": said, "access_token": SECRET}),
+            )
+        });
+        let client = workspace.client(m2m());
+        client.send(READ, ApiRequest::get("/api/2.0/x")).await.unwrap_err();
+        client.send(READ, ApiRequest::get("/api/2.0/x")).await.unwrap();
+        assert_eq!(workspace.signatures(), ["t1"]);
+    })
+    .await;
+    for told in ["auth.token", "trying again", "invalid_client", "no token", "got a token", "oauth-m2m"] {
+        assert!(log.contains(told), "{told} is missing in\n{log}");
+    }
+    let basic = "Y2xpZW50LTE6ZG9zZS1odW50ZXIyLWh1bnRlcjI";
+    for secret in [SECRET, basic, "\"t1\"", "Bearer t1"] {
         assert!(!log.contains(secret), "{secret} is in\n{log}");
     }
 }

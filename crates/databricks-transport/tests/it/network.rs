@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::support::{TOKEN, local, raw_server};
+use crate::support::{TOKEN, local, raw_server, server};
 use bytes::Bytes;
-use databricks_transport::{ApiRequest, Body, Client, Error, ErrorKind, Operation};
+use databricks_transport::{ApiRequest, AuthConfig, Body, Client, Error, ErrorKind, Operation};
 use futures::StreamExt;
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -160,4 +160,39 @@ async fn counting_server() -> (String, Arc<AtomicU64>) {
         }
     });
     (url, received)
+}
+
+#[tokio::test]
+async fn tokens_are_fetched_over_the_same_network_as_everything_else() {
+    let (url, requests) = server(|url, number| {
+        let body = match number {
+            0 => format!("{{\"token_endpoint\":\"{url}/oidc/v1/token\"}}"),
+            1 => "{\"access_token\":\"t1\",\"token_type\":\"Bearer\",\"expires_in\":3600}".to_owned(),
+            _ => "{}".to_owned(),
+        };
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+    })
+    .await;
+    let auth = AuthConfig::OAuth {
+        client_id: "client-1".into(),
+        client_secret: "dose-1".into(),
+        scopes: Vec::new(),
+    };
+    let client = Client::new(local(&url).with_auth(auth)).unwrap();
+    for _ in 0..2 {
+        client.send(READ, ApiRequest::get("/api/2.0/x")).await.unwrap();
+    }
+    let requests = requests.lock().unwrap();
+    let lines: Vec<_> = requests.iter().map(|request| request.lines().next().unwrap()).collect();
+    assert_eq!(
+        lines,
+        [
+            "GET /oidc/.well-known/oauth-authorization-server HTTP/1.1",
+            "POST /oidc/v1/token HTTP/1.1",
+            "GET /api/2.0/x HTTP/1.1",
+            "GET /api/2.0/x HTTP/1.1"
+        ]
+    );
+    assert!(requests[1].ends_with("\r\n\r\ngrant_type=client_credentials&scope=all-apis"), "{}", requests[1]);
+    assert!(requests[3].contains("authorization: Bearer t1"), "{}", requests[3]);
 }

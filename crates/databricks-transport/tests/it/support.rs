@@ -86,8 +86,16 @@ pub(crate) fn local(url: &str) -> DatabricksConfig {
 /// A server that reads one request per connection, writes these bytes and closes. It ends with the test's runtime.
 /// Returns its URL and the requests it got.
 pub(crate) async fn raw_server(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
+    server(move |_, number| answers[number.min(answers.len() - 1)].to_owned()).await
+}
+
+/// The same, answering by the server's URL and the number of the request, counted from 0.
+pub(crate) async fn server(
+    answer: impl Fn(&str, usize) -> String + Send + 'static,
+) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    let own_url = url.clone();
     let requests: Arc<Mutex<Vec<String>>> = Arc::default();
     let log = Arc::clone(&requests);
     tokio::spawn(async move {
@@ -102,7 +110,7 @@ pub(crate) async fn raw_server(answers: &'static [&'static str]) -> (String, Arc
             let answer = {
                 let mut log = log.lock().unwrap();
                 log.push(String::from_utf8_lossy(&request).into_owned());
-                answers[(log.len() - 1).min(answers.len() - 1)]
+                answer(&own_url, log.len() - 1)
             };
             let _ = socket.write_all(answer.as_bytes()).await;
         }
