@@ -12,7 +12,6 @@ use std::time::Duration;
 use databricks_transport::Body;
 use http::request::Parts;
 
-pub(crate) use grants::denied;
 pub(crate) use grants::guard;
 pub(crate) use grants::permissions;
 pub use grants::{Grants, PermissionDenied, Privilege, Securable, SecurableType};

@@ -19,6 +19,14 @@ use super::layer::reset;
 /// Before a connection breaks, what was written has to leave it: a socket that breaks at once takes that along.
 const FLUSH: Duration = Duration::from_millis(10);
 
+/// What became of an answer that was to be spoiled.
+#[derive(Debug)]
+pub(super) enum Spoiled {
+    Changed(Response<Body>),
+    /// There is nothing to spoil in it.
+    Same(Response<Body>),
+}
+
 /// The pieces of a body, and the bytes that may still pass.
 struct Passing {
     pieces: BoxStream<'static, Result<Bytes, Error>>,
@@ -47,9 +55,9 @@ impl Passing {
 }
 
 /// Breaks the connection after so many bytes, at the latest before the last one.
-pub(super) fn truncated(response: Response<Body>, after: u64) -> Response<Body> {
+pub(super) fn truncated(response: Response<Body>, after: u64) -> Spoiled {
     if is_empty(response.body()) {
-        return response;
+        return Spoiled::Same(response);
     }
     let length = response.body().size_hint().exact();
     let after = length.map_or(after, |length| after.min(length.saturating_sub(1)));
@@ -69,9 +77,9 @@ pub(super) fn truncated(response: Response<Body>, after: u64) -> Response<Body> 
 }
 
 /// Falls silent after so many bytes; a body that is no longer than that does so before its end.
-pub(super) fn stalled(response: Response<Body>, after: u64, lasting: Option<Duration>) -> Response<Body> {
+pub(super) fn stalled(response: Response<Body>, after: u64, lasting: Option<Duration>) -> Spoiled {
     if is_empty(response.body()) {
-        return response;
+        return Spoiled::Same(response);
     }
     let length = response.body().size_hint().exact();
     let after = length.map_or(after, |length| after.min(length.saturating_sub(1)));
@@ -109,7 +117,7 @@ pub(super) async fn silence(lasting: Option<Duration>) {
 }
 
 /// Another body for an answer, of the length that was announced for the whole one.
-fn replaced<S>(response: Response<Body>, length: Option<u64>, make: impl FnOnce(Body) -> S) -> Response<Body>
+fn replaced<S>(response: Response<Body>, length: Option<u64>, make: impl FnOnce(Body) -> S) -> Spoiled
 where
     S: Stream<Item = Result<Bytes, Error>> + Send + 'static,
 {
@@ -122,30 +130,29 @@ where
         }
         None => Body::from_stream(stream),
     };
-    Response::from_parts(head, body)
+    Spoiled::Changed(Response::from_parts(head, body))
 }
 
 /// Spoils a body. All of it is read first.
 ///
 /// # Errors
 /// What the body itself fails with.
-pub(super) async fn corrupted(
-    response: Response<Body>,
-    corruption: Corruption,
-) -> Result<Response<Body>, Error> {
+pub(super) async fn corrupted(response: Response<Body>, corruption: Corruption) -> Result<Spoiled, Error> {
     if is_empty(response.body()) {
-        return Ok(response);
+        return Ok(Spoiled::Same(response));
     }
     let (mut head, body) = response.into_parts();
-    let bytes = body.collect(usize::MAX).await?;
+    let whole = body.collect(usize::MAX).await?;
     let bytes = match corruption {
-        Corruption::Cut { after } => bytes.slice(..after.min(bytes.len().saturating_sub(1))),
-        Corruption::Flipped { bytes: count, seed } => flipped(&bytes, count, seed),
+        Corruption::Cut { after } => whole.slice(..after.min(whole.len().saturating_sub(1))),
+        Corruption::Flipped { bytes: count, seed } => flipped(&whole, count, seed),
     };
     if head.headers.contains_key(CONTENT_LENGTH) {
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     }
-    Ok(Response::from_parts(head, Body::from(bytes)))
+    let is_same = bytes == whole;
+    let response = Response::from_parts(head, Body::from(bytes));
+    Ok(if is_same { Spoiled::Same(response) } else { Spoiled::Changed(response) })
 }
 
 /// The same bytes but for so many of them, no place taken twice and none left as it was.
@@ -180,6 +187,13 @@ mod tests {
         })
     }
 
+    fn changed(spoiled: Spoiled) -> Response<Body> {
+        match spoiled {
+            Spoiled::Changed(response) => response,
+            Spoiled::Same(response) => panic!("as it was: {response:?}"),
+        }
+    }
+
     /// What arrives, and whether it ended well.
     async fn read(response: Response<Body>) -> (String, bool) {
         let mut stream = Box::pin(response.into_body().into_stream());
@@ -196,26 +210,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_truncated_body_announces_all_of_it_and_breaks() {
         for (after, arrives) in [(0, ""), (4, "abcd"), (6, "abcde"), (u64::MAX, "abcde")] {
-            let response = truncated(streamed(Some(6)), after);
+            let response = changed(truncated(streamed(Some(6)), after));
             assert_eq!(response.headers()[CONTENT_LENGTH], "6");
             assert_eq!(read(response).await, (arrives.to_owned(), false), "{after}");
-            assert_eq!(read(truncated(Response::new(Body::from("abcdef")), after)).await.0, arrives);
+            assert_eq!(read(changed(truncated(Response::new(Body::from("abcdef")), after))).await.0, arrives);
         }
-        let response = truncated(streamed(None), u64::MAX);
+        let response = changed(truncated(streamed(None), u64::MAX));
         assert!(!response.headers().contains_key(CONTENT_LENGTH));
         assert_eq!(read(response).await, ("abcdef".to_owned(), false));
-        assert_eq!(read(truncated(Response::new(Body::empty()), 3)).await, (String::new(), true));
+        let empty = || Response::new(Body::empty());
+        assert!(matches!(truncated(empty(), 3), Spoiled::Same(_)));
+        assert!(matches!(stalled(empty(), 3, None), Spoiled::Same(_)));
+        let cut = corrupted(empty(), Corruption::Cut { after: 0 }).await.unwrap();
+        assert!(matches!(cut, Spoiled::Same(_)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stall_ends_when_it_is_told_to_and_nothing_is_lost() {
         for (length, after) in [(Some(6), 4), (Some(6), 0), (Some(6), 99), (None, 2), (None, 99)] {
             let begun = tokio::time::Instant::now();
-            let response = stalled(streamed(length), after, Some(Duration::from_secs(9)));
+            let response = changed(stalled(streamed(length), after, Some(Duration::from_secs(9))));
             assert_eq!(read(response).await, ("abcdef".to_owned(), true), "{after}");
             assert_eq!(begun.elapsed(), Duration::from_secs(9));
         }
-        let endless = stalled(streamed(Some(6)), 4, None).into_body().collect(100);
+        let endless = changed(stalled(streamed(Some(6)), 4, None)).into_body().collect(100);
         assert!(tokio::time::timeout(Duration::from_secs(86_400), endless).await.is_err());
     }
 
@@ -224,7 +242,8 @@ mod tests {
         fn as_many_bytes_are_wrong_as_asked_for(content in prop::collection::vec(any::<u8>(), 1..500), count in 0_usize..600, seed: u64) {
             let spoil = |corruption| {
                 let response = Response::new(Body::from(content.clone()));
-                let spoiled = corrupted(response, corruption).now_or_never().unwrap().unwrap();
+                let (Spoiled::Changed(spoiled) | Spoiled::Same(spoiled)) =
+                    corrupted(response, corruption).now_or_never().unwrap().unwrap();
                 spoiled.into_body().collect(1000).now_or_never().unwrap().unwrap()
             };
             let spoiled = spoil(Corruption::Flipped { bytes: count, seed });

@@ -270,7 +270,7 @@ impl Fault {
     /// `jobs/get`).
     ///
     /// That answer is the one which the same caller got for the same read before the write; for what the write has just
-    /// created, it is 404. Where neither is known the read is served as it is, and nothing is on record. A rule with
+    /// created, it is the service's refusal of what does not exist (404; jobs and runs 400). Where neither is known the read is served as it is, and nothing is on record. A rule with
     /// this fault fires at every read that it can make stale, unless told otherwise by [`times`](super::FaultRule::times).
     ///
     /// ```
@@ -288,6 +288,18 @@ impl Fault {
 }
 
 /// A few words, for a column of a table.
+impl Fault {
+    /// Whether it needs an answer of a kind: one with a body to spoil, or one that was given before.
+    pub(crate) fn depends_on_answer(&self) -> bool {
+        match self {
+            Self::Stale(_) | Self::Truncated { .. } => true,
+            Self::Stall { at, .. } => matches!(at, StallPoint::InBody(_)),
+            Self::Corrupt(corruption) => !matches!(corruption, Corruption::Flipped { bytes: 0, .. }),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

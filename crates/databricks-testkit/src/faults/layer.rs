@@ -11,10 +11,10 @@ use http_body::Body as _;
 use tower::{Layer, Service};
 
 use super::answers::{Refusal, expired_link, expired_token, retry_after};
-use super::bodies::{corrupted, silence, stalled, truncated};
+use super::bodies::{Spoiled, corrupted, silence, stalled, truncated};
 use super::fault::{Fault, StallPoint};
 use super::latency::Latency;
-use super::set::{Chosen, Faults};
+use super::set::{Chosen, Faults, Pending};
 use super::stale::{Kept, Watch};
 use crate::clock::Clock;
 use crate::files::drain;
@@ -87,7 +87,7 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let (chosen, watch) = self.faults.decide(&parts);
+        let (chosen, watch, pending) = self.faults.decide(&parts);
         let request = Request::from_parts(parts, body);
         if let (Chosen::Nothing, Watch::Nothing) = (&chosen, &watch) {
             return self.inner.call(request).boxed();
@@ -97,7 +97,7 @@ where
         let inner = std::mem::replace(&mut self.inner, ready);
         let Self { faults, clock, .. } = self;
         let exchange = Exchange { inner, faults: faults.clone(), clock: *clock, watch };
-        exchange.run(chosen, request).boxed()
+        exchange.run(chosen, pending, request).boxed()
     }
 }
 
@@ -113,37 +113,59 @@ impl<S> Exchange<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Error>,
 {
-    async fn run(self, chosen: Chosen, request: Request<Body>) -> Result<Response<Body>, Error> {
+    async fn run(
+        self,
+        chosen: Chosen,
+        pending: Pending,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Error> {
         let fault = match chosen {
             Chosen::Nothing => return self.serve(request).await,
-            Chosen::Stale(kept) => return Ok(kept.into_response()),
+            Chosen::Stale(kept) => {
+                pending.acted();
+                return Ok(kept.into_response());
+            }
             Chosen::Fault(fault) => fault,
         };
         match fault {
-            Fault::ResetBefore => Err(reset()),
+            Fault::ResetBefore => {
+                pending.acted();
+                Err(reset())
+            }
             Fault::ResetAfter => {
                 self.serve(request).await?;
+                pending.acted();
                 Err(reset())
             }
             Fault::Stall { at, lasting } => match at {
                 StallPoint::BeforeEffect => {
+                    pending.acted();
                     silence(lasting).await;
                     self.serve(request).await
                 }
                 StallPoint::BeforeAnswer => {
                     let answer = self.serve(request).await;
+                    pending.acted();
                     silence(lasting).await;
                     answer
                 }
-                StallPoint::InBody(after) => Ok(stalled(self.serve(request).await?, after, lasting)),
+                StallPoint::InBody(after) => {
+                    Ok(spoiled(stalled(self.serve(request).await?, after, lasting), pending))
+                }
             },
             Fault::Latency { latency, seed } => {
+                pending.acted();
                 silence(Some(drawn(latency, seed))).await;
                 self.serve(request).await
             }
-            Fault::Truncated { after } => Ok(truncated(self.serve(request).await?, after)),
-            Fault::Corrupt(corruption) => corrupted(self.serve(request).await?, corruption).await,
-            refusal => self.refuse(refusal, request).await,
+            Fault::Truncated { after } => Ok(spoiled(truncated(self.serve(request).await?, after), pending)),
+            Fault::Corrupt(corruption) => {
+                Ok(spoiled(corrupted(self.serve(request).await?, corruption).await?, pending))
+            }
+            refusal => {
+                pending.acted();
+                self.refuse(refusal, request).await
+            }
         }
     }
 
@@ -190,6 +212,17 @@ where
                 Ok(answer)
             }
         }
+    }
+}
+
+/// An answer whose body a fault had its way with, if it has one.
+fn spoiled(answer: Spoiled, pending: Pending) -> Response<Body> {
+    match answer {
+        Spoiled::Changed(answer) => {
+            pending.acted();
+            answer
+        }
+        Spoiled::Same(answer) => answer,
     }
 }
 

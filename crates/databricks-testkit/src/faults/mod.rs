@@ -8,6 +8,7 @@ mod bodies;
 mod fault;
 mod latency;
 mod layer;
+mod missing;
 mod record;
 mod rule;
 mod set;

@@ -56,6 +56,31 @@ struct Armed {
     due: u64,
 }
 
+/// The fault of one request, on record while it has not shown that it does nothing. Dropped before it acted (the caller
+/// gave up, there was no body to spoil), it has not happened.
+#[derive(Debug)]
+#[must_use = "a fault that is dropped has not happened"]
+pub(super) struct Pending {
+    faults: Faults,
+    number: u64,
+    acted: bool,
+}
+
+impl Pending {
+    /// The fault changes something now.
+    pub(super) fn acted(mut self) {
+        self.acted = true;
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.acted {
+            self.faults.lock().withdraw(self.number);
+        }
+    }
+}
+
 /// What a request meets.
 #[derive(Debug)]
 pub(super) enum Chosen {
@@ -137,7 +162,8 @@ impl Faults {
         self
     }
 
-    /// How many faults have happened.
+    /// How many faults have happened: those that changed something. A truncated answer without a body is as it was, and
+    /// so does not count.
     pub fn fired(&self) -> u64 {
         self.lock().fired
     }
@@ -160,14 +186,18 @@ impl Faults {
     }
 
     /// What this request meets, and what its answer is needed for.
-    pub(super) fn decide(&self, parts: &Parts) -> (Chosen, Watch) {
+    ///
+    /// What is chosen is on record at once, so that predicates see it; the pending fault takes that back unless it acts.
+    pub(super) fn decide(&self, parts: &Parts) -> (Chosen, Watch, Pending) {
         let matching = self.matching(parts);
         let mut inner = self.lock();
         inner.note(parts);
+        let pending = Pending { faults: self.clone(), number: inner.requests, acted: false };
         if inner.rules.is_empty() {
-            return (Chosen::Nothing, Watch::Nothing);
+            return (Chosen::Nothing, Watch::Nothing, pending);
         }
-        inner.choose(parts, &matching)
+        let (chosen, watch) = inner.choose(parts, &matching);
+        (chosen, watch, pending)
     }
 
     /// Remembers an answer for reads to come.
@@ -236,6 +266,14 @@ impl Inner {
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         self.records.push_back(FaultRecord { number: self.requests, rule: by, method, path, fault });
     }
+
+    /// Takes back the record of a request. The rule's turn stays taken.
+    fn withdraw(&mut self, number: u64) {
+        if let Ok(at) = self.records.binary_search_by_key(&number, |record| record.number) {
+            self.records.remove(at);
+            self.fired = self.fired.saturating_sub(1);
+        }
+    }
 }
 
 impl fmt::Debug for Faults {
@@ -262,7 +300,9 @@ mod tests {
     }
 
     fn decide(faults: &Faults, path: &str) -> Option<Fault> {
-        match faults.decide(&parts(Method::GET, path)).0 {
+        let (chosen, _, pending) = faults.decide(&parts(Method::GET, path));
+        pending.acted();
+        match chosen {
             Chosen::Fault(fault) => Some(fault),
             _ => None,
         }

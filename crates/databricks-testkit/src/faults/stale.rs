@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::fault::Staleness;
+use super::missing;
 
 /// Reads and writes remembered; past it the oldest are forgotten.
 const CAPACITY: usize = 1_000;
@@ -44,6 +45,8 @@ pub(super) struct Kept {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Read {
     method: Method,
+    /// Decoded, as the resource is.
+    path: String,
     resource: String,
     verb: Option<String>,
     query: String,
@@ -89,9 +92,11 @@ struct Write {
 impl Read {
     pub(super) fn of(parts: &Parts) -> Option<Self> {
         let is_read = parts.method == Method::GET || parts.method == Method::HEAD;
-        let (resource, verb) = resource(parts.uri.path());
+        let path = decoded(parts.uri.path());
+        let (resource, verb) = resource(&path);
         is_read.then(|| Self {
             method: parts.method.clone(),
+            path,
             resource,
             verb,
             query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -144,7 +149,7 @@ impl History {
         match self.answers.get(read) {
             Some((kept, writes)) if *writes < write.number => Some(kept.clone()),
             Some(_) => None,
-            None => write.created(read).then(|| not_found(read)),
+            None => write.created(read).then(|| missing::answer(&read.method, &read.path, &read.query)),
         }
     }
 
@@ -173,7 +178,11 @@ impl History {
         let query = parts.uri.query().unwrap_or_default();
         let replaces = url::form_urlencoded::parse(query.as_bytes())
             .any(|(name, value)| name == "overwrite" && value.eq_ignore_ascii_case("true"));
-        Watch::Write { method: parts.method.clone(), resource: resource(parts.uri.path()).0, replaces }
+        Watch::Write {
+            method: parts.method.clone(),
+            resource: resource(&decoded(parts.uri.path())).0,
+            replaces,
+        }
     }
 
     /// Remembers what a read was answered.
@@ -205,11 +214,13 @@ fn insert_bounded<V>(map: &mut IndexMap<Read, V>, key: Read, value: V) {
     map.insert(key, value);
 }
 
-/// What a path is about, and the verb at its end where it has one: files and directories of volumes by their own path,
+fn decoded(path: &str) -> String {
+    percent_decode_str(path).decode_utf8_lossy().trim_end_matches('/').to_owned()
+}
+
+/// What a decoded path is about, and the verb at its end where it has one: files and directories of volumes by their own path,
 /// objects of RPC-style endpoints by the path above the verb.
 fn resource(path: &str) -> (String, Option<String>) {
-    let decoded = percent_decode_str(path).decode_utf8_lossy();
-    let path = decoded.trim_end_matches('/');
     for files in ["/api/2.0/fs/files/", "/api/2.0/fs/directories/"] {
         if let Some(rest) = path.strip_prefix(files) {
             return (format!("/{}", rest.trim_start_matches('/')), None);
@@ -240,18 +251,6 @@ fn collect_values(value: &Value, values: &mut HashSet<String>) {
         Value::Object(fields) => fields.values().for_each(|field| collect_values(field, values)),
         Value::Null | Value::Bool(_) => {}
     }
-}
-
-/// What is answered for a thing that is not there yet.
-fn not_found(read: &Read) -> Kept {
-    let answer = crate::api_error::ApiFailure::not_found(format!("{} does not exist.", read.resource));
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        http::header::CONTENT_TYPE,
-        http::HeaderValue::from_static("application/json; charset=utf-8"),
-    );
-    let body = if read.method == Method::HEAD { Bytes::new() } else { answer.body().to_string().into() };
-    Kept { status: StatusCode::NOT_FOUND, headers, body }
 }
 
 #[cfg(test)]
@@ -324,9 +323,10 @@ mod tests {
         for (method, written, answer, uri, missing) in table {
             let history = after(method.clone(), written, answer);
             let kept = history.before_last_write(&read(uri), Staleness::Reads(1), Instant::now());
+            let status = if uri.contains("/jobs/") { 400 } else { 404 };
             assert_eq!(
                 kept.map(|kept| kept.status.as_u16()),
-                missing.then_some(404),
+                missing.then_some(status),
                 "{method} {written}, {uri}"
             );
         }
@@ -371,7 +371,7 @@ mod tests {
             write(&mut history, &parts, json!({ "id": n }));
             let read = read(&format!("/s/{n}"));
             history.served(&read);
-            history.read(read, 0, not_found(&self::read("/s")));
+            history.read(read, 0, missing::answer(&Method::GET, "/s", ""));
         }
         assert!(history.writes.len() == CAPACITY && history.served.len() == CAPACITY);
         assert_eq!(history.answers.len(), CAPACITY);

@@ -1,9 +1,7 @@
 //! Scripts that depend on who is asking.
 
-use std::sync::Arc;
-
-use super::{Reply, Script, ScriptedStatement};
-use crate::access::{Privilege, Securable, SecurableType};
+use super::ScriptedStatement;
+use crate::access::{Privilege, Securable};
 
 impl ScriptedStatement<'_> {
     /// Answers this user only; for others the next script that matches has its turn.
@@ -20,8 +18,8 @@ impl ScriptedStatement<'_> {
     }
 
     /// Fails the statement, in the service's words, for users who lack a privilege under the workspace's
-    /// [`Grants`](crate::Grants), or cannot reach the object. May be called many times; with grants that are not
-    /// enforced everybody passes.
+    /// [`Grants`](crate::Grants), or cannot reach the object. May be called many times: the first that is missing is
+    /// named. With grants that are not enforced everybody passes. A refusal takes no turn.
     ///
     /// ```
     /// # use databricks_testkit::{Column, Privilege, ScriptedEngine, Securable};
@@ -33,35 +31,6 @@ impl ScriptedStatement<'_> {
     ///     .rows([Column::new("id", "INT")], [[json!(1)]]);
     /// ```
     pub fn requires(self, privilege: Privilege, securable: Securable) -> Self {
-        let usage = |object: &Securable| match object.kind() {
-            SecurableType::Catalog => Some(Privilege::UseCatalog),
-            SecurableType::Schema => Some(Privilege::UseSchema),
-            _ => None,
-        };
-        let above = std::iter::successors(securable.parent(), Securable::parent);
-        let way = above.filter_map(|object| Some((usage(&object)?, object)));
-        for (needed, object) in way.chain([(privilege, securable.clone())]) {
-            self.denies(privilege, &securable, needed, object);
-        }
-        self
-    }
-
-    /// Adds the script for those whom exactly this privilege is missing first.
-    fn denies(&self, privilege: Privilege, securable: &Securable, needed: Privilege, object: Securable) {
-        let (matches, securable) = (self.matches.clone(), securable.clone());
-        let denied = crate::access::denied("", needed, object.clone());
-        let is_it = move |request: &crate::EngineRequest| {
-            let missing = request.grants.check(&request.user, privilege, &securable).err();
-            missing.is_some_and(|missing| missing.privilege == needed && missing.securable == object)
-                && matches(request)
-        };
-        self.engine.lock().scripts.push(Script {
-            name: format!("{}: {needed:?} missing", self.name),
-            matches: Arc::new(is_it),
-            left: None,
-            taken: 0,
-            delay: self.delay,
-            answer: Reply::Failure(denied.into()),
-        });
+        self.needing(privilege, securable)
     }
 }

@@ -7,6 +7,7 @@ mod records;
 mod rows;
 mod statement;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,14 +16,18 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use regex::Regex;
 
+use crate::access::{Privilege, Securable};
 use crate::engine::{Column, EngineRequest, EngineResult, StatementEngine, StatementFailure};
 use rows::RowsChunk;
 pub use statement::ScriptedStatement;
 
+/// Requests kept; past it the oldest are forgotten.
+const REQUESTS: usize = 10_000;
+
 /// A [`StatementEngine`] with answers written down beforehand. Clones share the script.
 ///
 /// The first script that matches and has turns left answers, in the order written. A statement that matches none
-/// fails, and the failure names it. Every request is kept and can be read with [`requests`](Self::requests).
+/// fails, and the failure names it. The last requests are kept and can be read with [`requests`](Self::requests).
 ///
 /// ```
 /// use databricks_testkit::{Column, ScriptedEngine};
@@ -45,7 +50,7 @@ pub struct ScriptedEngine {
 #[derive(Default)]
 struct State {
     scripts: Vec<Script>,
-    requests: Vec<EngineRequest>,
+    requests: VecDeque<EngineRequest>,
 }
 
 type Predicate = Arc<dyn Fn(&EngineRequest) -> bool + Send + Sync>;
@@ -56,6 +61,8 @@ type Answer = Arc<dyn Fn(&EngineRequest) -> Result<EngineResult, StatementFailur
 struct Script {
     name: String,
     matches: Predicate,
+    /// What the one who asks must have.
+    needs: Vec<(Privilege, Securable)>,
     /// How often it may still answer; `None` is without end.
     left: Option<u64>,
     taken: u64,
@@ -83,6 +90,16 @@ pub struct InvalidPattern {
     pub pattern: String,
     /// What is wrong with it.
     pub detail: String,
+}
+
+impl Script {
+    /// What this one fails with for those who lack a privilege.
+    fn denial(&self, request: &EngineRequest) -> Option<StatementFailure> {
+        let missing = |(privilege, securable): &(Privilege, Securable)| {
+            request.grants.check(&request.user, *privilege, securable).err()
+        };
+        self.needs.iter().find_map(missing).map(StatementFailure::from)
+    }
 }
 
 #[derive(Clone)]
@@ -153,12 +170,12 @@ impl ScriptedEngine {
         self.turns().into_iter().filter(is_unused).collect()
     }
 
-    /// The requests so far, oldest first.
+    /// The requests so far, oldest first; the last 10,000 are kept.
     pub fn requests(&self) -> Vec<EngineRequest> {
-        self.lock().requests.clone()
+        self.lock().requests.iter().cloned().collect()
     }
 
-    /// The texts of the statements so far, oldest first.
+    /// The texts of the statements so far, oldest first; the last 10,000 are kept.
     pub fn statements(&self) -> Vec<String> {
         self.lock().requests.iter().map(|request| request.statement.clone()).collect()
     }
@@ -166,9 +183,15 @@ impl ScriptedEngine {
     /// Notes the request and takes its turn from the script that answers it.
     fn next_reply(&self, request: &EngineRequest) -> Option<(Duration, Reply)> {
         let mut state = self.lock();
-        state.requests.push(request.clone());
+        if state.requests.len() == REQUESTS {
+            state.requests.pop_front();
+        }
+        state.requests.push_back(request.clone());
         let script =
             state.scripts.iter_mut().find(|script| script.left != Some(0) && (script.matches)(request))?;
+        if let Some(denied) = script.denial(request) {
+            return Some((script.delay, Reply::Failure(denied)));
+        }
         script.left = script.left.map(|left| left - 1);
         script.taken += 1;
         Some((script.delay, script.answer.clone()))
@@ -327,6 +350,16 @@ mod tests {
         run(&engine, "b").await.unwrap();
         let unused: Vec<_> = engine.unused().into_iter().map(|turns| (turns.name, turns.left)).collect();
         assert_eq!(unused, [("b".to_owned(), Some(1)), ("c".to_owned(), None)]);
+    }
+
+    #[tokio::test]
+    async fn the_last_requests_are_kept() {
+        let engine = ScriptedEngine::new();
+        for n in 0..REQUESTS + 2 {
+            let _ = run(&engine, &n.to_string()).await;
+        }
+        let statements = engine.statements();
+        assert_eq!((statements.len(), statements[0].as_str()), (REQUESTS, "2"));
     }
 
     #[tokio::test]

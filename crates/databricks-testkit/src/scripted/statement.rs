@@ -9,23 +9,26 @@ use serde_json::Value;
 
 use super::rows::{self, RowsChunk};
 use super::{Predicate, Reply, Script, ScriptedEngine, named_counts, records};
+use crate::access::{Privilege, Securable};
 use crate::engine::{Column, EngineRequest, EngineResult, Parameter, ResultChunk, StatementFailure};
 
 /// A script being written. It takes effect with its answer: `rows`, `affected`, `empty`, `fail`, ...
 #[must_use = "a script takes effect with its answer: rows, affected, empty, fail, ..."]
 pub struct ScriptedStatement<'a> {
-    pub(super) engine: &'a ScriptedEngine,
-    pub(super) name: String,
-    pub(super) matches: Predicate,
+    engine: &'a ScriptedEngine,
+    name: String,
+    matches: Predicate,
+    needs: Vec<(Privilege, Securable)>,
     turns: Option<u64>,
-    pub(super) delay: Duration,
+    delay: Duration,
 }
 
 impl fmt::Debug for ScriptedStatement<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { engine: _, name, matches: _, turns, delay } = self;
+        let Self { engine: _, name, matches: _, needs, turns, delay } = self;
         f.debug_struct("ScriptedStatement")
             .field("name", name)
+            .field("needs", needs)
             .field("turns", turns)
             .field("delay", delay)
             .finish_non_exhaustive()
@@ -35,7 +38,14 @@ impl fmt::Debug for ScriptedStatement<'_> {
 impl<'a> ScriptedStatement<'a> {
     /// A script for every statement.
     pub(super) fn new(engine: &'a ScriptedEngine, name: String) -> Self {
-        Self { engine, name, matches: Arc::new(|_| true), turns: None, delay: Duration::ZERO }
+        let matches = Arc::new(|_: &EngineRequest| true);
+        Self { engine, name, matches, needs: Vec::new(), turns: None, delay: Duration::ZERO }
+    }
+
+    /// Adds a privilege that whoever asks must have.
+    pub(super) fn needing(mut self, privilege: Privilege, securable: Securable) -> Self {
+        self.needs.push((privilege, securable));
+        self
     }
 
     /// Answers only requests that satisfy one more condition.
@@ -190,7 +200,7 @@ impl<'a> ScriptedStatement<'a> {
     }
 
     fn reply(self, answer: Reply) {
-        let Self { engine, name, matches, turns, delay } = self;
-        engine.lock().scripts.push(Script { name, matches, left: turns, taken: 0, delay, answer });
+        let Self { engine, name, matches, needs, turns, delay } = self;
+        engine.lock().scripts.push(Script { name, matches, needs, left: turns, taken: 0, delay, answer });
     }
 }

@@ -9,7 +9,7 @@ mod request;
 mod sessions;
 mod storage;
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(crate) use storage::download;
 
 /// The largest JSON body read: a statement of 16 MiB may need more than that once escaped.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
+/// Results of no more cells are measured at once.
+const FEW_CELLS: u64 = 4096;
 
 /// `POST /api/2.0/sql/statements`.
 pub(crate) async fn submit(call: &Call<'_>, body: Body) -> Answer {
@@ -45,7 +47,7 @@ pub(crate) async fn submit(call: &Call<'_>, body: Body) -> Answer {
     let StatementSpec { mut engine, delivery, wait } = body.into_spec(call.user, defaults)?;
     engine.grants = call.shared.access.grants.clone();
     let (statements, id) = (&call.shared.statements, call.shared.ids.next());
-    let entry = statements.insert(id, call.user, delivery, call.shared.clock.elapsed());
+    let entry = statements.insert(id, call.user, delivery, call.shared.clock.elapsed())?;
     let lease = call.shared.warehouses.lease(&warehouse_id);
     start(call.shared.engine.clone(), engine, entry.clone(), lease);
     wait_for_end(&entry, wait).await;
@@ -58,28 +60,44 @@ fn start(engine: Arc<dyn StatementEngine>, request: EngineRequest, entry: Arc<En
     let runner = entry.clone();
     let task = tokio::spawn(async move {
         let work = async {
-            warehouse.ready().await?;
-            runner.set_running();
-            warehouse.run(async { engine.execute(request).await }).await
+            let ran = async {
+                warehouse.ready().await?;
+                runner.set_running();
+                warehouse.run(async { engine.execute(request).await }).await
+            };
+            judged(&runner, ran.await).await
         };
         let outcome = AssertUnwindSafe(work).catch_unwind().await;
-        runner.finish(match outcome {
-            Ok(result) => judge(&runner, result),
-            Err(_) => {
-                Outcome::Failed(StatementFailure::internal("The engine panicked while it ran the statement."))
-            }
-        });
+        runner.finish(outcome.unwrap_or_else(|_| {
+            Outcome::Failed(StatementFailure::internal("The engine panicked while it ran the statement."))
+        }));
     });
     entry.set_task(task.abort_handle());
 }
 
-/// A result that passes the INLINE limit is a failure, as documented.
-fn judge(entry: &Entry, result: Result<EngineResult, StatementFailure>) -> Outcome {
+/// What an engine gave is measured, where that may take long on a thread of its own: chunks may have to be encoded.
+async fn judged(entry: &Arc<Entry>, result: Result<EngineResult, StatementFailure>) -> Outcome {
     let result = match result {
         Ok(result) => result,
         Err(failure) => return Outcome::Failed(failure),
     };
-    let bytes: u64 = result.chunks.iter().map(|chunk| chunk.byte_count()).sum();
+    let rows: u64 = result.chunks.iter().map(|chunk| chunk.row_count()).sum();
+    if rows.saturating_mul(result.columns.len() as u64) <= FEW_CELLS {
+        return judge(entry, result);
+    }
+    let entry = entry.clone();
+    match tokio::task::spawn_blocking(move || judge(&entry, result)).await {
+        Ok(outcome) => outcome,
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(error) => {
+            Outcome::Failed(StatementFailure::internal(format!("The result could not be read: {error}")))
+        }
+    }
+}
+
+/// A result that passes the INLINE limit is a failure, as documented.
+fn judge(entry: &Entry, result: EngineResult) -> Outcome {
+    let bytes = byte_count(&result);
     if entry.delivery.disposition == Disposition::Inline && bytes > entry.inline_limit {
         let limit = entry.inline_limit;
         let message = format!(
@@ -92,7 +110,13 @@ fn judge(entry: &Entry, result: Result<EngineResult, StatementFailure>) -> Outco
             sql_state: None,
         });
     }
-    Outcome::Succeeded(entry.delivery.limit(result))
+    let result = entry.delivery.limit(result);
+    let bytes = byte_count(&result);
+    Outcome::Succeeded(result, bytes)
+}
+
+fn byte_count(result: &EngineResult) -> u64 {
+    result.chunks.iter().map(|chunk| chunk.byte_count()).fold(0, u64::saturating_add)
 }
 
 async fn wait_for_end(entry: &Arc<Entry>, policy: WaitPolicy) {

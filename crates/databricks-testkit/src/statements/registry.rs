@@ -6,15 +6,19 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::request::Delivery;
+use crate::api_error::ApiFailure;
 use crate::engine::{EngineResult, StatementFailure};
 
-/// Statements remembered, closed ones included.
+/// Statements remembered after their end, closed ones included.
 const CAPACITY: usize = 10_000;
+/// Statements that may wait or run at once.
+const UNFINISHED: usize = 10_000;
 /// How long a statement is known after its end, as documented.
 const MEMORY: Duration = Duration::from_secs(12 * 60 * 60);
 
@@ -75,6 +79,8 @@ pub(super) struct Entry {
     created: Duration,
     created_at: Instant,
     last_use: AtomicU64,
+    /// Bytes of the result, told once with it: chunks are not asked where they must not fail.
+    result_bytes: AtomicI64,
     phase: watch::Sender<Phase>,
     task: Mutex<Option<AbortHandle>>,
     ledger: Arc<Ledger>,
@@ -95,7 +101,8 @@ pub(super) enum Phase {
 /// How the engine ended.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Succeeded(EngineResult),
+    /// A result and its bytes.
+    Succeeded(EngineResult, u64),
     Failed(StatementFailure),
 }
 
@@ -106,16 +113,6 @@ impl Phase {
 
     fn has_result(&self) -> bool {
         matches!(self, Self::Succeeded(_))
-    }
-
-    fn result_bytes(&self) -> i64 {
-        match self {
-            Self::Succeeded(result) => {
-                let bytes: u64 = result.chunks.iter().map(|chunk| chunk.byte_count()).sum();
-                i64::try_from(bytes).unwrap_or(i64::MAX)
-            }
-            _ => 0,
-        }
     }
 }
 
@@ -137,7 +134,10 @@ impl Entry {
     /// Ends the statement, unless it is over already: the first end stands.
     pub(super) fn finish(&self, outcome: Outcome) {
         let next = match outcome {
-            Outcome::Succeeded(result) => Phase::Succeeded(Arc::new(result)),
+            Outcome::Succeeded(result, bytes) => {
+                self.result_bytes.store(i64::try_from(bytes).unwrap_or(i64::MAX), Ordering::Relaxed);
+                Phase::Succeeded(Arc::new(result))
+            }
             Outcome::Failed(failure) => Phase::Failed(failure),
         };
         self.advance(|phase| (!phase.is_over()).then_some(next));
@@ -174,7 +174,7 @@ impl Entry {
         self.phase.send_if_modified(|phase| {
             let Some(next) = next(phase) else { return false };
             ends = !phase.is_over() && next.is_over();
-            bytes = next.result_bytes().saturating_sub(phase.result_bytes());
+            bytes = self.bytes_held(&next).saturating_sub(self.bytes_held(phase));
             *phase = next;
             true
         });
@@ -183,6 +183,10 @@ impl Entry {
             let at = self.created.saturating_add(self.created_at.elapsed());
             self.ledger.lock().push_back((at, self.id.clone()));
         }
+    }
+
+    fn bytes_held(&self, phase: &Phase) -> i64 {
+        if phase.has_result() { self.result_bytes.load(Ordering::Relaxed) } else { 0 }
     }
 
     fn abort(&self) {
@@ -213,7 +217,21 @@ impl Statements {
         Self { limits, ledger: Arc::default(), shelf: Mutex::default() }
     }
 
-    pub(super) fn insert(&self, id: String, user: &str, delivery: Delivery, now: Duration) -> Arc<Entry> {
+    /// Takes a statement in.
+    ///
+    /// # Errors
+    /// A refusal (429) when too many wait or run.
+    pub(super) fn insert(
+        &self,
+        id: String,
+        user: &str,
+        delivery: Delivery,
+        now: Duration,
+    ) -> Result<Arc<Entry>, ApiFailure> {
+        let mut shelf = self.settled();
+        if shelf.unfinished() >= UNFINISHED {
+            return Err(too_many());
+        }
         let entry = Arc::new(Entry {
             id: id.clone(),
             user: user.to_owned(),
@@ -222,12 +240,13 @@ impl Statements {
             created: now,
             created_at: Instant::now(),
             last_use: AtomicU64::new(0),
+            result_bytes: AtomicI64::new(0),
             phase: watch::Sender::new(Phase::Pending),
             task: Mutex::default(),
             ledger: self.ledger.clone(),
         });
-        self.lock().entries.insert(id, entry.clone());
-        entry
+        shelf.entries.insert(id, entry.clone());
+        Ok(entry)
     }
 
     /// A statement by id; it counts as used now.
@@ -268,7 +287,25 @@ impl Statements {
     }
 }
 
+/// What no client can ask about any more does not run on. Tasks hold their own entry, never the workspace.
+impl Drop for Statements {
+    fn drop(&mut self) {
+        self.lock().entries.values().for_each(|entry| entry.cancel());
+    }
+}
+
+fn too_many() -> ApiFailure {
+    let message =
+        format!("{UNFINISHED} statements wait or run, and no more may: try again when some have ended.");
+    ApiFailure::new(StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", message)
+}
+
 impl Shelf {
+    /// How many statements wait or run. Every one that is over stands in line to be forgotten.
+    fn unfinished(&self) -> usize {
+        self.entries.len().saturating_sub(self.to_forget.len())
+    }
+
     fn use_now(&mut self, entry: &Entry, id: String) {
         self.uses += 1;
         entry.last_use.store(self.uses, Ordering::Relaxed);
@@ -298,8 +335,7 @@ impl Shelf {
     }
 
     fn forget_old(&mut self, now: Duration) {
-        let over = self.entries.len().saturating_sub(CAPACITY);
-        let mut crowded = over;
+        let mut crowded = self.to_forget.len().saturating_sub(CAPACITY);
         while let Some((_, id)) =
             self.to_forget.pop_front_if(|(at, _)| crowded > 0 || now.saturating_sub(*at) >= MEMORY)
         {
@@ -359,16 +395,20 @@ mod tests {
         Statements::new(Limits { result_memory, ..Limits::default() })
     }
 
-    fn finished(statements: &Statements, id: &str, bytes: u64, now: u64) -> Arc<Entry> {
+    fn running(statements: &Statements, id: &str, now: u64) -> Arc<Entry> {
         let delivery = Delivery {
             disposition: Disposition::Inline,
             format: Format::JsonArray,
             lz4: false,
             byte_limit: None,
         };
-        let entry = statements.insert(id.to_owned(), "ada", delivery, Duration::from_secs(now));
+        statements.insert(id.to_owned(), "ada", delivery, Duration::from_secs(now)).unwrap()
+    }
+
+    fn finished(statements: &Statements, id: &str, bytes: u64, now: u64) -> Arc<Entry> {
+        let entry = running(statements, id, now);
         let chunks: Vec<Arc<dyn ResultChunk>> = vec![Arc::new(Sized(bytes))];
-        entry.finish(Outcome::Succeeded(EngineResult { chunks, ..EngineResult::default() }));
+        entry.finish(Outcome::Succeeded(EngineResult { chunks, ..EngineResult::default() }, bytes));
         entry
     }
 
@@ -398,13 +438,7 @@ mod tests {
     fn what_is_over_is_closed_then_forgotten_and_what_runs_is_not() {
         let statements = statements(10);
         finished(&statements, "done", 1, 0);
-        let delivery = Delivery {
-            disposition: Disposition::Inline,
-            format: Format::JsonArray,
-            lz4: false,
-            byte_limit: None,
-        };
-        statements.insert("running".to_owned(), "ada", delivery, Duration::ZERO);
+        running(&statements, "running", 0);
         let phase_at = |seconds| {
             statements.make_room(Duration::from_secs(seconds));
             statements.get("done").map(|entry| entry.phase())
@@ -443,6 +477,31 @@ mod tests {
         assert!(statements.get("2").is_none());
         assert!(statements.get("3").is_some());
         assert_eq!(statements.retained_bytes(), CAPACITY as u64);
+    }
+
+    #[test]
+    fn what_runs_is_bounded_and_does_not_push_out_what_has_ended() {
+        let statements = statements(u64::MAX);
+        finished(&statements, "done", 1, 0);
+        let all: Vec<_> = (0..UNFINISHED).map(|n| running(&statements, &n.to_string(), 0)).collect();
+        statements.make_room(Duration::ZERO);
+        assert!(matches!(statements.get("done").unwrap().phase(), Phase::Succeeded(_)));
+        let more =
+            |id: &str| statements.insert(id.to_owned(), "ada", all[0].delivery.clone(), Duration::ZERO);
+        assert_eq!(more("more").unwrap_err().status(), 429);
+        assert!(statements.get("more").is_none());
+        all[7].cancel();
+        more("more").unwrap();
+        assert_eq!(more("one more").unwrap_err().status(), 429);
+    }
+
+    #[test]
+    fn statements_do_not_outlive_their_workspace() {
+        let statements = statements(10);
+        let (waiting, done) = (running(&statements, "waiting", 0), finished(&statements, "done", 1, 0));
+        drop(statements);
+        assert!(matches!(waiting.phase(), Phase::Canceled));
+        assert!(matches!(done.phase(), Phase::Succeeded(_)));
     }
 
     #[test]

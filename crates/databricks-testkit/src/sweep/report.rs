@@ -80,8 +80,8 @@ impl<S> SweepCase<S> {
         self.steps.len()
     }
 
-    /// Whether the fault happened. It does not when the operation made fewer requests than without a fault, and when
-    /// nothing is known that would make a stale answer.
+    /// Whether the fault happened. It does not when the operation made fewer requests than without a fault, when nothing
+    /// is known that would make a stale answer, and when the answer has no body to spoil.
     pub fn fired(&self) -> bool {
         !self.records.is_empty()
     }
@@ -99,18 +99,26 @@ impl<S> SweepCase<S> {
     /// How the run left the way of the one without a fault before the fault was there.
     pub(super) fn deviation(&self, baseline: &[Step]) -> Option<String> {
         let number = self.number;
-        if !self.fired() && self.steps.len() >= self.request && matches!(self.fault, Fault::Stale(_)) {
+        if self.had_nothing_to_act_on() {
             return None;
         }
         if !self.fired() {
-            let (made, request) = (self.requests(), self.request);
-            return Some(format!(
-                "case {number} made {made} requests: its fault at request {request} never happened"
-            ));
+            return Some(format!("case {number} {}", self.missed()));
         }
         let until = |steps: &[Step]| steps.iter().take(self.request).cloned().collect::<Vec<_>>();
         let difference = first_difference(&until(baseline), &until(&self.steps))?;
         Some(format!("case {number} went another way before its fault: {difference}"))
+    }
+
+    /// Whether the fault came to its request and found nothing that it could change there.
+    fn had_nothing_to_act_on(&self) -> bool {
+        !self.fired() && self.steps.len() >= self.request && self.fault.depends_on_answer()
+    }
+
+    /// How the fault did not happen.
+    fn missed(&self) -> String {
+        let (made, request) = (self.requests(), self.request);
+        format!("made {made} requests: its fault at request {request} never happened")
     }
 
     /// Number, request, fault, outcome, requests, time.
@@ -137,6 +145,7 @@ pub struct SweepReport<S> {
     time: Duration,
     cases: Vec<SweepCase<S>>,
     notes: Vec<String>,
+    may_vary: bool,
 }
 
 impl<S> SweepReport<S> {
@@ -147,7 +156,13 @@ impl<S> SweepReport<S> {
         cases: Vec<SweepCase<S>>,
         notes: Vec<String>,
     ) -> Self {
-        Self { baseline, steps, time, cases, notes }
+        Self { baseline, steps, time, cases, notes, may_vary: false }
+    }
+
+    /// Lets laws hold although runs that should have been alike were not.
+    pub(super) fn varying(mut self, may_vary: bool) -> Self {
+        self.may_vary = may_vary;
+        self
     }
 
     /// How the operation ended without a fault. When it failed, there are no cases.
@@ -166,7 +181,8 @@ impl<S> SweepReport<S> {
     }
 
     /// Where runs that should have been alike were not: the operation is not deterministic (it runs things at once, or
-    /// depends on ids or time), and a case may have hit another request than the one it names.
+    /// depends on ids or time), and a case may have hit another request than the one it names. Laws fail then, unless
+    /// [`Sweep::allow_nondeterminism`](super::Sweep::allow_nondeterminism) was said.
     pub fn nondeterminism(&self) -> &[String] {
         &self.notes
     }
@@ -174,8 +190,11 @@ impl<S> SweepReport<S> {
     /// Checks a law: what must be true of every case, whatever went wrong in it.
     ///
     /// # Errors
-    /// The cases for which it is false. So is a sweep without a case, or of an operation that fails without a fault: a law
-    /// over nothing says nothing.
+    /// The cases for which it is false, and those in which nothing went wrong: their fault never happened. Faults that
+    /// need an answer of a kind (a body to spoil, an earlier answer) may find none, but some fault must have happened.
+    ///
+    /// A law over nothing says nothing: a sweep without a case, of an operation that fails without a fault, or of one that
+    /// is not deterministic is an error too.
     pub fn law(&self, name: &str, holds: impl Fn(&SweepCase<S>) -> bool) -> Result<(), SweepFailure> {
         self.check(name, |case| if holds(case) { Ok(()) } else { Err(String::new()) })
     }
@@ -189,17 +208,39 @@ impl<S> SweepReport<S> {
         name: &str,
         check: impl Fn(&SweepCase<S>) -> Result<(), String>,
     ) -> Result<(), SweepFailure> {
-        let failure = |broken| Err(SweepFailure { law: name.to_owned(), of: self.cases.len(), broken });
+        let failure = |broken, untested| {
+            Err(SweepFailure { law: name.to_owned(), of: self.cases.len(), broken, untested })
+        };
+        let why = |case: &SweepCase<S>| check(case).and_then(|()| self.happened(case)).err();
+        let broken: Vec<String> =
+            self.cases.iter().filter_map(|case| Some(broken(case, &why(case)?))).collect();
+        if !broken.is_empty() {
+            return failure(broken, false);
+        }
+        let untested = self.untested();
+        if untested.is_empty() { Ok(()) } else { failure(untested, true) }
+    }
+
+    /// That something went wrong in a case, or could not.
+    fn happened(&self, case: &SweepCase<S>) -> Result<(), String> {
+        let is_fine = case.fired() || case.had_nothing_to_act_on() || self.may_vary;
+        if is_fine { Ok(()) } else { Err(case.missed()) }
+    }
+
+    /// Why the sweep says nothing about any law; empty when it does.
+    fn untested(&self) -> Vec<String> {
+        let requests = self.steps.len();
         if !self.baseline.is_ok() {
-            return failure(vec![format!("without a fault: {}", self.baseline)]);
+            return vec![format!("without a fault: {}", self.baseline)];
         }
         if self.cases.is_empty() {
-            let requests = self.steps.len();
-            return failure(vec![format!("no case was run (the operation made {requests} requests)")]);
+            return vec![format!("no case was run (the operation made {requests} requests)")];
         }
-        let broken: Vec<String> =
-            self.cases.iter().filter_map(|case| Some(broken(case, &check(case).err()?))).collect();
-        if broken.is_empty() { Ok(()) } else { failure(broken) }
+        if !self.cases.iter().any(SweepCase::fired) {
+            return vec!["no fault happened in any case".to_owned()];
+        }
+        let notes = if self.may_vary { &[] } else { self.notes.as_slice() };
+        notes.iter().map(|note| format!("not deterministic: {note}")).collect()
     }
 
     /// Checks that every run ended by itself: no hang, no endless sending, no panic.
@@ -262,6 +303,8 @@ pub struct SweepFailure {
     law: String,
     of: usize,
     broken: Vec<String>,
+    /// The lines say why there is no telling.
+    untested: bool,
 }
 
 impl SweepFailure {
@@ -270,7 +313,7 @@ impl SweepFailure {
         &self.law
     }
 
-    /// A line for each case that breaks it.
+    /// A line for each case that breaks it; where it was not tested at all, why.
     pub fn broken(&self) -> &[String] {
         &self.broken
     }
@@ -278,7 +321,11 @@ impl SweepFailure {
 
 impl fmt::Display for SweepFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { law, of, broken } = self;
+        let Self { law, of, broken, untested } = self;
+        if *untested {
+            write!(f, "the law \"{law}\" was not tested:")?;
+            return broken.iter().try_for_each(|line| write!(f, "\n  {line}"));
+        }
         write!(f, "the law \"{law}\" is broken in {} of {of} cases:", broken.len())?;
         broken.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
         f.write_str("\nrun one alone: Sweep::only_case(number)")

@@ -58,6 +58,7 @@ where
         faults: standard_faults(),
         selects: Box::new(|_, _, _| true),
         only: None,
+        may_vary: false,
         seed: 0,
         time_limit: TIME_LIMIT,
         request_limit: REQUEST_LIMIT,
@@ -86,6 +87,7 @@ pub struct Sweep<F> {
     faults: Vec<Fault>,
     selects: Selects,
     only: Option<usize>,
+    may_vary: bool,
     seed: u64,
     time_limit: Duration,
     request_limit: u64,
@@ -234,6 +236,13 @@ where
         self
     }
 
+    /// Lets laws hold of an operation that is not the same in every run: one that runs things at once, or depends on ids
+    /// or time. A case may then hit another request than the one it names, or none.
+    pub fn allow_nondeterminism(mut self) -> Self {
+        self.may_vary = true;
+        self
+    }
+
     /// Sets what [`SweepRun::seed`] gives. Default 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -274,7 +283,7 @@ where
             }
         }
         let Measured { outcome, steps, time, .. } = baseline;
-        SweepReport::new(outcome, steps, time, cases, notes)
+        SweepReport::new(outcome, steps, time, cases, notes).varying(self.may_vary)
     }
 
     /// Number, request (both from 1) and fault of every case that is to run.
@@ -338,10 +347,11 @@ fn text_of(panic: &(dyn Any + Send)) -> String {
 
 impl<F> fmt::Debug for Sweep<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operation: _, faults, selects: _, only, seed, time_limit, request_limit } = self;
+        let Self { operation: _, faults, selects: _, only, may_vary, seed, time_limit, request_limit } = self;
         f.debug_struct("Sweep")
             .field("faults", faults)
             .field("only", only)
+            .field("may_vary", may_vary)
             .field("seed", seed)
             .field("time_limit", time_limit)
             .field("request_limit", request_limit)

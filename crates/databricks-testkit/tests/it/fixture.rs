@@ -200,7 +200,7 @@ async fn a_fixtures_life_survives_each_single_fault_and_leaves_nothing() {
         let objects = Objects::default();
         let (place, _) = place(&objects, Some(&run));
         let live = async {
-            let fixture = DatabricksTestFixture::on_with_id(place, "0000abcd").await?;
+            let fixture = DatabricksTestFixture::on(place).await?;
             fixture.create_test_table("t", "id INT").await?;
             fixture.teardown().await?;
             Ok::<_, Box<dyn std::error::Error>>(())
@@ -271,6 +271,26 @@ async fn a_table_whose_making_could_not_be_watched_is_not_forgotten() {
     assert_eq!(fixture.left_behind().len(), 2);
     workspace.faults().clear();
     fixture.teardown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schema_of_a_chosen_name_that_another_may_have_made_is_not_taken_over() {
+    let objects = Objects::default();
+    let (place, workspace) = place(&objects, None);
+    let others = DatabricksTestFixture::on_with_id(place.clone(), "shared").await.unwrap();
+    others.create_test_table("kept", "id INT").await.unwrap();
+    for fault in [Fault::ResetBefore, Fault::ResetAfter] {
+        workspace.faults().add(FaultRule::on(Method::POST, STATEMENTS, fault));
+        let warnings = Warnings::default();
+        let guard = tracing::subscriber::set_default(warnings.clone());
+        let error = DatabricksTestFixture::on_with_id(place.clone(), "shared").await.unwrap_err();
+        drop(guard);
+        assert!(error.to_string().contains("CREATE SCHEMA `main`.`test_shared`"), "{error}");
+        let warnings = warnings.0.lock().unwrap();
+        assert!(warnings.iter().any(|text| text.contains("`main`.`test_shared`")), "{warnings:?}");
+    }
+    assert_eq!(objects.all(), ["`main`.`test_shared`", "`main`.`test_shared`.`kept`"]);
+    others.teardown().await.unwrap();
 }
 
 /// Collects the text of every warning.

@@ -191,6 +191,39 @@ async fn an_engine_refuses_what_its_user_may_not_do() {
 }
 
 #[tokio::test]
+async fn what_a_script_requires_is_asked_of_those_it_is_about() {
+    let engine = ScriptedEngine::new();
+    let orders = Securable::table("main", "sales", "orders");
+    let one = [Column::new("id", "INT")];
+    engine
+        .on("S")
+        .requires(Privilege::Select, orders.clone())
+        .requires(Privilege::Modify, orders)
+        .by_user("ada")
+        .times(1)
+        .rows(one.clone(), [[json!(1)]]);
+    engine.on("S").rows(one, [[json!(2)]]);
+    let caller = caller(&engine);
+    let grants = caller.workspace.grants();
+    for user in ["ada", "eve"] {
+        grants.grant(user, &Securable::warehouse(WAREHOUSE), [Privilege::CanUse]);
+    }
+    let run = async |token: &str| {
+        let body = json!({ "statement": "S", "warehouse_id": WAREHOUSE }).to_string();
+        caller.call_as(token, Method::POST, STATEMENTS, body).await.json()
+    };
+    assert_eq!(run(EVE).await["result"]["data_array"], json!([["2"]]), "the first script is not about her");
+    let message = run(ADA).await["status"]["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("does not have MODIFY on Table 'main.sales.orders'"), "{message}");
+    // What is left to do is the one script: a refusal takes no turn of it.
+    let unused: Vec<_> = engine.unused().into_iter().map(|turns| (turns.name, turns.left)).collect();
+    assert_eq!(unused, [("S".to_owned(), Some(1))]);
+    grants.grant("ada", &Securable::schema("main", "sales"), [Privilege::Modify]);
+    assert_eq!(run(ADA).await["result"]["data_array"], json!([["1"]]));
+    assert_eq!(engine.unused(), []);
+}
+
+#[tokio::test]
 async fn permissions_are_changed_and_read_over_rest() {
     let caller = caller(&ScriptedEngine::new());
     let path = format!("{UNITY}/permissions/TABLE/main.sales.orders");

@@ -34,6 +34,8 @@ mod recorded;
 #[cfg(feature = "arrow")]
 mod results;
 mod sockets;
+mod stale_answers;
+mod statement_ends;
 mod support;
 mod sweeps;
 mod unity;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use databricks_testkit::{
-    Fault, ScriptedEngine, SimulatedWorkspace, Staleness, StallPoint, SweepOutcome, SweepRun, sweep,
+    Fault, MemoryCatalogStore, MemoryVolumeStore, ScriptedEngine, SimulatedWorkspace, Staleness, StallPoint,
+    SweepCase, SweepOutcome, SweepRun, sweep,
 };
 use databricks_transport::{ApiRequest, Client, DatabricksConfig, Error, ErrorKind, Operation};
 use http::StatusCode;
@@ -240,6 +241,63 @@ async fn a_stale_read_is_stale_at_its_own_request_and_as_long_as_told() {
         .collect();
     assert_eq!(cases, [(1, false, 3, true), (1, false, 3, true), (3, true, 5, true), (3, true, 6, false)]);
     assert!(report.nondeterminism().is_empty(), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_law_fails_where_nothing_went_wrong() {
+    let ok = |case: &SweepCase<Value>| case.outcome().is_ok();
+    let read = |run: SweepRun| async move { World::new(&run).get("/api/2.0/sql/warehouses").await };
+    // Nothing is flipped, and nobody wrote what could be stale.
+    let nothing = Fault::flipped_bytes(0);
+    let report = sweep(read).faults([nothing, Fault::ResetBefore]).run().await;
+    insta::assert_snapshot!(report.law("ok", ok).unwrap_err().to_string(), @"");
+    let report = sweep(read).faults([Fault::stale(Staleness::Reads(1))]).run().await;
+    insta::assert_snapshot!(report.orderly().unwrap_err().to_string(), @"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_a_body_is_no_broken_law_and_no_fault() {
+    let report = sweep(|run| async move {
+        let catalog = MemoryCatalogStore::new().with_volume("main", "sales", "stage");
+        let volumes = Arc::new(MemoryVolumeStore::new(catalog));
+        let workspace = builder(&ScriptedEngine::new()).faults(run.faults()).volumes(volumes).build();
+        let config = DatabricksConfig::new(SimulatedWorkspace::HOST).unwrap().with_token(TOKEN);
+        let client = Client::builder(config).leaf(workspace.service()).build().unwrap();
+        let put = ApiRequest::put("/api/2.0/fs/directories/Volumes/main/sales/stage/d");
+        client.send(READ, put).await?;
+        client.call::<Value>(READ, ApiRequest::get("/api/2.0/sql/warehouses")).await
+    })
+    .faults([
+        Fault::truncated(0),
+        Fault::stall(StallPoint::InBody(0)),
+        Fault::cut_body(0),
+        Fault::flipped_bytes(1),
+    ])
+    .run()
+    .await;
+    let fired: Vec<_> = report.cases().iter().map(|case| (case.request(), case.fired())).collect();
+    let expected = [1, 2].into_iter().flat_map(|request| [(request, request == 2); 4]);
+    assert_eq!(fired, expected.collect::<Vec<_>>(), "{report}");
+    report.orderly().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_varies_breaks_laws_unless_that_is_allowed() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let vary = |run: SweepRun| {
+        let count = 1 + runs.fetch_add(1, Ordering::Relaxed) % 2;
+        async move {
+            let world = World::new(&run);
+            for _ in 0..count {
+                world.get("/api/2.0/preview/scim/v2/Me").await?;
+            }
+            world.get("/api/2.0/sql/warehouses").await
+        }
+    };
+    let report = sweep(vary).faults([Fault::ResetBefore]).run().await;
+    let failure = report.orderly().unwrap_err().to_string();
+    assert!(failure.contains("was not tested:\n  not deterministic: the second run"), "{failure}");
+    sweep(vary).faults([Fault::ResetBefore]).allow_nondeterminism().run().await.orderly().unwrap();
 }
 
 #[tokio::test]

@@ -59,11 +59,6 @@ pub struct PermissionDenied {
     pub securable: Securable,
 }
 
-/// A denial that was not checked against anybody's grants.
-pub(crate) fn denied(user: &str, privilege: Privilege, securable: Securable) -> PermissionDenied {
-    PermissionDenied { user: user.to_owned(), privilege, securable }
-}
-
 /// As a statement fails that lacks a privilege: class `INSUFFICIENT_PERMISSIONS`, SQLSTATE 42501.
 impl From<PermissionDenied> for StatementFailure {
     fn from(denied: PermissionDenied) -> Self {
