@@ -131,6 +131,7 @@ impl IsolatedWorkspaces {
         let workspace = room.workspace.get_or_init(|| {
             let workspace = (self.shared.make)(token);
             workspace.shared.access.tokens.insert_missing(token);
+            workspace.shared.links.share_origin(prefix_of(room.number));
             workspace
         });
         Ok(WorkspaceService::in_room(workspace.shared.clone(), door, prefix_of(room.number)))

@@ -1,5 +1,6 @@
 //! Presigned URLs of the storage origin: made for one object, good for a while, and not to be forged.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ pub(crate) struct Presigner {
     header: Option<(HeaderName, HeaderValue)>,
     /// Counts revocations: a URL of an earlier issue is refused.
     issue: AtomicU64,
+    /// What paths begin with where several workspaces share a storage origin. It is signed too: workspaces made from
+    /// one seed have one key.
+    prefix: OnceLock<String>,
 }
 
 /// Why a URL is not honoured.
@@ -33,7 +37,12 @@ pub(crate) enum LinkError {
 
 impl Presigner {
     pub(crate) fn new(key: Uuid, ttl: Duration, header: Option<(HeaderName, HeaderValue)>) -> Self {
-        Self { key, ttl, header, issue: AtomicU64::new(0) }
+        Self { key, ttl, header, issue: AtomicU64::new(0), prefix: OnceLock::new() }
+    }
+
+    /// Signs for one of several workspaces on a storage origin, from now on. The first prefix stays.
+    pub(crate) fn share_origin(&self, prefix: String) {
+        self.prefix.get_or_init(|| prefix);
     }
 
     /// When a URL made now expires, unless its maker was asked for another time.
@@ -88,7 +97,8 @@ impl Presigner {
 
     /// A keyed hash, cut short: good enough that no test passes a URL it made up.
     fn signature(&self, path: &str, until: i64, issue: u64) -> String {
-        Uuid::new_v5(&self.key, format!("{until}/{issue}{path}").as_bytes()).simple().to_string()
+        let prefix = self.prefix.get().map_or("", String::as_str);
+        Uuid::new_v5(&self.key, format!("{until}/{issue}{prefix}{path}").as_bytes()).simple().to_string()
     }
 }
 

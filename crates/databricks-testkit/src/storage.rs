@@ -1,7 +1,7 @@
 //! The storage origin: what lies behind presigned URLs. It knows URLs, and no tokens.
 
 use databricks_transport::Body;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 
@@ -52,8 +52,18 @@ pub(crate) fn allow(method: &Method, allowed: &[Method]) -> Result<(), Refusal> 
     Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message))
 }
 
-/// 403 unless the URL is one that was given out, in time, and not revoked.
+/// 403 unless the URL is one that was given out, in time, and not revoked; 503 past a rate limit.
 pub(crate) fn check_link(shared: &Shared, request: &Parts) -> Result<(), Refusal> {
+    check_signed(shared, request)?;
+    let taken = shared.access.limits.take(&request.method, request.uri.path(), shared.clock.elapsed());
+    taken.map_err(|seconds| {
+        let refusal =
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.");
+        Refusal { retry_after: Some(seconds), ..refusal }
+    })
+}
+
+fn check_signed(shared: &Shared, request: &Parts) -> Result<(), Refusal> {
     let query = Query::parse(request.uri.query());
     let checked = shared.links.check(request.uri.path(), &query, &request.headers, shared.clock.now());
     let denied = |code, message| Refusal::new(StatusCode::FORBIDDEN, code, message);
@@ -76,20 +86,26 @@ pub(crate) struct Refusal {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// Seconds to wait, where that helps.
+    retry_after: Option<u64>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), retry_after: None }
     }
 
     fn into_response(self) -> Response<Body> {
-        let Self { status, code, message } = self;
+        let Self { status, code, message, retry_after } = self;
         let escaped = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let xml = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{escaped}</Message></Error>"
         );
-        respond(status, "application/xml", xml)
+        let mut response = respond(status, "application/xml", xml);
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 

@@ -78,7 +78,9 @@ impl SimulatedWorkspaceBuilder {
 
     /// Limits the requests to an endpoint: `requests` in `per`, for all callers together. May be called many times.
     ///
-    /// `endpoint` is a path prefix, or a method and a path prefix: `GET /api/2.2/jobs`. The bucket starts full, so
+    /// `endpoint` is a path prefix, or a method and a path prefix: `GET /api/2.2/jobs`. Paths are compared decoded.
+    /// Calls without a token count too: OAuth's, and those by presigned URLs (`/results/`, `/uploads/`,
+    /// `/downloads/`, `/objects/`), which are answered 503 `SlowDown` as object stores do. The bucket starts full, so
     /// `requests` may come at once; each flows back after `per / requests`. Past the limit a call is answered 429
     /// `REQUEST_LIMIT_EXCEEDED` with `Retry-After` in whole seconds, and takes nothing from any bucket. Such calls are
     /// in [`requests`](SimulatedWorkspace::requests) with their status. Time is the workspace's clock.

@@ -60,15 +60,23 @@ impl Access {
 ///
 /// Gives the body back when the request is none of these.
 pub(crate) async fn open_endpoint(shared: &Shared, parts: &Parts, body: Body) -> Result<Answer, Body> {
-    let (method, path) = (parts.method.as_str(), parts.uri.path());
-    match (method, path.trim_end_matches('/')) {
+    let (method, path) = (parts.method.as_str(), parts.uri.path().trim_end_matches('/'));
+    let open = path.starts_with("/oidc/") || path.starts_with("/.well-known/");
+    if !open && (method, path) != ("POST", "/telemetry-unauth") {
+        return Err(body);
+    }
+    if let Err(refusal) = shared.access.limits.check(&parts.method, parts.uri.path(), shared.clock.elapsed())
+    {
+        drain(body).await;
+        return Ok(Err(refusal));
+    }
+    match (method, path) {
         ("POST", "/oidc/v1/token") => Ok(Ok(oidc::token(shared, parts, body).await)),
         ("POST", "/telemetry-unauth") => Ok(telemetry(body).await),
-        (_, path) if path.starts_with("/oidc/") || path.starts_with("/.well-known/") => {
+        (_, path) => {
             drain(body).await;
             Ok(oidc::discovery(shared, parts, path))
         }
-        _ => Err(body),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
 
 use crate::api_error::ApiFailure;
 
@@ -25,7 +26,7 @@ struct Bucket {
     full_at: Duration,
 }
 
-/// What a limit is for: a path prefix, perhaps of one method only.
+/// What a limit is for: a path prefix, decoded, perhaps of one method only.
 #[derive(Debug)]
 struct Endpoint {
     method: Option<Method>,
@@ -45,11 +46,22 @@ impl RateLimits {
     /// # Errors
     /// 429 with `Retry-After`, in the words of the service.
     pub(super) fn check(&self, method: &Method, path: &str, now: Duration) -> Result<(), ApiFailure> {
+        self.take(method, path, now).map_err(|seconds| exceeded(method, path, seconds))
+    }
+
+    /// As [`check`](Self::check), for who has other words for a refusal. The path is as it came: the same request
+    /// spelt with percent signs is counted with the others.
+    ///
+    /// # Errors
+    /// The whole seconds until there is room.
+    pub(crate) fn take(&self, method: &Method, path: &str, now: Duration) -> Result<(), u64> {
+        let path = &percent_decode_str(path).decode_utf8_lossy();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let concerned = || |bucket: &&mut Bucket| bucket.endpoint.covers(method, path);
         let wait = buckets.iter_mut().filter(concerned()).filter_map(|bucket| bucket.wait(now)).max();
         if let Some(wait) = wait {
-            return Err(exceeded(method, path, wait));
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            return Err(seconds.max(1));
         }
         buckets.iter_mut().filter(concerned()).for_each(|bucket| bucket.take(now));
         Ok(())
@@ -58,10 +70,11 @@ impl RateLimits {
 
 impl Endpoint {
     fn parse(text: &str) -> Self {
-        let whole = || Self { method: None, prefix: text.trim().to_owned() };
+        let decoded = |prefix: &str| percent_decode_str(prefix.trim()).decode_utf8_lossy().into_owned();
+        let whole = || Self { method: None, prefix: decoded(text) };
         let Some((method, prefix)) = text.trim().split_once(' ') else { return whole() };
         match method.to_ascii_uppercase().parse() {
-            Ok(method) => Self { method: Some(method), prefix: prefix.trim().to_owned() },
+            Ok(method) => Self { method: Some(method), prefix: decoded(prefix) },
             Err(_) => whole(),
         }
     }
@@ -92,11 +105,9 @@ impl Bucket {
     }
 }
 
-fn exceeded(method: &Method, path: &str, wait: Duration) -> ApiFailure {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+fn exceeded(method: &Method, path: &str, seconds: u64) -> ApiFailure {
     let message = format!("{method} {path} RPC token bucket limit has been exceeded.");
-    ApiFailure::new(StatusCode::TOO_MANY_REQUESTS, "REQUEST_LIMIT_EXCEEDED", message)
-        .retry_after(seconds.max(1))
+    ApiFailure::new(StatusCode::TOO_MANY_REQUESTS, "REQUEST_LIMIT_EXCEEDED", message).retry_after(seconds)
 }
 
 #[cfg(test)]

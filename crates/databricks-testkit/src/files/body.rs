@@ -2,14 +2,20 @@
 
 use std::error::Error as StdError;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use databricks_transport::Body;
 use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 
 use crate::stores::ByteStream;
+
+/// What is read of a body that nobody wants, at most: a client that goes on longer is answered all the same.
+const DRAINED_BYTES: usize = 1024 * 1024;
+/// How long that may take, by tokio's clock.
+const DRAINED_FOR: Duration = Duration::from_secs(1);
 
 type Source = BoxStream<'static, Result<Bytes, Box<dyn StdError + Send + Sync>>>;
 
@@ -43,17 +49,31 @@ impl Upload {
         .boxed()
     }
 
-    /// Reads what is left and forgets it.
+    /// Reads what is left and forgets it, within the bounds of [`drain`].
     pub(crate) async fn drain(&self) {
-        let mut rest = self.source.lock().await;
-        while let Some(Ok(_)) = rest.next().await {}
+        let read = async { read_off(&mut *self.source.lock().await).await };
+        let _in_time = tokio::time::timeout(DRAINED_FOR, read).await.is_ok();
     }
 }
 
-/// Reads what is left of a body and forgets it, so that a client still sending gets the answer.
+/// Reads what is left of a body and forgets it, so that a client still sending gets the answer. It is given up past a
+/// bound in bytes and in time: who never stops sending, or stops without an end, holds nothing up.
 pub(crate) async fn drain(body: Body) {
+    if http_body::Body::is_end_stream(&body) {
+        return;
+    }
     let mut rest = std::pin::pin!(body.into_stream());
-    while let Some(Ok(_)) = rest.next().await {}
+    let _in_time = tokio::time::timeout(DRAINED_FOR, read_off(&mut rest)).await.is_ok();
+}
+
+async fn read_off<E>(rest: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin)) {
+    let mut left = DRAINED_BYTES;
+    while let Some(Ok(piece)) = rest.next().await {
+        match left.checked_sub(piece.len()) {
+            Some(still) => left = still,
+            None => return,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -68,5 +88,29 @@ mod tests {
         let read: Vec<_> = body.stream().try_collect().await.unwrap();
         assert_eq!(read.concat(), b"all of it");
         body.drain().await;
+    }
+
+    #[tokio::test]
+    async fn a_body_without_an_end_is_given_up_past_a_bound() {
+        let read = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let endless = || {
+            let read = read.clone();
+            Body::from_stream(stream::repeat_with(move || {
+                read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                Ok::<_, databricks_transport::Error>(Bytes::from_static(&[0; 64 * 1024]))
+            }))
+        };
+        drain(endless()).await;
+        Upload::new(endless()).drain().await;
+        assert_eq!(read.load(std::sync::atomic::Ordering::Relaxed), 2 * 17);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stalls_is_given_up_after_a_second() {
+        let stalled = || Body::from_stream(stream::pending::<Result<Bytes, databricks_transport::Error>>());
+        let started = tokio::time::Instant::now();
+        drain(stalled()).await;
+        Upload::new(stalled()).drain().await;
+        assert_eq!(started.elapsed().as_secs(), 2);
     }
 }

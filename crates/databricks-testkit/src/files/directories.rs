@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::errors::{failure, parse};
+use crate::access::guard;
 use crate::api_error::{Answer, ApiFailure, empty_response, json_response};
 use crate::route::{Call, not_simulated};
 use crate::stores::{DirectoryEntry, FileMetadata, PageRequest, VolumePath};
@@ -48,6 +49,7 @@ async fn list(call: &Call<'_>, path: VolumePath) -> Answer {
 /// `GET /api/2.0/fs/list?path=`: everything at once, as recorded.
 pub(super) async fn list_all(call: &Call<'_>) -> Answer {
     let path = parse(call.query.required("path")?)?;
+    guard::volume(call, true, &path)?;
     let (mut files, mut after) = (Vec::new(), None);
     loop {
         let page = PageRequest { after, size: PAGE };

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::body::{Upload, drain};
 use super::content::{self, Unreadable};
 use super::errors::{failure, parse};
+use crate::access::guard;
 use crate::api_error::{Answer, ApiFailure, empty_response, json_response};
 use crate::route::{Call, decode};
 use crate::statements::read_json;
@@ -29,18 +30,23 @@ struct UrlBody {
 
 /// `POST create-download-url`, with its fields in the query (official SDKs) or in a body (volume drivers).
 pub(super) async fn download_url(call: &Call<'_>, body: Body) -> Answer {
-    let (path, expires) = fields(call, body).await?;
+    let (path, expires) = fields(call, true, body).await?;
     call.shared.volumes.head(path.clone()).await.map_err(failure)?;
     json_response(&presigned(call, &format!("/downloads/{}", encoded(&path)), expires))
 }
 
 /// `POST create-upload-url`. What is put there replaces a file, as an object store does.
 pub(super) async fn upload_url(call: &Call<'_>, body: Body) -> Answer {
-    let (path, expires) = fields(call, body).await?;
+    let (path, expires) = fields(call, false, body).await?;
     json_response(&presigned(call, &format!("/objects/{}", encoded(&path)), expires))
 }
 
-async fn fields(call: &Call<'_>, body: Body) -> Result<(VolumePath, DateTime<Utc>), ApiFailure> {
+/// The path a URL is for, and when the URL ends. Who may not do by a call what the URL allows gets none.
+async fn fields(
+    call: &Call<'_>,
+    reading: bool,
+    body: Body,
+) -> Result<(VolumePath, DateTime<Utc>), ApiFailure> {
     let sent: UrlBody = if call.query.get("path").is_some() {
         drain(body).await;
         UrlBody::default()
@@ -49,8 +55,10 @@ async fn fields(call: &Call<'_>, body: Body) -> Result<(VolumePath, DateTime<Utc
     };
     let path = call.query.get("path").or(sent.path.as_deref());
     let path = path.ok_or_else(|| ApiFailure::invalid("Missing required field: path"))?;
+    let path = parse(path)?;
+    guard::volume(call, reading, &path)?;
     let expires = call.query.get("expire_time").or(sent.expire_time.as_deref());
-    Ok((parse(path)?, expiry(call, expires)?))
+    Ok((path, expiry(call, expires)?))
 }
 
 /// When a URL ends: at the time asked for, or after the workspace's usual life of links.

@@ -193,21 +193,32 @@ impl Tree {
 
     /// Makes the directories above a path.
     fn make_parents(&mut self, path: &VolumePath, now: DateTime<Utc>) -> Result<(), VolumeError> {
-        match path.parent() {
-            Some(parent) => self.make_directory(&parent, now),
-            None => Ok(()),
-        }
+        self.make_directories(path, path.segments().len().saturating_sub(1), now)
     }
 
+    /// Makes a directory and those above it.
     fn make_directory(&mut self, path: &VolumePath, now: DateTime<Utc>) -> Result<(), VolumeError> {
-        if self.is_directory(path) {
-            return Ok(());
+        self.make_directories(path, path.segments().len(), now)
+    }
+
+    /// Makes the directories named by the first segments of a path, all of them or, where one is a file, none.
+    fn make_directories(
+        &mut self,
+        path: &VolumePath,
+        depth: usize,
+        now: DateTime<Utc>,
+    ) -> Result<(), VolumeError> {
+        let prefixes = || (1..=depth).filter_map(|depth| path.segments().get(..depth));
+        let is_file =
+            |prefix: &&[String]| self.entries.get(*prefix).is_some_and(|node| node.content.is_some());
+        if let Some(file) = prefixes().find(is_file) {
+            return Err(VolumeError::NotADirectory(path.prefix(file.len())));
         }
-        if self.entries.contains_key(path.segments()) {
-            return Err(VolumeError::NotADirectory(path.clone()));
+        for prefix in prefixes() {
+            if !self.entries.contains_key(prefix) {
+                self.entries.insert(prefix.to_vec(), Node::directory(now));
+            }
         }
-        self.make_parents(path, now)?;
-        self.entries.insert(path.segments().to_vec(), Node::directory(now));
         Ok(())
     }
 
@@ -431,6 +442,18 @@ mod tests {
         assert_eq!(names(&store, "/d", Some("b"), 2).await, (vec!["c".to_owned()], false));
         assert!(matches!(store.delete_directory(path("/d")).await, Err(VolumeError::DirectoryNotEmpty(_))));
         assert!(matches!(store.create_directory(path("/d/a/x")).await, Err(VolumeError::NotADirectory(_))));
+    }
+
+    #[tokio::test]
+    async fn directories_are_made_all_or_none_and_as_deep_as_a_path_goes() {
+        let store = store();
+        store.put(path("/a/file"), content("x"), false).await.unwrap();
+        let below = store.create_directory(path("/a/file/b/c")).await.unwrap_err();
+        assert!(matches!(&below, VolumeError::NotADirectory(at) if *at == path("/a/file")), "{below}");
+        assert_eq!(names(&store, "/a", None, 9).await.0, ["file"]);
+        let deep = path(&"/d".repeat(VolumePath::MAX_SEGMENTS));
+        store.create_directory(deep.clone()).await.unwrap();
+        store.head_directory(deep.parent().unwrap()).await.unwrap();
     }
 
     #[tokio::test]

@@ -24,11 +24,18 @@ pub struct InvalidPath {
 }
 
 impl VolumePath {
+    /// Segments a path can have inside its volume. Object stores have such a limit as well; here it also bounds what
+    /// one request can make a store create.
+    pub const MAX_SEGMENTS: usize = 254;
+    /// Bytes a path can have inside its volume, slashes included: what object stores take for a key.
+    pub const MAX_BYTES: usize = 1024;
+
     /// Reads an absolute, decoded path. One trailing slash is allowed.
     ///
     /// # Errors
-    /// [`InvalidPath`] for anything not below `/Volumes/<catalog>/<schema>/<volume>`, and for segments that are
-    /// empty, `.`, `..` or hold a backslash or a control character.
+    /// [`InvalidPath`] for anything not below `/Volumes/<catalog>/<schema>/<volume>`, for segments that are empty,
+    /// `.`, `..` or hold a backslash or a control character, and for more than [`MAX_SEGMENTS`](Self::MAX_SEGMENTS)
+    /// segments or [`MAX_BYTES`](Self::MAX_BYTES) bytes inside the volume.
     pub fn parse(path: &str) -> Result<Self, InvalidPath> {
         let invalid = |reason| InvalidPath { path: path.to_owned(), reason };
         let rest = path
@@ -43,11 +50,13 @@ impl VolumePath {
         let (Some(catalog), Some(schema), Some(volume)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(too_short());
         };
+        let segments: Vec<String> = parts.collect();
+        check_size(&segments).map_err(invalid)?;
         Ok(Self {
             catalog: catalog.to_lowercase(),
             schema: schema.to_lowercase(),
             volume: volume.to_lowercase(),
-            segments: parts.collect(),
+            segments,
         })
     }
 
@@ -103,13 +112,19 @@ impl VolumePath {
     /// A path one segment deeper.
     ///
     /// # Errors
-    /// [`InvalidPath`] when `name` could not be one segment.
+    /// [`InvalidPath`] when `name` could not be one segment, or the path would be too deep or too long.
     pub fn child(&self, name: &str) -> Result<Self, InvalidPath> {
-        let segment =
-            check_segment(name).map_err(|reason| InvalidPath { path: format!("{self}/{name}"), reason })?;
+        let invalid = |reason| InvalidPath { path: format!("{self}/{name}"), reason };
+        let segment = check_segment(name).map_err(invalid)?;
         let mut child = self.clone();
         child.segments.push(segment.to_owned());
+        check_size(&child.segments).map_err(invalid)?;
         Ok(child)
+    }
+
+    /// The first segments of this path; all of it where it has no more.
+    pub(super) fn prefix(&self, depth: usize) -> Self {
+        Self { segments: self.segments.iter().take(depth).cloned().collect(), ..self.clone() }
     }
 }
 
@@ -123,6 +138,18 @@ fn check_segment(segment: &str) -> Result<&str, &'static str> {
         }
         s => Ok(s),
     }
+}
+
+/// Succeeds for segments that are neither too many nor too long together.
+fn check_size(segments: &[String]) -> Result<(), &'static str> {
+    if segments.len() > VolumePath::MAX_SEGMENTS {
+        return Err("a path has at most 254 segments inside its volume");
+    }
+    let bytes: usize = segments.iter().map(|segment| segment.len() + 1).sum();
+    if bytes > VolumePath::MAX_BYTES {
+        return Err("a path has at most 1024 bytes inside its volume");
+    }
+    Ok(())
 }
 
 impl fmt::Display for VolumePath {
@@ -145,6 +172,17 @@ mod tests {
         assert_eq!(path.name(), "A.parquet");
         assert_eq!(path.parent().unwrap().to_string(), "/Volumes/main/default/stage/Dir");
         assert_eq!(VolumePath::parse("/Volumes/a/b/c/d/").unwrap().segments(), ["d"]);
+    }
+
+    #[test]
+    fn a_path_is_neither_too_deep_nor_too_long() {
+        let root = "/Volumes/a/b/c";
+        let deepest = VolumePath::parse(&format!("{root}{}", "/d".repeat(254))).unwrap();
+        assert!(deepest.child("e").unwrap_err().to_string().contains("at most 254 segments"));
+        assert!(VolumePath::parse(&format!("{deepest}/e")).is_err());
+        let longest = VolumePath::parse(&format!("{root}/{}", "x".repeat(1023))).unwrap();
+        assert!(VolumePath::parse(&format!("{longest}x")).unwrap_err().to_string().contains("1024 bytes"));
+        assert_eq!(deepest.prefix(2).to_string(), format!("{root}/d/d"));
     }
 
     #[test]

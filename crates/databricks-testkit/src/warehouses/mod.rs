@@ -5,6 +5,7 @@ mod rest;
 mod spec;
 mod warehouse;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::workspace::{SimulatedWorkspace, SimulatedWorkspaceBuilder};
 pub(crate) struct Warehouses {
     clock: Clock,
     known: Arc<Mutex<IndexMap<String, Warehouse>>>,
+    /// The number of the next warehouse.
+    next: Arc<AtomicU64>,
     /// Wakes who waits for a warehouse when one was started, stopped or deleted.
     changes: Arc<watch::Sender<u64>>,
     /// What a warehouse made over REST is like.
@@ -54,8 +57,13 @@ impl WarehouseSettings {
             specs.push(WarehouseSpec::new(SimulatedWorkspace::DEFAULT_WAREHOUSE));
         }
         let known = specs.into_iter().map(|spec| (spec.id.clone(), Warehouse::new(spec, Duration::ZERO)));
-        let known = Arc::new(Mutex::new(known.collect()));
-        Warehouses { clock, known, changes: Arc::new(watch::Sender::new(0)), template }
+        let mut known: IndexMap<String, Warehouse> = known.collect();
+        let mut next = 0;
+        for warehouse in known.values_mut() {
+            (warehouse.number, next) = (next, next + 1);
+        }
+        let (known, next) = (Arc::new(Mutex::new(known)), Arc::new(AtomicU64::new(next)));
+        Warehouses { clock, known, next, changes: Arc::new(watch::Sender::new(0)), template }
     }
 }
 
@@ -73,6 +81,11 @@ impl Warehouses {
     /// A statement's hold on a warehouse, which is started if it is not running.
     pub(crate) fn lease(&self, id: &str) -> Lease {
         Lease::new(self.clone(), id)
+    }
+
+    /// The number of a new warehouse. It is taken under the lock, so that numbers rise as the order does.
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     fn changed(&self) {

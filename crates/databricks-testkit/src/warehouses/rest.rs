@@ -47,21 +47,31 @@ pub(crate) fn list(call: &Call<'_>) -> Answer {
     let size = call.query.number("page_size")?.filter(|&size| size > 0).unwrap_or(usize::MAX);
     let now = call.shared.warehouses.clock.elapsed();
     let mut known = call.shared.warehouses.lock();
-    let start = after.map_or(0, |id| known.get_index_of(&id).map_or(0, |index| index + 1));
     let visible = |id: &str| guard::sees(call, &Securable::warehouse(id));
-    let mut rest = known.values_mut().skip(start).filter(|warehouse| visible(&warehouse.spec.id));
-    let page: Vec<Value> = rest.by_ref().take(size).map(|warehouse| info(call, warehouse, now)).collect();
+    // By number and not by place: what a page ended with may be deleted before the next one is asked for.
+    let mut rest = known
+        .values_mut()
+        .filter(|warehouse| after.is_none_or(|after| warehouse.number > after))
+        .filter(|warehouse| visible(&warehouse.spec.id));
+    let mut last = None;
+    let shown = rest.by_ref().take(size).map(|warehouse| {
+        last = Some(warehouse.number);
+        info(call, warehouse, now)
+    });
+    let page: Vec<Value> = shown.collect();
     let more = rest.next().is_some();
     let mut answer = json!({ "warehouses": page });
-    if let (true, Some(last)) = (more, page.last().and_then(|last| last["id"].as_str())) {
-        answer["next_page_token"] = json!(URL_SAFE_NO_PAD.encode(last));
+    if let (true, Some(last)) = (more, last) {
+        answer["next_page_token"] = json!(URL_SAFE_NO_PAD.encode(last.to_string()));
     }
     json_response(&answer)
 }
 
-fn decode_token(token: &str) -> Result<String, ApiFailure> {
-    let id = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    id.ok_or_else(|| ApiFailure::invalid(format!("'{token}' is not a page token of this workspace.")))
+/// The number of the last warehouse of the page before.
+fn decode_token(token: &str) -> Result<u64, ApiFailure> {
+    let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    text.and_then(|text| text.parse().ok())
+        .ok_or_else(|| ApiFailure::invalid(format!("'{token}' is not a page token of this workspace.")))
 }
 
 /// `GET /api/2.0/sql/warehouses/{id}`.
@@ -109,6 +119,7 @@ pub(crate) async fn create(call: &Call<'_>, body: Body) -> Answer {
         let mut known = warehouses.lock();
         check_free(&known, &name, &id)?;
         check_room(known.len())?;
+        warehouse.number = warehouses.number();
         known.insert(id.clone(), warehouse);
     }
     call.shared.access.grants.set_owner(&Securable::warehouse(&id), call.user);

@@ -9,6 +9,8 @@ use super::spec::WarehouseSpec;
 /// A warehouse and where it is.
 #[derive(Clone, Debug)]
 pub(super) struct Warehouse {
+    /// Rises with each warehouse a workspace gets, and is never given again.
+    pub(super) number: u64,
     pub(super) spec: WarehouseSpec,
     /// Settings that change nothing here and are given back as they came.
     pub(super) settings: Map<String, Value>,
@@ -44,7 +46,7 @@ impl Phase {
 impl Warehouse {
     pub(super) fn new(spec: WarehouseSpec, now: Duration) -> Self {
         let phase = if spec.running { Phase::Running } else { Phase::Stopped };
-        Self { spec, settings: Map::new(), phase, active: 0, last_use: now, stops: 0 }
+        Self { number: 0, spec, settings: Map::new(), phase, active: 0, last_use: now, stops: 0 }
     }
 
     pub(super) fn active(&self) -> usize {

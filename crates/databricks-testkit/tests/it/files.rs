@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use databricks_testkit::{MemoryCatalogStore, MemoryVolumeStore, ScriptedEngine};
 use databricks_transport::Body;
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode};
 use serde_json::json;
 
-use crate::support::{Caller, builder};
+use crate::support::{Caller, TOKEN, builder};
 
 pub(crate) const FILES: &str = "/api/2.0/fs/files/Volumes/main/default/stage";
 const DIRECTORIES: &str = "/api/2.0/fs/directories/Volumes/main/default/stage";
@@ -205,4 +205,39 @@ async fn a_file_goes_in_by_a_presigned_url_and_is_listed_as_recorded() {
     );
     let missing = json!({ "path": "/Volumes/main/default/stage/none" });
     assert_eq!(caller.post("/api/2.0/fs/create-download-url", missing).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_path_of_thousands_of_segments_is_refused_and_nothing_is_made() {
+    let caller = caller(u64::MAX);
+    for (method, root) in [(Method::PUT, DIRECTORIES), (Method::PUT, FILES), (Method::GET, DIRECTORIES)] {
+        let answer = caller.call(method, &format!("{root}{}", "/a".repeat(20_000)), "x").await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert_eq!(answer.json()["details"][0]["reason"], "FILES_API_INVALID_PATH");
+    }
+    assert_eq!(caller.get(DIRECTORIES).await.json(), json!({}));
+    let deep = format!("{DIRECTORIES}{}", "/a".repeat(254));
+    assert_eq!(caller.call(Method::PUT, &deep, ()).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(caller.call(Method::HEAD, &deep, ()).await.status, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_does_not_wait_for_a_body_that_never_ends() {
+    let caller = caller(u64::MAX);
+    for (token, path, status) in
+        [("nobody", FILES, 403), (TOKEN, "/api/2.0/nothing", 501), (TOKEN, "/api/2.0/fs/nothing", 501)]
+    {
+        let stalled = futures::stream::pending::<Result<Bytes, databricks_transport::Error>>();
+        let started = tokio::time::Instant::now();
+        let answer = caller.call_as(token, Method::POST, path, Body::from_stream(stalled));
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(60), answer).await;
+        assert_eq!(answer.unwrap().status.as_u16(), status, "{path}");
+        assert_eq!(started.elapsed().as_secs(), 1, "{path}");
+    }
+    let stalled = futures::stream::pending::<Result<Bytes, databricks_transport::Error>>();
+    let request =
+        Request::put("https://simulated-storage.invalid/objects/x").body(Body::from_stream(stalled));
+    let answer =
+        tokio::time::timeout(std::time::Duration::from_secs(60), caller.send(request.unwrap())).await;
+    assert_eq!(answer.unwrap().unwrap().status, StatusCode::FORBIDDEN);
 }

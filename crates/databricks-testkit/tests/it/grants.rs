@@ -275,3 +275,65 @@ async fn who_makes_an_object_owns_it_until_it_is_given_away() {
     assert_eq!(caller.call_as(EVE, Method::DELETE, &path, ()).await.status, 200);
     assert_eq!(caller.workspace.grants().owner(&Securable::schema("main", "lab")), None);
 }
+
+#[tokio::test]
+async fn no_route_to_a_volume_leads_around_its_privileges() {
+    let caller = caller(&ScriptedEngine::new());
+    let (path, fs) = ("/Volumes/MAIN/sales/stage/a.txt", "/api/2.0/fs");
+    let body = json!({ "path": path, "session_token": "x", "parts": [] });
+    let mut routes = Vec::new();
+    for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE] {
+        routes.push((method.clone(), format!("{fs}/files{path}")));
+        routes.push((method, format!("{fs}/directories{path}")));
+    }
+    routes.push((Method::GET, format!("{fs}/list?path={path}")));
+    for query in ["action=initiate-upload", "action=complete-upload&session_token=x"] {
+        routes.push((Method::POST, format!("{fs}/files{path}?{query}")));
+    }
+    for call in ["upload-part-urls", "resumable-upload-url", "abort-upload-url", "download-url", "upload-url"]
+    {
+        routes.push((Method::POST, format!("{fs}/create-{call}")));
+        routes.push((Method::POST, format!("{fs}/create-{call}?path={path}")));
+    }
+    for (method, route) in routes {
+        let answer = caller.call_as(EVE, method.clone(), &route, body.to_string()).await;
+        assert_eq!(answer.status, 403, "{method} {route}: {}", answer.text());
+        assert!(method == Method::HEAD || answer.json()["error_code"] == "PERMISSION_DENIED");
+    }
+}
+
+#[tokio::test]
+async fn a_presigned_url_is_given_only_for_what_its_user_may_do_now() {
+    let caller = caller(&ScriptedEngine::new());
+    let (fs, path) = ("/api/2.0/fs", "/Volumes/main/sales/stage/a.txt");
+    let volume = Securable::volume("main", "sales", "stage");
+    let call = async |method: Method, route: &str, body: Value| {
+        caller.call_as(ADA, method, &format!("{fs}/{route}"), body.to_string()).await
+    };
+    caller.workspace.grants().grant("ada", &volume, [Privilege::WriteVolume]);
+    assert_eq!(call(Method::PUT, &format!("files{path}"), json!("x")).await.status, 204);
+    let initiate = format!("files{path}?action=initiate-upload&overwrite=true");
+    let begun = call(Method::POST, &initiate, json!(null)).await.json();
+    let token = begun["multipart_upload"]["session_token"].clone();
+    let upload = json!({ "path": path, "session_token": token });
+    let file = json!({ "path": path });
+    let statuses = async || {
+        let mut seen = Vec::new();
+        for (route, body) in [
+            ("create-download-url", &file),
+            ("create-upload-url", &file),
+            ("create-upload-part-urls", &upload),
+            ("create-abort-upload-url", &upload),
+        ] {
+            seen.push(call(Method::POST, route, body.clone()).await.status.as_u16());
+        }
+        let list = call(Method::GET, "list?path=/Volumes/main/sales/stage", json!(null)).await;
+        seen.push(list.status.as_u16());
+        seen
+    };
+    assert_eq!(statuses().await, [200, 200, 200, 200, 200]);
+    caller.workspace.grants().revoke("ada", &volume, [Privilege::WriteVolume]);
+    assert_eq!(statuses().await, [200, 403, 403, 403, 200]);
+    caller.workspace.grants().revoke("ada", &Securable::schema("main", "sales"), [Privilege::ReadVolume]);
+    assert_eq!(statuses().await, [403, 403, 403, 403, 403]);
+}

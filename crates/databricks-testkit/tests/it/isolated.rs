@@ -199,3 +199,18 @@ async fn a_workspace_that_knows_the_token_keeps_its_user() {
     let (_, me) = call(&all.service(), Some("t"), Method::GET, "/api/2.0/preview/scim/v2/Me", "").await;
     assert_eq!(me["userName"], "ada");
 }
+
+#[tokio::test]
+async fn workspaces_of_one_seed_do_not_take_each_others_links() {
+    let all = IsolatedWorkspaces::new(|_| {
+        SimulatedWorkspace::builder().warehouse(WAREHOUSE).engine(Arc::new(engine())).seed(1).build()
+    });
+    let service = all.service();
+    let (first, second) = (linked(&service, "a").await, linked(&service, "b").await);
+    for link in [&first, &second] {
+        assert_eq!(call(&service, None, Method::GET, link, "").await.0, 200);
+    }
+    let crossed = first.replace("/workspaces/1/", "/workspaces/2/");
+    assert_ne!(crossed, second);
+    assert_eq!(call(&service, None, Method::GET, &crossed, "").await.0, 403);
+}

@@ -485,3 +485,78 @@ async fn a_link_header_is_named_with_every_url_and_needed() {
     let request = Request::put(url["url"].as_str().unwrap()).header("x-key", "k").body(Body::from("x"));
     assert_eq!(caller.send(request.unwrap()).await.unwrap().status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_complete_upload_cannot_be_aborted_and_its_completion_can_be_repeated() {
+    let (caller, volumes) = world(UploadProtocol::Multipart, u64::MAX);
+    let token = begin(&caller, false).await;
+    let etag = put_part(&caller, &token, 1, "x").await;
+    assert_eq!(complete(&caller, &token, &[(1, &etag)]).await.status, StatusCode::OK);
+    let late = abort(&caller, &token).await;
+    assert_eq!(late.status, StatusCode::NOT_FOUND);
+    assert!(late.text().contains("NoSuchUpload"), "{}", late.text());
+    assert_eq!(complete(&caller, &token, &[(1, &etag)]).await.status, StatusCode::OK);
+    assert_eq!(content(&volumes).unwrap(), "x");
+
+    let (caller, volumes) = world(UploadProtocol::Resumable, u64::MAX);
+    let url = stream_url(&caller, &begin(&caller, false).await).await;
+    assert_eq!(chunk(&caller, &url, "bytes 0-2/3", "abc").await.0, 200);
+    assert_eq!(send(&caller, Method::DELETE, &url, ()).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(chunk(&caller, &url, "bytes */3", "").await.0, 200);
+    assert_eq!(content(&volumes).unwrap(), "abc");
+}
+
+#[tokio::test]
+async fn of_an_abort_and_a_completion_at_the_same_time_one_succeeds() {
+    let (caller, volumes) = world(UploadProtocol::Multipart, u64::MAX);
+    let mut completed = 0;
+    for turns in 0..24 {
+        let token = begin(&caller, false).await;
+        let etag = put_part(&caller, &token, 1, vec![1u8; 600_000]).await;
+        let listed = [(1, etag.as_str())];
+        let aborting = async {
+            for _ in 0..turns / 2 {
+                tokio::task::yield_now().await;
+            }
+            abort(&caller, &token).await.status
+        };
+        let completing = async { complete(&caller, &token, &listed).await.status };
+        // Each of the two goes first in every other turn.
+        let (done, gone) = if turns % 2 == 0 {
+            futures::join!(completing, aborting)
+        } else {
+            let (gone, done) = futures::join!(aborting, completing);
+            (done, gone)
+        };
+        let written = content(&volumes).is_some();
+        let one = if written {
+            (StatusCode::OK, StatusCode::NOT_FOUND)
+        } else {
+            (StatusCode::NOT_FOUND, StatusCode::OK)
+        };
+        assert_eq!((done, gone), one, "{turns}");
+        completed += u32::from(written);
+        caller.delete(&format!("{FILES}/big")).await;
+    }
+    assert!(completed > 0);
+}
+
+#[tokio::test]
+async fn a_stream_aborted_while_its_bytes_come_in_writes_nothing() {
+    let (caller, volumes) = world(UploadProtocol::Resumable, u64::MAX);
+    let url = stream_url(&caller, &begin(&caller, false).await).await;
+    let (go, wait) = tokio::sync::oneshot::channel::<()>();
+    let bytes = futures::stream::once(async {
+        wait.await.unwrap();
+        Ok(Bytes::from_static(b"abc"))
+    });
+    let sending = chunk(&caller, &url, "bytes 0-2/3", Body::from_sized_stream(bytes, 3));
+    let aborting = async {
+        let answer = send(&caller, Method::DELETE, &url, ()).await;
+        go.send(()).unwrap();
+        answer.status
+    };
+    let (sent, aborted) = futures::join!(sending, aborting);
+    assert_eq!((sent.0, aborted), (404, StatusCode::OK));
+    assert_eq!(content(&volumes), None);
+}

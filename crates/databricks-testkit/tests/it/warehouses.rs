@@ -214,3 +214,20 @@ async fn many_statements_wait_for_one_start_and_run_together() {
     let info = caller.call_as(TOKEN, Method::GET, &format!("{WAREHOUSES}/{WAREHOUSE}"), ()).await.json();
     assert_eq!((engine.requests().len(), &info["num_active_sessions"]), (200, &json!(0)));
 }
+
+#[tokio::test]
+async fn pages_go_on_after_a_warehouse_that_was_deleted_between_them() {
+    let ids = ["00000000000000b2", "00000000000000c3", "00000000000000d4"];
+    let other = ids.iter().fold(builder(&engine()), |builder, id| builder.warehouse(*id)).build();
+    let caller = Caller::new(other);
+    let page = caller.get(&format!("{WAREHOUSES}?page_size=2")).await.json();
+    assert_eq!(page["warehouses"][1]["id"], ids[0]);
+    for id in [WAREHOUSE, ids[0], ids[2]] {
+        assert_eq!(caller.delete(&format!("{WAREHOUSES}/{id}")).await.status, 200);
+    }
+    let made = caller.post(WAREHOUSES, json!({ "name": "new" })).await.json();
+    let token = page["next_page_token"].as_str().unwrap();
+    let rest = caller.get(&format!("{WAREHOUSES}?page_size=2&page_token={token}")).await.json();
+    let rest: Vec<&Value> = rest["warehouses"].as_array().unwrap().iter().map(|w| &w["id"]).collect();
+    assert_eq!(rest, [&json!(ids[1]), &made["id"]]);
+}

@@ -34,8 +34,10 @@ pub(crate) fn sees(call: &Call<'_>, securable: &Securable) -> bool {
     call.shared.access.grants.can_see(call.user, securable)
 }
 
-/// Checks a Files API call, before anything of it is done: reading needs READ VOLUME, anything else WRITE VOLUME.
+/// Checks a Files API call on a path, before anything of it is done: reading needs READ VOLUME, anything else WRITE
+/// VOLUME.
 ///
+/// Calls that name their volume elsewhere than in their own path check it themselves, with [`volume`].
 /// A path that is none is left to the handler, which has the words for it.
 pub(crate) fn files(call: &Call<'_>, method: &str, rest: &str) -> Result<(), ApiFailure> {
     if !call.shared.access.grants.is_enforced() {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::multipart::{ListedPart, MAX_PART, Multipart};
 use super::resumable::Resumable;
 use super::{Kind, Session, UploadProtocol};
+use crate::access::guard;
 use crate::api_error::{Answer, ApiFailure, json_response};
 use crate::files::errors::{failure, parse, refused};
 use crate::files::presigned::{expiry, presigned};
@@ -139,6 +140,8 @@ pub(in crate::files) async fn complete(call: &Call<'_>, path: &str, body: Body) 
         let same = *before == parts;
         return if same { json_response(&json!({})) } else { Err(gone(&session.token)) };
     }
+    // An abort may have been first.
+    multipart(&session)?.check_open().map_err(|()| gone(&session.token))?;
     let content = multipart(&session)?.content(&parts).map_err(|message| {
         refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", "FILES_API_INVALID_UPLOAD_PARTS", message)
     })?;
@@ -149,11 +152,12 @@ pub(in crate::files) async fn complete(call: &Call<'_>, path: &str, body: Body) 
     json_response(&json!({}))
 }
 
-/// An upload of this user to this path.
+/// An upload of this user to this path, who may have lost since what it takes to write there.
 fn find(call: &Call<'_>, upload: &UploadBody) -> Result<Arc<Session>, ApiFailure> {
     let missing = |name| ApiFailure::invalid(format!("Missing required field: {name}"));
     let token = upload.session_token.as_deref().ok_or_else(|| missing("session_token"))?;
     let path = parse(upload.path.as_deref().ok_or_else(|| missing("path"))?)?;
+    guard::volume(call, false, &path)?;
     let session = call.shared.uploads.get(token, call.shared.clock.elapsed());
     let session = session.filter(|session| session.user == call.user && session.path == path);
     session.ok_or_else(|| gone(token))

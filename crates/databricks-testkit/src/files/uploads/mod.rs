@@ -136,13 +136,13 @@ pub(super) async fn storage(
             let session = open(shared, token)?;
             match request.method {
                 Method::PUT => resumable::put(shared, &session, request, body).await,
-                _ => abort(shared, token),
+                _ => abort(shared, token).await,
             }
         }
         [token, "abort"] => {
             allow(&request.method, &[Method::DELETE])?;
             check_link(shared, request)?;
-            abort(shared, token)
+            abort(shared, token).await
         }
         _ => Err(no_such_key()),
     }
@@ -152,9 +152,29 @@ fn open(shared: &Shared, token: &str) -> Result<Arc<Session>, Refusal> {
     shared.uploads.get(token, shared.clock.elapsed()).ok_or_else(no_such_upload)
 }
 
+/// Ends an upload that is not complete. One that is just being completed is waited for, so that either the abort or
+/// the completion succeeds; what is complete stays, for a completion that is repeated.
+///
 /// Official clients take 200 and 201 for an abort, and no 204.
-fn abort(shared: &Shared, token: &str) -> StorageAnswer {
-    shared.uploads.remove(token).ok_or_else(no_such_upload)?;
+async fn abort(shared: &Shared, token: &str) -> StorageAnswer {
+    let session = open(shared, token)?;
+    match &session.kind {
+        Kind::Multipart(parts) => {
+            let completed = parts.completed.lock().await;
+            if completed.is_some() {
+                return Err(no_such_upload());
+            }
+            shared.uploads.remove(token).ok_or_else(no_such_upload)?;
+            parts.close();
+        }
+        Kind::Resumable(stream) => {
+            let complete = stream.complete.lock().await;
+            if *complete {
+                return Err(no_such_upload());
+            }
+            shared.uploads.remove(token).ok_or_else(no_such_upload)?;
+        }
+    }
     Ok(empty_response(StatusCode::OK))
 }
 

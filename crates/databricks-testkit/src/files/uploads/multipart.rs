@@ -44,7 +44,7 @@ pub(super) struct ListedPart {
 }
 
 impl Multipart {
-    /// Fails once the upload is complete.
+    /// Fails once the upload is complete or aborted.
     pub(super) fn check_open(&self) -> Result<(), ()> {
         if self.closed.load(Ordering::Acquire) { Err(()) } else { Ok(()) }
     }

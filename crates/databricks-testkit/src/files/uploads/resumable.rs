@@ -24,13 +24,10 @@ const GRANULE: u64 = 256 * 1024;
 /// The bytes of one upload so far.
 #[derive(Debug)]
 pub(super) struct Resumable {
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    content: Spool,
-    complete: bool,
+    /// Held by the request that sends bytes.
+    content: Mutex<Spool>,
+    /// Whether the file is written. Held while it is being written, or the upload aborted.
+    pub(super) complete: Mutex<bool>,
 }
 
 /// What a request's `Content-Range` says.
@@ -44,12 +41,12 @@ enum Chunk {
 
 impl Resumable {
     pub(super) fn new(directory: PathBuf) -> Self {
-        Self { state: Mutex::new(State { content: Spool::new(directory), complete: false }) }
+        Self { content: Mutex::new(Spool::new(directory)), complete: Mutex::new(false) }
     }
 
     /// Whether the last byte has come. One that is being written is not complete.
     pub(super) fn is_complete(&self) -> bool {
-        self.state.try_lock().is_ok_and(|state| state.complete)
+        self.complete.try_lock().is_ok_and(|complete| *complete)
     }
 }
 
@@ -57,23 +54,26 @@ impl Resumable {
 pub(super) async fn put(shared: &Shared, session: &Session, request: &Parts, body: &Upload) -> StorageAnswer {
     let Kind::Resumable(resumable) = &session.kind else { return Err(no_such_upload()) };
     let chunk = chunk(&request.headers, body.length())?;
-    let mut state = resumable.state.lock().await;
-    if state.complete {
+    let mut content = resumable.content.lock().await;
+    if *resumable.complete.lock().await {
         return Ok(empty_response(StatusCode::OK));
     }
     if !is_query(chunk) {
-        receive(&mut state.content, chunk, body).await?;
+        receive(&mut content, chunk, body).await?;
     }
     let (Chunk::Query { total } | Chunk::Bytes { total, .. }) = chunk;
-    if total != Some(state.content.size()) {
-        let whole = state.content.size() / GRANULE * GRANULE;
-        state.content.truncate(whole);
+    let mut complete = resumable.complete.lock().await;
+    // The upload may have been aborted while bytes came in.
+    shared.uploads.get(&session.token, shared.clock.elapsed()).ok_or_else(no_such_upload)?;
+    if total != Some(content.size()) {
+        let whole = content.size() / GRANULE * GRANULE;
+        content.truncate(whole);
         return Ok(incomplete(whole));
     }
-    let put = shared.volumes.put(session.path.clone(), state.content.stream(), session.overwrite);
+    let put = shared.volumes.put(session.path.clone(), content.stream(), session.overwrite);
     put.await.map_err(not_stored)?;
-    state.complete = true;
-    state.content = Spool::new(PathBuf::new());
+    *complete = true;
+    *content = Spool::new(PathBuf::new());
     Ok(empty_response(StatusCode::OK))
 }
 
