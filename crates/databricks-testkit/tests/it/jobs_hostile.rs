@@ -6,7 +6,7 @@ use databricks_testkit::TaskOutcome;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::jobs_support::{JOBS, Jobs, after, ending, notebook};
+use crate::jobs_support::{JOBS, Jobs, after, ending, notebook, task};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_callers_start_and_cancel_runs_of_one_job_at_once() {
