@@ -3,6 +3,7 @@
 //! An engine knows nothing of HTTP, warehouses, polling, links or compression. It gets one statement with its
 //! defaults and parameters and gives columns and chunks, or a failure in the words Databricks would use.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,6 +40,9 @@ pub struct EngineRequest {
     pub grants: Grants,
     /// The query tags in the order sent: a key, and a value where there is one. At most 20, the last value of a key.
     pub query_tags: Vec<(String, Option<String>)>,
+    /// The configuration of its session (`session_confs`), such as `timezone` and `ansi_mode`. An engine that does not
+    /// know a setting may ignore it, as clients send settings of their own accord.
+    pub session_confs: BTreeMap<String, String>,
 }
 
 /// One parameter of a statement: named (`:day`) or positional (`?`, by `ordinal`).

@@ -258,7 +258,8 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
-    /// Sets what the tasks of jobs do. Default: a [`JobsScript`] without scripts.
+    /// Sets what the tasks of jobs do. Default: a [`JobsScript`] without scripts, in which
+    /// tasks that would run code fail.
     pub fn jobs(mut self, script: JobsScript) -> Self {
         self.jobs = script;
         self

@@ -308,7 +308,7 @@ impl CatalogStore for FolderCatalog {
 
     fn create_volume(&self, volume: NewVolume) -> BoxFuture<'_, Result<Value>> {
         Box::pin(async move {
-            let NewVolume { catalog, schema, name, comment, owner } = volume;
+            let NewVolume { catalog, schema, name, comment, owner, created_at: _ } = volume;
             find_schema(&self.metastore.state(), &schema_path(&catalog, &schema)?)?;
             let path = ObjectPath::parse(&catalog, &schema, &name)
                 .map_err(|error| CatalogError::Invalid(error.message().to_owned()))?;

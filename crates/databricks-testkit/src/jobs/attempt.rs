@@ -202,14 +202,11 @@ impl Runner {
         match (script.next(&call), &task.kind) {
             (Some(scripted), _) => scripted.run(call, default).await,
             (None, Kind::Sql) => sql::run(&self.core, &call).await,
-            (None, Kind::Opaque) => {
+            (None, Kind::Opaque) if script.lets_unscripted_succeed() => {
                 sleep(default).await;
                 TaskOutcome::success()
             }
-            (None, _) => TaskOutcome::misconfigured(format!(
-                "The script has no answer for the task '{}', and a {} is not simulated without one.",
-                task.key, task.field
-            )),
+            (None, _) => TaskOutcome::misconfigured(unscripted(&call)),
         }
     }
 
@@ -237,8 +234,11 @@ impl Runner {
         let record = state.run_mut(self.run_id).ok_or("The run is gone.")?;
         let index = record.attempts.iter().position(|attempt| attempt.run_id == id);
         let attempt = index.and_then(|index| record.attempts.get(index)).ok_or("The attempt is gone.")?;
+        // Every attempt is told the job's parameters too.
+        record.texts.take(record.parameters.iter().map(|parameter| parameter.value.len()).sum())?;
         let given = parameters::task_with_parameters(task, record);
-        let resolved = references::resolve(&given, &|path| scope::lookup(record, Some(attempt), path))?;
+        let lookup = |path: &[&str]| scope::lookup(record, Some(attempt), path);
+        let resolved = references::resolve(&given, &lookup, &record.texts)?;
         let resolved = Arc::new(resolved);
         if let Some(attempt) = index.and_then(|index| record.attempts.get_mut(index)) {
             attempt.resolved = Some(resolved.clone());
@@ -265,6 +265,16 @@ impl Runner {
         });
         TaskEnd { ending, condition }
     }
+}
+
+/// What is said of a task that no script answers.
+fn unscripted(call: &TaskCall) -> String {
+    let TaskCall { task_key, kind, .. } = call;
+    let path = call.notebook_path().map(|path| format!(" of '{path}'")).unwrap_or_default();
+    format!(
+        "The script has no answer for the task '{task_key}', a {kind}{path}, which is not simulated without one: \
+         write one with JobsScript::on_task."
+    )
 }
 
 /// Whether a task waits for compute and gives it back.

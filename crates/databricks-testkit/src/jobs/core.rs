@@ -115,6 +115,10 @@ impl Core {
     pub(super) fn add_run(&self, state: &mut State, new: NewRun) -> (i64, bool) {
         let NewRun { user, job_id, plan, origin, parameters, overrides, queues } = new;
         let (run_id, seq, now) = (self.new_id(state), state.next_seq(), self.now());
+        let texts = match origin {
+            RunOrigin::RunJobTask { task_run_id, .. } => state.run(task_run_id).map(|run| run.texts.clone()),
+            RunOrigin::RunNow | RunOrigin::Submit => None,
+        };
         let mut record = RunRecord {
             run_id,
             seq,
@@ -129,6 +133,7 @@ impl Core {
             times: RunTimes { created: now, began: now, ..RunTimes::default() },
             attempts: Vec::new(),
             repairs: Vec::new(),
+            texts: texts.unwrap_or_default(),
             orphan: false,
         };
         let admitted = state.admit(&mut record, queues, now);

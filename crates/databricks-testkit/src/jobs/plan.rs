@@ -49,7 +49,7 @@ pub(super) struct TaskPlan {
 /// What a task is.
 #[derive(Debug)]
 pub(super) enum Kind {
-    /// Work this workspace cannot do: a script says what comes of it, or it succeeds after a while.
+    /// Work this workspace cannot do: a script says what comes of it.
     Opaque,
     /// Work that only a script can answer for.
     ScriptedOnly,
@@ -318,6 +318,7 @@ mod tests {
             json!({"schedule": {"quartz_cron_expression": "0 0 0 * * ?", "timezone_id": "UTC"}}),
             json!({"continuous": {"pause_status": "UNPAUSED"}}),
             json!({"access_control_list": [{}]}),
+            json!({"run_as": {"service_principal_name": "robot"}}),
             json!({"max_concurrent_runs": 1001}),
             json!({"queue": true}),
             json!({"parameters": [{"name": "p"}]}),

@@ -48,6 +48,10 @@ pub(super) fn top_level(settings: &Map<String, Value>, triggers_rest: bool) -> R
         let message = "'access_control_list' is not simulated: jobs and runs are their user's own.";
         return Err(ApiFailure::invalid(message));
     }
+    if let Some(run_as) = read::present(settings, "run_as") {
+        let message = format!("'run_as' {run_as} is not simulated: jobs and runs are their user's own.");
+        return Err(ApiFailure::invalid(message));
+    }
     let active = |name: &&&str| read::present(settings, name).is_some_and(|trigger| !rests(trigger));
     match TRIGGERS.iter().find(active) {
         Some(name) if !triggers_rest => Err(ApiFailure::invalid(format!(

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ending::{Ending, Life};
 use super::plan::{JobPlan, TaskPlan};
+use super::references::Budget;
 use super::task::TaskOutcome;
 
 /// A job.
@@ -46,6 +47,8 @@ pub(super) struct RunRecord {
     pub(super) attempts: Vec<Attempt>,
     pub(super) repairs: Vec<Repair>,
     pub(super) control: Control,
+    /// For the resolved texts of this run and of those it starts.
+    pub(super) texts: Budget,
     /// Its job is gone: so is the run for everyone, once it is over.
     pub(super) orphan: bool,
 }

@@ -1,5 +1,8 @@
 //! Dynamic value references: `{{job.parameters.day}}`, `{{tasks.load.values.rows}}`, `{{input.table}}`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Map, Value};
 
 /// What a reference turned out to be.
@@ -16,20 +19,48 @@ pub(super) enum Found {
 /// Answers a reference by its path.
 pub(super) type Lookup<'a> = dyn Fn(&[&str]) -> Found + 'a;
 
-/// The longest text that references may grow to, in bytes.
-const LONGEST: usize = 16 * 1024 * 1024;
+/// Bytes of resolved text that a run may hold, with the runs it starts: references multiply what a small request says.
+const TEXTS: usize = 32 * 1024 * 1024;
+
+/// What is left of the bytes for resolved text. Clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Budget(Arc<AtomicUsize>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Arc::new(AtomicUsize::new(TEXTS)))
+    }
+}
+
+impl Budget {
+    /// Takes its share before text is made.
+    ///
+    /// # Errors
+    /// Says that no more text may be made.
+    pub(super) fn take(&self, bytes: usize) -> Result<(), String> {
+        let left = |left: usize| left.checked_sub(bytes);
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
+        taken.map(drop).map_err(|_| {
+            format!("The parameters and tasks of the run grow beyond {TEXTS} bytes through their references.")
+        })
+    }
+}
 
 /// Replaces the references in a text.
 ///
 /// # Errors
-/// Says which reference has no value, and why.
-pub(super) fn resolve_text(text: &str, lookup: &Lookup<'_>) -> Result<String, String> {
+/// Says which reference has no value, and why, or that the budget does not hold the text.
+pub(super) fn resolve_text(text: &str, lookup: &Lookup<'_>, budget: &Budget) -> Result<String, String> {
+    budget.take(text.len())?;
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, inside, after)) = next_reference(rest) {
         out.push_str(before);
         let found = path(inside.trim()).map_or(Found::Literal, |path| lookup(&path));
         match found {
-            Found::Value(value) => out.push_str(&value),
+            Found::Value(value) => {
+                budget.take(value.len())?;
+                out.push_str(&value);
+            }
             Found::Literal => {
                 out.push_str("{{");
                 out.push_str(inside);
@@ -38,9 +69,6 @@ pub(super) fn resolve_text(text: &str, lookup: &Lookup<'_>) -> Result<String, St
             Found::Invalid(why) => {
                 return Err(format!("The reference {{{{{}}}}} {why}.", inside.trim()));
             }
-        }
-        if out.len() > LONGEST {
-            return Err(format!("A text grows beyond {LONGEST} bytes through its references."));
         }
         rest = after;
     }
@@ -52,15 +80,18 @@ pub(super) fn resolve_text(text: &str, lookup: &Lookup<'_>) -> Result<String, St
 ///
 /// # Errors
 /// As [`resolve_text`].
-pub(super) fn resolve(value: &Value, lookup: &Lookup<'_>) -> Result<Value, String> {
+pub(super) fn resolve(value: &Value, lookup: &Lookup<'_>, budget: &Budget) -> Result<Value, String> {
     Ok(match value {
-        Value::String(text) => Value::String(resolve_text(text, lookup)?),
+        Value::String(text) => Value::String(resolve_text(text, lookup, budget)?),
         Value::Array(items) => {
-            Value::Array(items.iter().map(|item| resolve(item, lookup)).collect::<Result<_, _>>()?)
+            Value::Array(items.iter().map(|item| resolve(item, lookup, budget)).collect::<Result<_, _>>()?)
         }
         Value::Object(map) => Value::Object(
             map.iter()
-                .map(|(name, value)| Ok((name.clone(), resolve(value, lookup)?)))
+                .map(|(name, value)| {
+                    budget.take(name.len())?;
+                    Ok((name.clone(), resolve(value, lookup, budget)?))
+                })
                 .collect::<Result<Map<_, _>, String>>()?,
         ),
         other => other.clone(),
@@ -123,10 +154,10 @@ mod tests {
             ("{{ {{job.parameters.x}}", "{{ <x>"),
             ("{{job.parameters.`x}}", "{{job.parameters.`x}}"),
         ] {
-            assert_eq!(resolve_text(text, &lookup).unwrap(), expected);
+            assert_eq!(resolve_text(text, &lookup, &Budget::default()).unwrap(), expected);
         }
         assert_eq!(
-            resolve_text("{{job.naem}}", &lookup).unwrap_err(),
+            resolve_text("{{job.naem}}", &lookup, &Budget::default()).unwrap_err(),
             "The reference {{job.naem}} is not known."
         );
     }
@@ -134,20 +165,27 @@ mod tests {
     #[test]
     fn references_do_not_grow_a_text_without_bound() {
         let large = |_: &[&str]| Found::Value("x".repeat(1024 * 1024));
-        assert!(resolve_text(&"{{a}}".repeat(10_000), &large).unwrap_err().contains("grows beyond"));
+        assert!(
+            resolve_text(&"{{a}}".repeat(10_000), &large, &Budget::default())
+                .unwrap_err()
+                .contains("grow beyond")
+        );
     }
 
     #[test]
     fn values_are_resolved_at_any_depth() {
         let value = json!({"a": ["{{job.parameters.x}}", 1], "b": {"c": "{{job.parameters.y}}"}});
-        assert_eq!(resolve(&value, &lookup).unwrap(), json!({"a": ["<x>", 1], "b": {"c": "<y>"}}));
+        assert_eq!(
+            resolve(&value, &lookup, &Budget::default()).unwrap(),
+            json!({"a": ["<x>", 1], "b": {"c": "<y>"}})
+        );
     }
 
     proptest! {
         #[test]
         fn text_without_known_references_stays_as_it_is(text in "[a-z{}`. é]{0,40}") {
             prop_assume!(!text.contains("job"));
-            prop_assert_eq!(resolve_text(&text, &lookup).unwrap(), text);
+            prop_assert_eq!(resolve_text(&text, &lookup, &Budget::default()).unwrap(), text);
         }
     }
 }

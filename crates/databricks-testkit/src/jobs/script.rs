@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::task::{TaskCall, TaskOutcome};
+use crate::scripted::ScriptTurns;
 
 /// The calls a script remembers.
 const CALLS: usize = 10_000;
@@ -17,10 +18,11 @@ const CALLS: usize = 10_000;
 /// What the tasks of a [`SimulatedWorkspace`](crate::SimulatedWorkspace) do. Clones share the script.
 ///
 /// The first script that matches an attempt and has turns left answers it, in the order written. Without one,
-/// tasks that would run code (notebook, Spark JAR, Python file, wheel, spark-submit, dbt, pipeline) succeed after
-/// [`execution`](Self::execution); SQL tasks run on the workspace's statement engine, their queries and files by
-/// [`query`](Self::query) and [`sql_file`](Self::sql_file); conditions, for-each and run-job tasks do what they
-/// say. Other kinds of task are refused unless a script matches them.
+/// tasks that would run code (notebook, Spark JAR, Python file, wheel, spark-submit, dbt, pipeline) fail with a
+/// message that names them, so that a mistyped path does not pass for work done; where only the ways of runs matter,
+/// [`unscripted_tasks_succeed`](Self::unscripted_tasks_succeed) lets them pass. SQL tasks run on the workspace's
+/// statement engine, their queries and files by [`query`](Self::query) and [`sql_file`](Self::sql_file); conditions,
+/// for-each and run-job tasks do what they say. Other kinds of task are refused unless a script matches them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,6 +52,7 @@ struct State {
     files: HashMap<String, Vec<String>>,
     timing: Timing,
     idle_triggers: bool,
+    unscripted_succeed: bool,
 }
 
 /// How long the parts of a task take where no script says so.
@@ -74,8 +77,11 @@ type Predicate = Arc<dyn Fn(&TaskCall) -> bool + Send + Sync>;
 type Closure = Arc<dyn Fn(TaskCall) -> BoxFuture<'static, TaskOutcome> + Send + Sync>;
 
 struct Rule {
+    name: String,
     matches: Predicate,
-    turns: u64,
+    /// How often it may still answer; `None` is without end.
+    left: Option<u64>,
+    taken: u64,
     answer: ScriptedTask,
 }
 
@@ -102,13 +108,15 @@ impl JobsScript {
     /// Begins a script for the tasks of this name. An iteration has the name of the nested task.
     pub fn on_task(&self, task_key: impl Into<String>) -> TaskScript<'_> {
         let key = task_key.into();
-        self.on_matching(move |call| call.task_key == key)
+        let name = format!("task '{key}'");
+        self.begin(name, move |call| call.task_key == key)
     }
 
     /// Begins a script for the notebook tasks of this path.
     pub fn on_notebook(&self, path: impl Into<String>) -> TaskScript<'_> {
         let path = path.into();
-        self.on_matching(move |call| call.notebook_path() == Some(&path))
+        let name = format!("notebook '{path}'");
+        self.begin(name, move |call| call.notebook_path() == Some(&path))
     }
 
     /// Begins a script for the attempts that satisfy a predicate.
@@ -116,7 +124,16 @@ impl JobsScript {
     /// The predicate is also asked, with references not yet resolved, whether a kind of task that needs a script
     /// has one. Condition, for-each and run-job tasks are never asked for.
     pub fn on_matching(&self, matches: impl Fn(&TaskCall) -> bool + Send + Sync + 'static) -> TaskScript<'_> {
-        TaskScript { script: self, matches: Arc::new(matches), turns: u64::MAX, duration: None }
+        let name = format!("script {}", self.lock().rules.len() + 1);
+        self.begin(name, matches)
+    }
+
+    fn begin(
+        &self,
+        name: String,
+        matches: impl Fn(&TaskCall) -> bool + Send + Sync + 'static,
+    ) -> TaskScript<'_> {
+        TaskScript { script: self, name, matches: Arc::new(matches), turns: None, duration: None }
     }
 
     /// Makes the SQL of a saved query known to SQL tasks.
@@ -161,6 +178,26 @@ impl JobsScript {
         self
     }
 
+    /// Lets tasks that would run code succeed after [`execution`](Self::execution) where no script has an answer for
+    /// them. Without this they fail. For workspaces that clients reach over a socket, where no script can know what
+    /// they run, and for tests of what happens around tasks.
+    pub fn unscripted_tasks_succeed(&self) -> &Self {
+        self.lock().unscripted_succeed = true;
+        self
+    }
+
+    /// The scripts in the order written, and how often each has answered.
+    pub fn turns(&self) -> Vec<ScriptTurns> {
+        let turns = |rule: &Rule| ScriptTurns { name: rule.name.clone(), taken: rule.taken, left: rule.left };
+        self.lock().rules.iter().map(turns).collect()
+    }
+
+    /// The scripts that should have answered and did not: those that never had a turn, and those with counted turns
+    /// of which some are left. A test that ends with `assert_eq!(script.unused(), [])` says that all it wrote was run.
+    pub fn unused(&self) -> Vec<ScriptTurns> {
+        self.turns().into_iter().filter(ScriptTurns::is_unused).collect()
+    }
+
     /// The attempts that began their work, oldest first; the last 10,000 are kept.
     pub fn calls(&self) -> Vec<TaskCall> {
         self.lock().calls.clone()
@@ -172,6 +209,10 @@ impl JobsScript {
 
     pub(super) fn keeps_triggers_idle(&self) -> bool {
         self.lock().idle_triggers
+    }
+
+    pub(super) fn lets_unscripted_succeed(&self) -> bool {
+        self.lock().unscripted_succeed
     }
 
     pub(super) fn query_sql(&self, query_id: &str) -> Option<String> {
@@ -199,8 +240,9 @@ impl JobsScript {
 
     fn take_turn(&self, index: usize) -> Option<ScriptedTask> {
         let mut state = self.lock();
-        let rule = state.rules.get_mut(index).filter(|rule| rule.turns > 0)?;
-        rule.turns -= 1;
+        let rule = state.rules.get_mut(index).filter(|rule| rule.left != Some(0))?;
+        rule.left = rule.left.map(|left| left - 1);
+        rule.taken += 1;
         Some(rule.answer.clone())
     }
 
@@ -226,6 +268,7 @@ impl fmt::Debug for JobsScript {
             .field("files", &state.files)
             .field("timing", &state.timing)
             .field("idle_triggers", &state.idle_triggers)
+            .field("unscripted_succeed", &state.unscripted_succeed)
             .field("calls", &state.calls.len())
             .finish()
     }
@@ -254,22 +297,24 @@ impl ScriptedTask {
 #[must_use = "a script takes effect with its answer: succeeds, returns, fails, runs, ..."]
 pub struct TaskScript<'a> {
     script: &'a JobsScript,
+    name: String,
     matches: Predicate,
-    turns: u64,
+    turns: Option<u64>,
     duration: Option<Duration>,
 }
 
 impl fmt::Debug for TaskScript<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { script: _, matches: _, turns, duration } = self;
-        f.debug_struct("TaskScript").field("turns", turns).field("duration", duration).finish_non_exhaustive()
+        let Self { script: _, name, matches: _, turns, duration } = self;
+        let mut out = f.debug_struct("TaskScript");
+        out.field("name", name).field("turns", turns).field("duration", duration).finish_non_exhaustive()
     }
 }
 
 impl TaskScript<'_> {
     /// Answers only so many attempts; then the next script that matches has its turn.
     pub fn times(mut self, turns: u64) -> Self {
-        self.turns = turns;
+        self.turns = Some(turns);
         self
     }
 
@@ -319,8 +364,8 @@ impl TaskScript<'_> {
     }
 
     fn reply(self, reply: Reply) {
-        let Self { script, matches, turns, duration } = self;
+        let Self { script, name, matches, turns: left, duration } = self;
         let answer = ScriptedTask { duration, reply };
-        script.lock().rules.push(Rule { matches, turns, answer });
+        script.lock().rules.push(Rule { name, matches, left, taken: 0, answer });
     }
 }

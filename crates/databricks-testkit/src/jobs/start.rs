@@ -204,7 +204,7 @@ fn resolve_parameters(state: &mut State, run_id: i64) -> Result<(), String> {
     let Some(record) = state.run_mut(run_id) else { return Ok(()) };
     for index in 0..record.parameters.len() {
         let Some(parameter) = record.parameters.get(index) else { break };
-        let value = resolve_text(&parameter.value, &|path| scope::lookup(record, None, path))?;
+        let value = resolve_text(&parameter.value, &|path| scope::lookup(record, None, path), &record.texts)?;
         if let Some(parameter) = record.parameters.get_mut(index) {
             parameter.value = value;
         }

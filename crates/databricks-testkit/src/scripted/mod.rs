@@ -82,6 +82,12 @@ pub struct ScriptTurns {
     pub left: Option<u64>,
 }
 
+impl ScriptTurns {
+    pub(crate) fn is_unused(&self) -> bool {
+        self.taken == 0 || self.left.is_some_and(|left| left > 0)
+    }
+}
+
 /// A text that is no regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{pattern}' is not a regular expression: {detail}")]
@@ -166,8 +172,7 @@ impl ScriptedEngine {
     /// of which some are left. A test that ends with `assert_eq!(engine.unused(), [])` says that all it wrote was
     /// asked for.
     pub fn unused(&self) -> Vec<ScriptTurns> {
-        let is_unused = |turns: &ScriptTurns| turns.taken == 0 || turns.left.is_some_and(|left| left > 0);
-        self.turns().into_iter().filter(is_unused).collect()
+        self.turns().into_iter().filter(ScriptTurns::is_unused).collect()
     }
 
     /// The requests so far, oldest first; the last 10,000 are kept.

@@ -43,7 +43,7 @@ pub(crate) async fn submit(call: &Call<'_>, body: Body) -> Answer {
     let body: SubmitBody = read_json(body).await?;
     let warehouse_id = body.warehouse_id()?.to_owned();
     known_warehouse(call, &warehouse_id)?;
-    let defaults = call.shared.sessions.defaults(call.user, body.session_id())?;
+    let defaults = call.shared.sessions.defaults(call.user, &warehouse_id, body.session_id())?;
     let StatementSpec { mut engine, delivery, wait } = body.into_spec(call.user, defaults)?;
     engine.grants = call.shared.access.grants.clone();
     let (statements, id) = (&call.shared.statements, call.shared.ids.next());

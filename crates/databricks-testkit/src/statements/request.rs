@@ -1,5 +1,6 @@
 //! What a client asks of a statement: read, checked, and turned into values that cannot be wrong.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,11 +93,12 @@ pub(super) struct WaitPolicy {
     pub(super) cancel_on_timeout: bool,
 }
 
-/// Catalog and schema of a session.
+/// Catalog, schema and configuration of a session.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Defaults {
     pub(super) catalog: Option<String>,
     pub(super) schema: Option<String>,
+    pub(super) confs: BTreeMap<String, String>,
 }
 
 impl SubmitBody {
@@ -122,6 +124,7 @@ impl SubmitBody {
             parameters: check_parameters(self.parameters)?,
             row_limit: self.row_limit,
             user: user.to_owned(),
+            session_confs: defaults.confs,
             query_tags: check_tags(self.query_tags)?,
             ..EngineRequest::default()
         };
@@ -197,7 +200,8 @@ fn first_bytes(chunk: &dyn ResultChunk, bytes: u64) -> Option<Arc<dyn ResultChun
 
 /// `0s`, or 5 to 50 seconds.
 fn parse_wait_timeout(text: &str) -> Result<Duration, ApiFailure> {
-    let seconds: Option<u64> = text.strip_suffix('s').and_then(|number| number.parse().ok());
+    let digits = text.strip_suffix('s').filter(|number| number.bytes().all(|b| b.is_ascii_digit()));
+    let seconds: Option<u64> = digits.and_then(|number| number.parse().ok());
     match seconds {
         Some(seconds @ (0 | 5..=50)) => Ok(Duration::from_secs(seconds)),
         _ => Err(ApiFailure::invalid(format!(
@@ -328,6 +332,7 @@ mod tests {
         let defaults = Defaults {
             catalog: Some("session_catalog".to_owned()),
             schema: Some("session_schema".to_owned()),
+            confs: BTreeMap::new(),
         };
         body.into_spec("ada", defaults)
             .map_err(|failure| failure.body()["message"].as_str().unwrap().to_owned())
@@ -380,6 +385,14 @@ mod tests {
         assert_eq!(tags.len(), 19);
         assert_eq!(tags[0], ("team".to_owned(), Some("b".to_owned())));
         assert_eq!(tags[1], ("alone".to_owned(), None));
+    }
+
+    #[test]
+    fn a_wait_timeout_is_digits_and_an_s() {
+        for text in ["+5s", "-0s", " 5s", "5", "5.0s", "s", "4s", "51s"] {
+            assert!(parse_wait_timeout(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_wait_timeout("50s").unwrap(), Duration::from_secs(50));
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! Sessions: a default catalog and schema under an id.
+//! Sessions: a default catalog and schema, and configuration, under an id.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use databricks_transport::Body;
 use indexmap::IndexMap;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::read_json;
 use super::request::Defaults;
@@ -25,16 +26,28 @@ pub(crate) struct Sessions {
 #[derive(Clone, Debug)]
 struct Session {
     user: String,
+    warehouse_id: String,
     defaults: Defaults,
 }
 
 impl Sessions {
-    /// The defaults of a session, or none without one.
-    pub(super) fn defaults(&self, user: &str, id: Option<&str>) -> Result<Defaults, ApiFailure> {
+    /// The defaults of a session, or none without one. A session belongs to the warehouse it was opened on.
+    pub(super) fn defaults(
+        &self,
+        user: &str,
+        warehouse_id: &str,
+        id: Option<&str>,
+    ) -> Result<Defaults, ApiFailure> {
         let Some(id) = id else { return Ok(Defaults::default()) };
         let open = self.lock();
-        let session = open.get(id).filter(|session| session.user == user);
-        session.map(|session| session.defaults.clone()).ok_or_else(|| not_found(id))
+        let session = open.get(id).filter(|session| session.user == user).ok_or_else(|| not_found(id))?;
+        if session.warehouse_id != warehouse_id {
+            let own = &session.warehouse_id;
+            return Err(ApiFailure::invalid(format!(
+                "The session {id} belongs to the warehouse {own}, not to {warehouse_id}."
+            )));
+        }
+        Ok(session.defaults.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, IndexMap<String, Session>> {
@@ -47,22 +60,34 @@ struct OpenBody {
     warehouse_id: Option<String>,
     catalog: Option<String>,
     schema: Option<String>,
+    session_confs: Option<BTreeMap<String, Value>>,
 }
 
 /// `POST /api/2.0/sql/sessions`.
 pub(crate) async fn open_session(call: &Call<'_>, body: Body) -> Answer {
-    let OpenBody { warehouse_id, catalog, schema } = read_json(body).await?;
+    let OpenBody { warehouse_id, catalog, schema, session_confs } = read_json(body).await?;
     let warehouse_id = warehouse_id.unwrap_or_default();
     known_warehouse(call, &warehouse_id)?;
     // A session starts its warehouse, and does not wait for it.
     drop(call.shared.warehouses.lease(&warehouse_id));
     let id = call.shared.ids.next();
+    let confs = session_confs.unwrap_or_default().into_iter().filter_map(conf).collect();
+    let defaults = Defaults { catalog, schema, confs };
     let mut open = call.shared.sessions.lock();
     if open.len() == CAPACITY {
         open.shift_remove_index(0);
     }
-    open.insert(id.clone(), Session { user: call.user.to_owned(), defaults: Defaults { catalog, schema } });
+    open.insert(id.clone(), Session { user: call.user.to_owned(), warehouse_id, defaults });
     json_response(&json!({ "session_id": id }))
+}
+
+/// A setting as text; null says nothing.
+fn conf((name, value): (String, Value)) -> Option<(String, String)> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some((name, text)),
+        other => Some((name, other.to_string())),
+    }
 }
 
 /// `DELETE /api/2.0/sql/sessions/{id}`.

@@ -204,6 +204,8 @@ pub struct NewVolume {
     pub comment: Option<String>,
     /// Who makes it.
     pub owner: String,
+    /// When, on the workspace's clock; `None` where nobody says.
+    pub created_at: Option<DateTime<Utc>>,
 }
 
 /// Why the catalog could not do it. Objects are named in full (`catalog.schema.table`).

@@ -130,7 +130,7 @@ impl Objects {
     }
 
     pub(super) fn create_volume(&mut self, new: NewVolume) -> Result<Value, CatalogError> {
-        let NewVolume { catalog, schema, name, comment, owner } = new;
+        let NewVolume { catalog, schema, name, comment, owner, created_at } = new;
         let (c, s, v) = (catalog.to_lowercase(), schema.to_lowercase(), name.to_lowercase());
         let full_name = format!("{c}.{s}.{v}");
         check_name(&v)?;
@@ -150,6 +150,11 @@ impl Objects {
             "owner": owner,
         });
         extend(&mut info, comment.map(|comment| ("comment", json!(comment))));
+        if let Some(at) = created_at.map(|at| at.timestamp_millis()) {
+            let by = info.get("owner").cloned().unwrap_or_default();
+            let said = [("created_at", json!(at)), ("updated_at", json!(at))];
+            extend(&mut info, said.into_iter().chain([("created_by", by.clone()), ("updated_by", by)]));
+        }
         volumes.insert(v, (number, info.clone()));
         self.volumes_made = number;
         Ok(info)

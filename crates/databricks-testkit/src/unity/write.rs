@@ -86,7 +86,9 @@ struct CreateVolume {
 
 /// `POST /api/2.1/unity-catalog/volumes`.
 pub(super) async fn create_volume(call: &Call<'_>, body: Body) -> Answer {
-    let CreateVolume { catalog_name, schema_name, name, volume_type, comment } = read_json(body).await?;
+    let known = ["catalog_name", "schema_name", "name", "volume_type", "comment"];
+    let CreateVolume { catalog_name, schema_name, name, volume_type, comment } =
+        read_known(body, &known).await?;
     if volume_type != "MANAGED" {
         return Err(ApiFailure::invalid(format!(
             "volume_type '{volume_type}' is not simulated; use MANAGED."
@@ -96,7 +98,8 @@ pub(super) async fn create_volume(call: &Call<'_>, body: Body) -> Answer {
     guard::require(call, Privilege::UseSchema, &parent)?;
     guard::require(call, Privilege::CreateVolume, &parent)?;
     let (owner, made) = (call.user.to_owned(), Securable::volume(&catalog_name, &schema_name, &name));
-    let volume = NewVolume { catalog: catalog_name, schema: schema_name, name, comment, owner };
+    let created_at = Some(call.shared.clock.now());
+    let volume = NewVolume { catalog: catalog_name, schema: schema_name, name, comment, owner, created_at };
     let answer = call.shared.catalog.create_volume(volume).await.map_err(failure)?;
     own(call, &[made]);
     json_response(&answer)

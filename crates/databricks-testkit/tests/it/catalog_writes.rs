@@ -146,3 +146,21 @@ async fn summaries_span_schemas_and_follow_patterns_and_pages() {
         ask(&format!("&max_results=1&page_token={}", first["next_page_token"].as_str().unwrap())).await;
     assert_eq!(second, json!({ "tables": [both[1]] }));
 }
+
+#[tokio::test]
+async fn a_new_volume_says_when_and_by_whom_and_takes_no_field_that_is_not_simulated() {
+    let catalog = MemoryCatalogStore::new().with_schema("main", "default");
+    let caller = Caller::new(builder(&ScriptedEngine::new()).catalog(Arc::new(catalog)).seed(1).build());
+    let body = |more: Value| {
+        let mut body =
+            json!({"catalog_name": "main", "schema_name": "default", "name": "v", "volume_type": "MANAGED"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let path = "/api/2.1/unity-catalog/volumes";
+    let refused = caller.post(path, body(json!({"storage_location": "s3://mine/here"}))).await;
+    assert_eq!(refused.status.as_u16(), 501);
+    assert!(refused.text().contains("'storage_location'"), "{}", refused.text());
+    let made = caller.post(path, body(json!({"storage_location": null}))).await.json();
+    assert_eq!((&made["created_at"], &made["created_by"]), (&json!(1_735_689_600_000_i64), &made["owner"]));
+}

@@ -6,7 +6,7 @@ use databricks_testkit::TaskOutcome;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::jobs_support::{JOBS, Jobs, after, ending, notebook};
+use crate::jobs_support::{JOBS, Jobs, after, ending, notebook, task};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_callers_start_and_cancel_runs_of_one_job_at_once() {
@@ -156,4 +156,50 @@ async fn a_workspace_that_is_dropped_with_a_queue_starts_nothing_more() {
     drop(jobs);
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(script.calls().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_job_does_not_grow_without_bound_through_its_references() {
+    let jobs = Jobs::new();
+    let mut parameters = vec![json!({"name": "p0", "default": "x"})];
+    for n in 1..=20 {
+        let twice = format!("{{{{job.parameters.p{0}}}}}{{{{job.parameters.p{0}}}}}", n - 1);
+        parameters.push(json!({"name": format!("p{n}"), "default": twice}));
+    }
+    // 2 MiB stand in the parameters above: they, and a few tasks, are within what a run may hold.
+    let tasks =
+        |count: usize| -> Vec<Value> { (0..count).map(|n| notebook(&format!("t{n}"), json!({}))).collect() };
+    let job = jobs.create(json!({"parameters": parameters, "tasks": tasks(2)})).await;
+    assert_eq!(ending(&jobs.finish(job).await), "SUCCESS SUCCESS");
+    // Each task holds them again.
+    let job = jobs.create(json!({"parameters": parameters, "tasks": tasks(50)})).await;
+    let run = jobs.finish(job).await;
+    let failed = run["tasks"].as_array().unwrap().iter().filter(|task| ending(task) != "SUCCESS SUCCESS");
+    let failed: Vec<String> = failed.map(ending).collect();
+    assert!(
+        failed.len() > 30 && failed.iter().all(|end| end == "FAILED INVALID_RUN_CONFIGURATION"),
+        "{failed:?}"
+    );
+    // So do other parameters, before any task.
+    parameters
+        .extend((0..100).map(|n| json!({"name": format!("q{n}"), "default": "{{job.parameters.p20}}"})));
+    let job = jobs.create(json!({"parameters": parameters, "tasks": tasks(1)})).await;
+    let run = jobs.finish(job).await;
+    assert_eq!(ending(&run), "FAILED INVALID_RUN_CONFIGURATION");
+    assert!(run["state"]["state_message"].as_str().unwrap().contains("grow beyond"), "{}", run["state"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_that_a_run_starts_share_what_it_may_hold() {
+    let jobs = Jobs::new();
+    let child = jobs
+        .create(json!({"parameters": [{"name": "text", "default": ""}], "tasks": [notebook("a", json!({}))]}))
+        .await;
+    let nested = json!({"task_key": "n", "run_job_task": {"job_id": child, "job_parameters": {"text": "x".repeat(1024 * 1024)}}});
+    let elements = serde_json::to_string(&(0..100).collect::<Vec<_>>()).unwrap();
+    let each = json!({"task_key": "each", "for_each_task": {"inputs": elements, "task": nested}});
+    let run = jobs.wait(jobs.submit(json!([each])).await).await;
+    assert_eq!(ending(task(&run, "each")), "FAILED RUN_EXECUTION_ERROR");
+    let held: usize = jobs.script.calls().iter().map(|call| call.job_parameters["text"].len()).sum();
+    assert!((1..32 * 1024 * 1024).contains(&held), "{held}");
 }

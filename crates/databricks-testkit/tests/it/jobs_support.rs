@@ -22,7 +22,15 @@ impl Jobs {
         Self::with_engine(&ScriptedEngine::new())
     }
 
+    /// Tasks that no script is about succeed.
     pub(crate) fn with_engine(engine: &ScriptedEngine) -> Self {
+        let jobs = Self::strict(engine);
+        jobs.script.unscripted_tasks_succeed();
+        jobs
+    }
+
+    /// Tasks that no script is about fail.
+    pub(crate) fn strict(engine: &ScriptedEngine) -> Self {
         let script = JobsScript::new();
         Self { caller: Caller::new(builder(engine).jobs(script.clone()).build()), script }
     }

@@ -219,3 +219,41 @@ async fn a_kind_that_is_not_simulated_needs_a_script() {
     let run = jobs.wait(jobs.submit(tasks).await).await;
     assert_eq!(ending(&run["tasks"][0]), "FAILED INVALID_RUN_CONFIGURATION");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_code_task_that_no_script_is_about_fails_by_name() {
+    let jobs = Jobs::strict(&ScriptedEngine::new());
+    jobs.script.on_notebook("/etl/load").returns("42 rows");
+    jobs.script.on_task("once").times(1).fails("Connection reset");
+    let load = |key: &str, path: &str| json!({"task_key": key, "notebook_task": {"notebook_path": path}});
+    let wheel =
+        json!({"task_key": "wheel", "python_wheel_task": {"package_name": "p", "entry_point": "main"}});
+    let once = notebook("once", json!({"max_retries": 1}));
+    let tasks = json!([load("right", "/etl/load"), load("typo", "/etl/laod"), wheel, once]);
+    let run = jobs.wait(jobs.submit(tasks).await).await;
+    assert_eq!(run["state"]["result_state"], "FAILED");
+    let told: Vec<&str> = ["right", "typo", "wheel", "once"]
+        .iter()
+        .map(|key| task(&run, key)["state"]["state_message"].as_str().unwrap())
+        .collect();
+    insta::assert_snapshot!(format!("{}\n{}", endings(&run).join("\n"), told.join("\n")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn scripts_tell_which_of_them_had_no_turn() {
+    let jobs = Jobs::strict(&ScriptedEngine::new());
+    jobs.script.on_task("a").succeeds();
+    jobs.script.on_task("b").times(2).succeeds();
+    jobs.script.on_notebook("/never").succeeds();
+    let run = jobs.wait(jobs.submit(json!([notebook("a", json!({})), notebook("b", json!({}))])).await).await;
+    assert_eq!(ending(&run), "SUCCESS SUCCESS");
+    let turns = |(name, taken, left): (String, u64, Option<u64>)| format!("{name} {taken} {left:?}");
+    let unused: Vec<String> = jobs
+        .script
+        .unused()
+        .into_iter()
+        .map(|unused| turns((unused.name, unused.taken, unused.left)))
+        .collect();
+    assert_eq!(unused, ["task 'b' 1 Some(1)", "notebook '/never' 0 None"]);
+    assert_eq!(jobs.script.turns().len(), 3);
+}

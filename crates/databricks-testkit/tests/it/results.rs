@@ -11,7 +11,7 @@ use databricks_transport::Body;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Caller, STATEMENTS, builder, lz4};
+use crate::support::{Caller, STATEMENTS, WAREHOUSE, builder, lz4};
 
 fn two_chunks() -> ScriptedEngine {
     let engine = ScriptedEngine::new();
@@ -250,4 +250,24 @@ async fn a_byte_limit_cuts_inside_a_chunk() {
     body["byte_limit"] = json!(bytes);
     let exact = caller.submit("x", body).await.json();
     assert_eq!(exact["manifest"]["truncated"], json!(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_configuration_of_a_session_reaches_the_engine() {
+    let engine = ScriptedEngine::new();
+    engine.on_containing("S").empty();
+    let caller = Caller::of(&engine);
+    let confs = json!({"timezone": "America/Los_Angeles", "ansi_mode": false, "nothing": null});
+    for (confs, expected) in [
+        (confs, vec![("ansi_mode", "false"), ("timezone", "America/Los_Angeles")]),
+        (json!({}), vec![]),
+        (json!(null), vec![]),
+    ] {
+        let body = json!({ "warehouse_id": WAREHOUSE, "session_confs": confs });
+        let session = caller.post("/api/2.0/sql/sessions", body).await.json();
+        caller.submit("S", json!({ "session_id": session["session_id"] })).await;
+        let request = engine.requests().pop().unwrap();
+        let seen: Vec<_> = request.session_confs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(seen, expected);
+    }
 }

@@ -231,3 +231,23 @@ async fn pages_go_on_after_a_warehouse_that_was_deleted_between_them() {
     let rest: Vec<&Value> = rest["warehouses"].as_array().unwrap().iter().map(|w| &w["id"]).collect();
     assert_eq!(rest, [&json!(ids[1]), &made["id"]]);
 }
+
+#[tokio::test]
+async fn a_session_belongs_to_its_warehouse_and_ends_with_it() {
+    let engine = ScriptedEngine::new();
+    engine.on("S").empty();
+    let other = "aaaaaaaaaaaaaaa1";
+    let caller = Caller::new(builder(&engine).warehouse(other).build());
+    let opened = caller.post("/api/2.0/sql/sessions", json!({ "warehouse_id": WAREHOUSE })).await.json();
+    let on = |warehouse: &str| json!({ "session_id": opened["session_id"], "warehouse_id": warehouse });
+    assert_eq!(caller.submit("S", on(WAREHOUSE)).await.status, 200);
+    let refused = caller.submit("S", on(other)).await;
+    assert_eq!(
+        (refused.status.as_u16(), &refused.json()["error_code"]),
+        (400, &json!("INVALID_PARAMETER_VALUE"))
+    );
+    caller.delete(&format!("/api/2.0/sql/warehouses/{WAREHOUSE}")).await;
+    assert_eq!(caller.submit("S", on(WAREHOUSE)).await.status, 404);
+    assert_eq!(caller.submit("S", on(other)).await.status, 400);
+    assert_eq!(engine.requests().len(), 1);
+}
