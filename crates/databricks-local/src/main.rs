@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use databricks_local::{LocalError, LocalWorkspace};
+use databricks_testkit::JobsScript;
 use tracing_subscriber::EnvFilter;
 
 /// A Databricks workspace on this machine: SQL on DataFusion, tables on Delta Lake.
@@ -18,7 +19,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the workspace in a folder until ctrl-c.
+    /// Serve the workspace in a folder until ctrl-c. Jobs take their course, but tasks that would run code (notebooks,
+    /// JARs, Python files) only succeed after half a second: SQL is what runs here.
     Serve(Serve),
 }
 
@@ -63,9 +65,15 @@ async fn run(serve: Serve) -> Result<(), LocalError> {
     let Serve { data, port, address, token, client_id, client_secret } = serve;
     let own_token = token != LocalWorkspace::DEFAULT_TOKEN;
     let principal = client_id.zip(client_secret);
-    let workspace = LocalWorkspace::builder(&data).token(token).open_with(|face| match principal {
-        Some((id, secret)) => face.service_principal(id, secret),
-        None => face,
+    // Nothing here runs notebooks or JARs, and no client can say over the wire what they would do.
+    let jobs = JobsScript::new();
+    jobs.unscripted_tasks_succeed();
+    let workspace = LocalWorkspace::builder(&data).token(token).open_with(|face| {
+        let face = face.jobs(jobs);
+        match principal {
+            Some((id, secret)) => face.service_principal(id, secret),
+            None => face,
+        }
     })?;
     let server = workspace.serve(SocketAddr::new(address, port)).await?;
     println!("{}", server.url());
