@@ -57,11 +57,7 @@ impl Shared {
 
     fn save(&self, cassette: &Cassette) -> Result<Option<PathBuf>, CassetteError> {
         let Some(path) = &self.path else { return Ok(None) };
-        let scan = {
-            let state = self.lock();
-            state.secrets.iter().fold(state.sanitizers.secret_scan(), |scan, secret| scan.with_secret(secret))
-        };
-        cassette.save_with(path, &scan)?;
+        cassette.save(path)?;
         Ok(Some(path.clone()))
     }
 

@@ -20,7 +20,7 @@ use crate::cassette::body::CassetteBody;
 use crate::cassette::cassette::Cassette;
 use crate::cassette::error::CassetteError;
 use crate::cassette::interaction::{CassetteRequest, Interaction, Outcome};
-use crate::cassette::sanitize::Sanitizers;
+use crate::cassette::sanitize::{Sanitizers, SecretScan};
 use crate::request_log::Origin;
 
 /// How many requests are remembered for [`requests`](crate::CassettePlayer::requests).
@@ -178,17 +178,17 @@ impl Shared {
 
     /// The cassette so far: what was replayed from, and what was recorded behind it.
     pub(crate) fn cassette(&self) -> Result<Cassette, CassetteError> {
-        let (mut all, new) = {
+        let (mut all, new, scan) = {
             let state = self.lock();
             let mut recorded: Vec<Exchange> =
                 state.journal.iter().filter(|e| e.from_network).cloned().collect();
             if let Some(replay) = &state.replay {
                 recorded.iter_mut().for_each(|exchange| back_to_recorded(replay, exchange));
             }
-            (state.replay.as_ref().map(Replay::recorded).unwrap_or_default(), recorded)
+            (state.replay.as_ref().map(Replay::recorded).unwrap_or_default(), recorded, state.secret_scan())
         };
         all.extend(journal::interactions(new));
-        Cassette::assemble(all, &self.options.variables)
+        Ok(Cassette::assemble(all, &self.options.variables)?.with_scan(scan))
     }
 
     /// What happened in this run, as a cassette.
@@ -204,6 +204,11 @@ impl Shared {
 }
 
 impl State {
+    /// The check that knows every secret of this run.
+    fn secret_scan(&self) -> SecretScan {
+        self.secrets.iter().fold(self.sanitizers.secret_scan(), |scan, secret| scan.with_secret(secret))
+    }
+
     fn next_moment(&mut self) -> u64 {
         self.moments += 1;
         self.moments
