@@ -61,3 +61,79 @@ async fn the_recording_of_a_mock_is_searched_for_its_secrets_wherever_it_is_save
     cassette.save(&path).unwrap();
     assert_eq!(Cassette::load(&path).unwrap(), cassette, "the check is no part of the value");
 }
+
+/// Everything that a player shows of what it saw.
+fn shown(player: &CassettePlayer) -> String {
+    let requests = player.requests();
+    format!("{player:?} {requests:?} {} {}", player.transcript(), player.cassette().unwrap().to_json().unwrap())
+}
+
+#[tokio::test]
+async fn no_text_of_a_player_shows_a_secret_that_it_knows() {
+    const BASIC: &str = "dXNlcjpodW50ZXItYmFzaWM=";
+    let secrets = [TOLD, BEARER, "hunter-basic", BASIC, "hunter-form", "hunter-management", "hunter-answer"];
+    let all = serde_json::json!({"notes": secrets, "note": format!("x{}x", secrets.join("x"))}).to_string();
+    let bearer = format!("Bearer {BEARER}");
+    let story = || {
+        [
+            // Shown before it is known to be a secret.
+            post(&[("content-type", "application/json")], format!(r#"{{"early": "{BEARER} hunter-answer"}}"#)),
+            post(&[("authorization", &format!("Basic {BASIC}"))], "client_secret=hunter-form"),
+            post(&[("content-type", "application/json")], r#"{"access_token": "hunter-answer"}"#),
+            post(
+                &[
+                    ("content-type", "application/json"),
+                    ("authorization", &bearer),
+                    ("x-databricks-azure-sp-management-token", "hunter-management"),
+                ],
+                all.clone(),
+            ),
+        ]
+    };
+    let options = || CassetteOptions::new().with_secret(TOLD);
+    let recorder = CassettePlayer::recording(options()).unwrap();
+    for request in story() {
+        recorder.layer().layer(echo()).oneshot(request).await.unwrap();
+    }
+    let cassette = recorder.cassette().unwrap();
+    let empty = CassettePlayer::replaying(&Cassette::new(), options()).unwrap();
+    let mut errors = String::new();
+    for request in story().into_iter().skip(1) {
+        errors += &empty.leaf().oneshot(request).await.unwrap_err().to_string();
+    }
+    errors += &empty.finish().unwrap_err().to_string();
+    let recorded = cassette.to_json().unwrap() + &recorder.transcript() + &format!("{recorder:?}");
+    for secret in secrets {
+        assert!(!recorded.contains(secret), "{secret} is in {recorded}");
+        assert!(!errors.contains(secret), "{secret} is in {errors}");
+        assert!(!shown(&empty).contains(secret), "{secret} is shown");
+    }
+}
+
+#[tokio::test]
+async fn a_replay_with_another_token_finds_what_was_recorded() {
+    let ask = |token: &str, sql: &str| {
+        let body = serde_json::json!({ "statement": sql }).to_string();
+        post(&[("content-type", "application/json"), ("authorization", &format!("Bearer {token}"))], body)
+    };
+    let recorder = CassettePlayer::recording(CassetteOptions::new()).unwrap();
+    recorder.layer().layer(echo()).oneshot(ask(BEARER, "SELECT replayed FROM t")).await.unwrap();
+    let cassette = recorder.cassette().unwrap();
+    // The token of this run is a word of the statement.
+    let player = CassettePlayer::replaying(&cassette, CassetteOptions::new()).unwrap();
+    player.leaf().oneshot(ask("replayed", "SELECT replayed FROM t")).await.unwrap();
+    assert_eq!(player.finish().unwrap().replayed, 1);
+}
+
+#[test]
+fn a_secret_that_is_too_short_is_refused_when_the_player_is_made() {
+    let options = || CassetteOptions::new().with_secret("abc");
+    let folder = tempfile::tempdir().unwrap();
+    let opened = CassettePlayer::open(folder.path().join("c.json"), options());
+    let made = [opened, CassettePlayer::recording(options()), CassettePlayer::replaying(&Cassette::new(), options())];
+    for refused in made {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), CassetteErrorKind::Sanitizer);
+        assert!(!error.to_string().contains("abc"), "{error}");
+    }
+}

@@ -9,7 +9,7 @@ use super::mode::CassetteMode;
 use crate::cassette::body::CassetteBody;
 use crate::cassette::error::{CassetteError, CassetteErrorKind};
 use crate::cassette::interaction::CassetteRequest;
-use crate::cassette::sanitize::Sanitizers;
+use crate::cassette::sanitize::{REDACTED, Sanitizers};
 use crate::cassette::variables::Variables;
 
 /// Bytes of one body that are recorded, unless set.
@@ -91,8 +91,9 @@ impl CassetteOptions {
         self
     }
 
-    /// A text that must not be in a saved cassette: saving one that has it, in any encoding, is refused. The bearer
-    /// tokens that pass through the player are known to it anyway.
+    /// A text that must not get out: it is removed from what is recorded, compared and shown, and a cassette that
+    /// still has it, in any encoding, is not saved. The credentials that pass through the player are known to it
+    /// anyway. One so short that it would be found by accident is refused when the player is made.
     pub fn with_secret(mut self, secret: impl Into<String>) -> Self {
         self.secrets.push(secret.into());
         self
@@ -155,7 +156,7 @@ impl CassetteOptions {
 
     /// Refuses what could never work.
     pub(crate) fn validate(&self) -> Result<(), CassetteError> {
-        self.sanitizers.validate()?;
+        self.all_sanitizers().validate()?;
         for ignored in &self.ignored_pointers {
             if !ignored.pointer.starts_with('/') {
                 return Err(CassetteError::new(
@@ -168,6 +169,12 @@ impl CassetteOptions {
             }
         }
         Ok(())
+    }
+
+    /// The sanitizers with the secrets that they do not know yet.
+    pub(crate) fn all_sanitizers(&self) -> Sanitizers {
+        let told = self.sanitizers.clone();
+        self.secrets.iter().fold(told, |sanitizers, secret| sanitizers.with_secret(secret, REDACTED))
     }
 
     /// What counts of a request when it is compared.
