@@ -127,6 +127,30 @@ async fn sixteen(client: &Client, body: impl Fn(usize) -> Vec<u8>) -> Vec<(Value
     results
 }
 
+/// A process of its own, for the environment belongs to all tests of this one.
+#[test]
+fn options_that_set_no_mode_take_that_of_the_environment() {
+    const CHILD: &str = "TEST_OF_THE_CASSETTE_MODE";
+    if let Ok(expected) = std::env::var(CHILD) {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = CassettePlayer::open(folder.path().join("missing.json"), CassetteOptions::new());
+        match expected.as_str() {
+            "Io" => assert_eq!(opened.unwrap_err().kind(), CassetteErrorKind::Io),
+            "Config" => assert_eq!(opened.unwrap_err().kind(), CassetteErrorKind::Config),
+            _ => assert!(!opened.unwrap().is_recording()),
+        }
+        return;
+    }
+    let name = "cassettes::options_that_set_no_mode_take_that_of_the_environment";
+    for (mode, expected) in [("none", "Io"), ("replay", "Config"), ("passthrough", "neither")] {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let child = child.args(["--exact", name]).env("DATABRICKS_CASSETTE_MODE", mode).env(CHILD, expected);
+        let output = child.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{mode}: {text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_tasks_replay_to_the_same_results_every_time() {
     let (_engine, workspace) = workspace();

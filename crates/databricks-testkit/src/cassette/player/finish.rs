@@ -6,6 +6,7 @@ use super::nearest::{Unmatched, summary};
 use super::replay::Replay;
 use super::state::Shared;
 use crate::cassette::cassette::Cassette;
+use crate::cassette::file;
 use crate::cassette::error::{CassetteError, CassetteErrorKind};
 use crate::cassette::interaction::CassetteRequest;
 
@@ -49,7 +50,7 @@ impl Shared {
         if let Some(error) = problem {
             return Err(self.in_file(error));
         }
-        if self.records && (report.recorded > 0 || !self.replays) {
+        if self.records && report.recorded > 0 {
             report.saved = self.save(&self.cassette()?)?;
         }
         Ok(report)
@@ -57,7 +58,13 @@ impl Shared {
 
     fn save(&self, cassette: &Cassette) -> Result<Option<PathBuf>, CassetteError> {
         let Some(path) = &self.path else { return Ok(None) };
-        cassette.save(path)?;
+        cassette.check_secrets().map_err(|error| error.in_file(path))?;
+        let seen = self.lock().seen;
+        let saved = match seen {
+            Some(seen) => file::save_over(cassette, path, seen)?,
+            None => return Ok(None),
+        };
+        self.lock().seen = Some(saved);
         Ok(Some(path.clone()))
     }
 

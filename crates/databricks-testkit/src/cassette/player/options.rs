@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use databricks_transport::Error;
 use serde_json::Value;
 
 use super::mode::CassetteMode;
@@ -37,7 +38,8 @@ type Normalize = Arc<dyn Fn(&mut CassetteRequest) + Send + Sync>;
 #[derive(Clone)]
 #[must_use]
 pub struct CassetteOptions {
-    pub(crate) mode: CassetteMode,
+    /// As the environment says when `None`.
+    pub(crate) mode: Option<CassetteMode>,
     pub(crate) sanitizers: Sanitizers,
     pub(crate) secrets: Vec<String>,
     pub(crate) variables: Variables,
@@ -59,7 +61,7 @@ struct IgnoredPointer {
 impl Default for CassetteOptions {
     fn default() -> Self {
         Self {
-            mode: CassetteMode::default(),
+            mode: None,
             sanitizers: Sanitizers::default(),
             secrets: Vec::new(),
             variables: Variables::new(),
@@ -74,14 +76,15 @@ impl Default for CassetteOptions {
 }
 
 impl CassetteOptions {
-    /// The defaults: records once, removes what is secret, compares everything.
+    /// The defaults: records and replays as the environment says ([`CassetteMode::from_env`]), once when it says nothing;
+    /// removes what is secret, compares everything.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// When to record and when to replay; [`CassetteMode::from_env`] lets the environment decide.
+    /// When to record and when to replay, whatever the environment says.
     pub fn with_mode(mut self, mode: CassetteMode) -> Self {
-        self.mode = mode;
+        self.mode = Some(mode);
         self
     }
 
@@ -152,6 +155,16 @@ impl CassetteOptions {
     pub fn with_unused_allowed(mut self, allowed: bool) -> Self {
         self.unused_allowed = allowed;
         self
+    }
+
+    /// The mode that was set, else that of the environment.
+    pub(crate) fn mode_or(
+        &self,
+        environment: impl FnOnce() -> Result<CassetteMode, Error>,
+    ) -> Result<CassetteMode, CassetteError> {
+        self.mode.map_or_else(environment, Ok).map_err(|error| {
+            CassetteError::new(CassetteErrorKind::Config, error.to_string()).with_source(error)
+        })
     }
 
     /// Refuses what could never work.
@@ -319,6 +332,17 @@ mod tests {
             let kept = comparable(&options, "/", CassetteBody::Text(text.to_owned()));
             assert_eq!(kept.body, CassetteBody::Text(text.to_owned()));
         }
+    }
+
+    #[test]
+    fn the_environment_decides_unless_a_mode_is_set() {
+        let options = CassetteOptions::new();
+        assert_eq!(options.mode_or(|| Ok(CassetteMode::None)).unwrap(), CassetteMode::None);
+        let error = options.mode_or(|| "replay".parse()).unwrap_err();
+        assert_eq!(error.kind(), CassetteErrorKind::Config);
+        assert!(error.to_string().contains("\"replay\", which is no mode"), "{error}");
+        let options = options.with_mode(CassetteMode::All);
+        assert_eq!(options.mode_or(|| "replay".parse()).unwrap(), CassetteMode::All);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::texts_mut;
 use crate::cassette::body::CassetteBody;
 use crate::cassette::cassette::Cassette;
 use crate::cassette::error::CassetteError;
+use crate::cassette::file::Seen;
 use crate::cassette::interaction::{CassetteRequest, CassetteResponse, Interaction, Outcome};
 use crate::cassette::sanitize::{Sanitizers, SecretScan};
 use crate::request_log::Origin;
@@ -74,6 +75,8 @@ pub(crate) struct State {
     pub(crate) sanitizers: Arc<Sanitizers>,
     /// The rules without the credentials that were seen.
     told: Arc<Sanitizers>,
+    /// What the file held when it was opened, or when this player saved it.
+    pub(crate) seen: Option<Seen>,
     moments: u64,
     pub(crate) finished: bool,
 }
@@ -108,6 +111,7 @@ impl Shared {
             hosts: BTreeSet::new(),
             told: Arc::clone(&sanitizers),
             sanitizers,
+            seen: None,
             moments: 0,
             finished: false,
         };
@@ -120,7 +124,7 @@ impl Shared {
 
     /// Whether requests go through without being looked at.
     pub(crate) fn passes_through(&self) -> bool {
-        self.options.mode == CassetteMode::Passthrough && !self.replays && !self.records
+        self.options.mode == Some(CassetteMode::Passthrough) && !self.replays && !self.records
     }
 
     /// Takes note of a request: first of its host and its credentials, which count from then on.
