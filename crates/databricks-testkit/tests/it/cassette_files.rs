@@ -204,7 +204,8 @@ fn a_link_to_a_cassette_stays_one_when_it_is_saved() {
     assert!(folder.path().join("real/c.json.parts").is_dir());
     // A tree of links, as build tools make it.
     std::fs::create_dir(folder.path().join("tree")).unwrap();
-    std::fs::rename(folder.path().join("real/c.json.parts"), folder.path().join("tree/c.json.parts")).unwrap();
+    std::fs::rename(folder.path().join("real/c.json.parts"), folder.path().join("tree/c.json.parts"))
+        .unwrap();
     let link = folder.path().join("tree/c.json");
     std::os::unix::fs::symlink(&real, &link).unwrap();
     assert_eq!(Cassette::load(&link).unwrap(), with_large_body(1));

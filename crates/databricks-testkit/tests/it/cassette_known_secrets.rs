@@ -40,7 +40,7 @@ async fn the_recording_of_a_mock_is_searched_for_its_secrets_wherever_it_is_save
     for (kind, secret) in [("application/octet-stream", TOLD), ("application/octet-stream", BEARER)] {
         let request = post(
             &[("content-type", kind), ("authorization", &format!("Bearer {BEARER}"))],
-            [b"\xff\x00", secret.as_bytes()].concat(),
+            [b"\xff\x00".as_slice(), secret.as_bytes()].concat(),
         );
         player.layer().layer(echo()).oneshot(request).await.unwrap();
     }
@@ -48,7 +48,8 @@ async fn the_recording_of_a_mock_is_searched_for_its_secrets_wherever_it_is_save
     let path = folder.path().join("c.json");
     let mut cassette = player.cassette().unwrap();
     for number in 1..=2 {
-        for saved in [cassette.save(&path), cassette.clone().save_with(&path, &Sanitizers::none().secret_scan())]
+        for saved in
+            [cassette.save(&path), cassette.clone().save_with(&path, &Sanitizers::none().secret_scan())]
         {
             let error = saved.unwrap_err();
             assert_eq!(error.kind(), CassetteErrorKind::Secret, "{number}: {error}");
@@ -65,7 +66,11 @@ async fn the_recording_of_a_mock_is_searched_for_its_secrets_wherever_it_is_save
 /// Everything that a player shows of what it saw.
 fn shown(player: &CassettePlayer) -> String {
     let requests = player.requests();
-    format!("{player:?} {requests:?} {} {}", player.transcript(), player.cassette().unwrap().to_json().unwrap())
+    format!(
+        "{player:?} {requests:?} {} {}",
+        player.transcript(),
+        player.cassette().unwrap().to_json().unwrap()
+    )
 }
 
 #[tokio::test]
@@ -77,7 +82,10 @@ async fn no_text_of_a_player_shows_a_secret_that_it_knows() {
     let story = || {
         [
             // Shown before it is known to be a secret.
-            post(&[("content-type", "application/json")], format!(r#"{{"early": "{BEARER} hunter-answer"}}"#)),
+            post(
+                &[("content-type", "application/json")],
+                format!(r#"{{"early": "{BEARER} hunter-answer"}}"#),
+            ),
             post(&[("authorization", &format!("Basic {BASIC}"))], "client_secret=hunter-form"),
             post(&[("content-type", "application/json")], r#"{"access_token": "hunter-answer"}"#),
             post(
@@ -130,7 +138,11 @@ fn a_secret_that_is_too_short_is_refused_when_the_player_is_made() {
     let options = || CassetteOptions::new().with_secret("abc");
     let folder = tempfile::tempdir().unwrap();
     let opened = CassettePlayer::open(folder.path().join("c.json"), options());
-    let made = [opened, CassettePlayer::recording(options()), CassettePlayer::replaying(&Cassette::new(), options())];
+    let made = [
+        opened,
+        CassettePlayer::recording(options()),
+        CassettePlayer::replaying(&Cassette::new(), options()),
+    ];
     for refused in made {
         let error = refused.unwrap_err();
         assert_eq!(error.kind(), CassetteErrorKind::Sanitizer);

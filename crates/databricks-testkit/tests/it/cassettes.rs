@@ -389,6 +389,46 @@ async fn each_mode_records_and_replays_what_it_says() {
     assert_eq!(run(CassetteMode::None, &[one]).await, (None, 0, 1));
 }
 
+/// The second one to finish says so, instead of replacing what the first one recorded.
+#[tokio::test]
+async fn two_players_of_one_file_do_not_lose_each_others_recordings() {
+    let (_engine, workspace) = workspace();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("story.json");
+    for mode in [CassetteMode::Once, CassetteMode::NewEpisodes, CassetteMode::All] {
+        let players = [open(&path, mode), open(&path, mode)];
+        for (player, task) in players.iter().zip([1, 2]) {
+            let text = format!("SELECT * FROM t{task} WHERE '{mode}' = ''");
+            let _ = statement(&around(&workspace, player), &text, json!({})).await;
+        }
+        players[0].finish().unwrap();
+        let saved = std::fs::read_to_string(&path).unwrap();
+        let error = players[1].finish().unwrap_err();
+        assert_eq!((error.kind(), error.file()), (CassetteErrorKind::Changed, Some(&*path)), "{mode}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), saved);
+        // What it recorded is still there to be saved elsewhere, and the first one may go on.
+        players[1].cassette().unwrap().save(folder.path().join("other.json")).unwrap();
+        let _ = statement(&around(&workspace, &players[0]), "SELECT * FROM t3", json!({})).await;
+        players[0].finish().unwrap();
+        std::fs::remove_file(&path).unwrap_or_default();
+    }
+}
+
+#[tokio::test]
+async fn a_run_without_requests_leaves_the_file_as_it_is() {
+    let (_engine, workspace) = workspace();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("story.json");
+    assert_eq!(open(&path, CassetteMode::Once).finish().unwrap().saved, None);
+    assert!(!path.exists());
+    let player = open(&path, CassetteMode::All);
+    let _ = statement(&around(&workspace, &player), "SELECT * FROM t3", json!({})).await;
+    player.finish().unwrap();
+    let saved = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(open(&path, CassetteMode::All).finish().unwrap().saved, None);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), saved);
+}
+
 #[tokio::test]
 async fn a_declared_value_may_be_another_in_the_replay() {
     let (engine, workspace) = workspace();

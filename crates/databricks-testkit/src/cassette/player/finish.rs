@@ -6,8 +6,8 @@ use super::nearest::{Unmatched, summary};
 use super::replay::Replay;
 use super::state::Shared;
 use crate::cassette::cassette::Cassette;
-use crate::cassette::file;
 use crate::cassette::error::{CassetteError, CassetteErrorKind};
+use crate::cassette::file;
 use crate::cassette::interaction::CassetteRequest;
 
 /// How many requests an error names.

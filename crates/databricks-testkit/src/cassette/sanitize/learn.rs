@@ -52,7 +52,9 @@ impl Sanitizers {
         // The signature of a link is no secret of anything else.
         if request.origin == Origin::Api {
             let pairs = request.query.iter().filter(|(name, _)| self.is_credential(name));
-            found.extend(pairs.flat_map(|(_, values)| values.iter().cloned()).filter(|value| is_telling(value)));
+            found.extend(
+                pairs.flat_map(|(_, values)| values.iter().cloned()).filter(|value| is_telling(value)),
+            );
         }
         found
     }
