@@ -106,7 +106,8 @@ impl CassetteOptions {
     /// name; the value of the replay stands for it in answers and is understood in requests.
     ///
     /// # Errors
-    /// When the name or the value cannot be used, such as a value too short to be told from other text.
+    /// When the name or the value cannot be used, such as a value too short to be told from other text. One that the
+    /// sanitizers would remove is refused when the player is made.
     pub fn with_variable(mut self, name: &str, value: impl Into<Value>) -> Result<Self, CassetteError> {
         self.variables.declare(name, value)?;
         Ok(self)
@@ -169,7 +170,9 @@ impl CassetteOptions {
 
     /// Refuses what could never work.
     pub(crate) fn validate(&self) -> Result<(), CassetteError> {
-        self.all_sanitizers().validate()?;
+        let sanitizers = self.all_sanitizers();
+        sanitizers.validate()?;
+        self.check_variables(&sanitizers)?;
         for ignored in &self.ignored_pointers {
             if !ignored.pointer.starts_with('/') {
                 return Err(CassetteError::new(
@@ -182,6 +185,19 @@ impl CassetteOptions {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a declared value that is removed from what is recorded: its name would stand nowhere, and the value
+    /// itself in the list of variables.
+    pub(crate) fn check_variables(&self, sanitizers: &Sanitizers) -> Result<(), CassetteError> {
+        let removed = |value: &Value| value.as_str().is_some_and(|text| sanitizers.text(text) != text);
+        match self.variables.iter().find(|(_, value)| removed(value)) {
+            None => Ok(()),
+            Some((name, _)) => Err(CassetteError::variable(format!(
+                "variable `{name}`: its value holds what the sanitizers remove (a secret, a host, the name or the \
+                 address of a user), so it is never recorded; declare a part of it that they leave alone"
+            ))),
+        }
     }
 
     /// The sanitizers with the secrets that they do not know yet.
@@ -332,6 +348,19 @@ mod tests {
             let kept = comparable(&options, "/", CassetteBody::Text(text.to_owned()));
             assert_eq!(kept.body, CassetteBody::Text(text.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_declared_value_that_would_be_removed_is_refused_by_its_name() {
+        for value in ["jane@corp.example", "https://my-corp.cloud.databricks.com", "x-hunter-22-x"] {
+            let options =
+                CassetteOptions::new().with_secret("hunter-22").with_variable("mine", value).unwrap();
+            let error = options.validate().unwrap_err();
+            assert_eq!(error.kind(), CassetteErrorKind::Variable);
+            let text = error.to_string();
+            assert!(text.starts_with("variable `mine`: ") && !text.contains(value), "{text}");
+        }
+        CassetteOptions::new().with_variable("mine", "main.t_1").unwrap().validate().unwrap();
     }
 
     #[test]

@@ -214,6 +214,8 @@ impl Shared {
     pub(crate) fn cassette(&self) -> Result<Cassette, CassetteError> {
         let (mut all, new, scan) = {
             let state = self.lock();
+            // Hosts and credentials that were seen since the player was made.
+            self.options.check_variables(&state.sanitizers)?;
             let mut recorded = state.exchanges(|exchange| exchange.from_network);
             if let Some(replay) = &state.replay {
                 recorded.iter_mut().for_each(|exchange| back_to_recorded(replay, exchange));
@@ -284,7 +286,8 @@ impl State {
                 false => sanitizers.clone().with_workspace_host(host),
             };
             self.told = Arc::new(with_host(&self.told));
-            self.sanitizers = if same { Arc::clone(&self.told) } else { Arc::new(with_host(&self.sanitizers)) };
+            self.sanitizers =
+                if same { Arc::clone(&self.told) } else { Arc::new(with_host(&self.sanitizers)) };
         }
     }
 

@@ -22,6 +22,7 @@ use super::interaction::{CassetteRequest, CassetteResponse, Interaction, Outcome
 use crate::request_log::Origin;
 use keys::{Cleaner, Keys};
 use known::Known;
+pub(crate) use known::stands_alone;
 pub use secrets::SecretScan;
 pub(crate) use shapes::REDACTED;
 #[allow(unused_imports)]
@@ -110,14 +111,16 @@ impl Sanitizers {
         self
     }
 
-    /// A host (or its URL) to be replaced by `workspace.invalid`, besides those of the clouds.
+    /// A host (or its URL) to be replaced by `workspace.invalid`, besides those of the clouds. One without a dot and
+    /// without a port may be any word, and is replaced in addresses only: behind `://`.
     #[must_use]
     pub fn with_workspace_host(mut self, host: &str) -> Self {
         self.known.add_workspace_host(host);
         self
     }
 
-    /// A host (or its URL) to be replaced by `storage.invalid`, besides those of the clouds.
+    /// A host (or its URL) to be replaced by `storage.invalid`, besides those of the clouds. One without a dot and
+    /// without a port may be any word, and is replaced in addresses only: behind `://`.
     #[must_use]
     pub fn with_storage_host(mut self, host: &str) -> Self {
         self.known.add_storage_host(host);
