@@ -98,11 +98,11 @@ impl MockDatabricksClient {
     /// hold to the workspace of the environment ([`DatabricksConfig::from_env`]). Then [`finish`](Self::finish) saves it.
     ///
     /// ```no_run
-    /// use databricks_testkit::{CassetteMode, CassetteOptions, MockDatabricksClient};
+    /// use databricks_testkit::{CassetteOptions, MockDatabricksClient};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let options = CassetteOptions::new().with_mode(CassetteMode::from_env()?);
-    /// let mock = MockDatabricksClient::open("tests/cassettes/stations.json", options)?;
+    /// // `DATABRICKS_CASSETTE_MODE` says whether to record.
+    /// let mock = MockDatabricksClient::open("tests/cassettes/stations.json", CassetteOptions::new())?;
     /// // what the test asks by `mock.client()`
     /// mock.finish()?;
     /// # Ok(()) }

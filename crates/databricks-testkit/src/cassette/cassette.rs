@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::error::CassetteError;
 use super::interaction::Interaction;
@@ -35,10 +36,19 @@ use super::{file, recordings, template_check};
 /// assert_eq!(cassette.interactions().len(), 1);
 /// # Ok::<(), databricks_testkit::CassetteError>(())
 /// ```
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Cassette {
     interactions: Vec<Interaction>,
     variables: Variables,
+    /// What must not be in it when it is saved: the secrets of the run that it was recorded in.
+    scan: Option<Arc<SecretScan>>,
+}
+
+/// What is recorded counts, not who recorded it.
+impl PartialEq for Cassette {
+    fn eq(&self, other: &Self) -> bool {
+        self.interactions == other.interactions && self.variables == other.variables
+    }
 }
 
 impl Cassette {
@@ -76,10 +86,14 @@ impl Cassette {
 
     /// Writes the file, all of it or nothing, and the bodies over 64 KiB that are not text into files beside it.
     ///
+    /// A cassette that a player recorded is searched for the secrets which that player knows, in any encoding.
+    ///
     /// # Errors
-    /// When something that has the shape of a secret is left, or when the files cannot be written.
+    /// When a secret, or something that has the shape of one, is left, or when the files cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CassetteError> {
-        self.save_with(path, &SecretScan::new())
+        let path = path.as_ref();
+        self.check_secrets().map_err(|error| error.in_file(path))?;
+        file::save(self, path)
     }
 
     /// [`save`](Self::save) that also looks for the secrets that `scan` knows.
@@ -89,7 +103,22 @@ impl Cassette {
     pub fn save_with(&self, path: impl AsRef<Path>, scan: &SecretScan) -> Result<(), CassetteError> {
         let path = path.as_ref();
         scan.check(self).map_err(|error| error.in_file(path))?;
-        file::save(self, path)
+        self.save(path)
+    }
+
+    /// Looks for what no file may hold: what the recording player knows, or what looks like a secret.
+    pub(crate) fn check_secrets(&self) -> Result<(), CassetteError> {
+        match &self.scan {
+            Some(scan) => scan.check(self),
+            None => SecretScan::new().check(self),
+        }
+    }
+
+    /// The cassette with the check that it has to pass before it is saved. Never weaker than the shapes of secrets.
+    #[must_use]
+    pub(crate) fn with_scan(mut self, scan: SecretScan) -> Self {
+        self.scan = Some(Arc::new(scan));
+        self
     }
 
     /// Makes a cassette of recorded exchanges in JSON lines.
@@ -143,7 +172,7 @@ impl Cassette {
     /// When an id cannot be named.
     pub(crate) fn assemble(literal: Vec<Interaction>, declared: &Variables) -> Result<Self, CassetteError> {
         let (interactions, variables) = assign(literal, declared)?;
-        Ok(Self { interactions, variables })
+        Ok(Self { interactions, variables, scan: None })
     }
 
     /// A cassette of templates, each of which is looked at.
@@ -155,7 +184,7 @@ impl Cassette {
         variables: Variables,
     ) -> Result<Self, CassetteError> {
         template_check::check(&interactions, &variables)?;
-        Ok(Self { interactions, variables })
+        Ok(Self { interactions, variables, scan: None })
     }
 
     /// The interactions with values in the place of names.
@@ -166,7 +195,7 @@ impl Cassette {
 
 impl fmt::Debug for Cassette {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { interactions, variables } = self;
+        let Self { interactions, variables, scan: _ } = self;
         f.debug_struct("Cassette")
             .field("interactions", &interactions.len())
             .field("variables", &variables.iter().count())

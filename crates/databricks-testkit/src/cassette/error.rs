@@ -16,6 +16,8 @@ pub enum CassetteErrorKind {
     Version,
     /// The file that holds a large body is missing, or is not the one that was recorded.
     SideFile,
+    /// The file was written by somebody else since it was opened.
+    Changed,
     /// A secret is left in what should be saved.
     Secret,
     /// A variable has a name or a value that cannot be used.

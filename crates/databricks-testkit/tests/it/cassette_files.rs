@@ -26,7 +26,7 @@ fn with_large_body(byte: u8) -> Cassette {
 }
 
 fn parts(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder.join("c.parts")) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(folder.join("c.json.parts")) else { return Vec::new() };
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
@@ -48,7 +48,7 @@ fn what_is_saved_is_loaded_and_reads_well() {
     assert_eq!(Cassette::load(&path).unwrap(), cassette);
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(text, cassette.to_json().unwrap());
-    assert!(!path.with_file_name("c.parts").exists());
+    assert!(!path.with_file_name("c.json.parts").exists());
     assert!(matches!(&cassette.interactions()[3].outcome, Outcome::Failure(failure) if failure.ambiguous));
     insta::assert_snapshot!(text);
 }
@@ -63,7 +63,7 @@ fn large_binary_bodies_are_files_beside_the_cassette() {
     assert!(std::fs::metadata(&path).unwrap().len() < 1000);
     assert_eq!(Cassette::load(&path).unwrap(), with_large_body(0));
 
-    let foreign = folder.path().join("c.parts/notes.txt");
+    let foreign = folder.path().join("c.json.parts/notes.txt");
     std::fs::write(&foreign, "mine").unwrap();
     with_large_body(1).save(&path).unwrap();
     let mut after = parts(folder.path());
@@ -81,7 +81,7 @@ fn a_body_that_is_gone_or_changed_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.json");
     with_large_body(0).save(&path).unwrap();
-    let part = folder.path().join("c.parts").join(&parts(folder.path())[0]);
+    let part = folder.path().join("c.json.parts").join(&parts(folder.path())[0]);
     let mut bytes = std::fs::read(&part).unwrap();
     bytes[5] ^= 1;
     std::fs::write(&part, bytes).unwrap();
@@ -175,4 +175,38 @@ fn savers_at_the_same_time_leave_one_whole_cassette() {
     let CassetteBody::Text(text) = &loaded.interactions()[0].response().unwrap().body else { panic!() };
     assert_eq!(text.len() % 1000, 0);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// A large body of one cassette is none of the other's business, whose name differs in its end only.
+#[test]
+fn cassettes_with_alike_names_keep_their_bodies_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (json, other) = (folder.path().join("c.json"), folder.path().join("c.cassette"));
+    with_large_body(0).save(&json).unwrap();
+    with_large_body(1).save(&other).unwrap();
+    assert_eq!(Cassette::load(&json).unwrap(), with_large_body(0));
+    assert_eq!(Cassette::load(&other).unwrap(), with_large_body(1));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_cassette_stays_one_when_it_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("real/c.json"), folder.path().join("link.json"));
+    std::os::unix::fs::symlink("real/c.json", &link).unwrap();
+    for byte in 0..2 {
+        // First one that leads nowhere yet, then one to a file.
+        with_large_body(byte).save(&link).unwrap();
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(Cassette::load(&link).unwrap(), with_large_body(byte));
+        assert_eq!(Cassette::load(&real).unwrap(), with_large_body(byte));
+    }
+    assert!(folder.path().join("real/c.json.parts").is_dir());
+    // A tree of links, as build tools make it.
+    std::fs::create_dir(folder.path().join("tree")).unwrap();
+    std::fs::rename(folder.path().join("real/c.json.parts"), folder.path().join("tree/c.json.parts"))
+        .unwrap();
+    let link = folder.path().join("tree/c.json");
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    assert_eq!(Cassette::load(&link).unwrap(), with_large_body(1));
 }

@@ -127,6 +127,30 @@ async fn sixteen(client: &Client, body: impl Fn(usize) -> Vec<u8>) -> Vec<(Value
     results
 }
 
+/// A process of its own, for the environment belongs to all tests of this one.
+#[test]
+fn options_that_set_no_mode_take_that_of_the_environment() {
+    const CHILD: &str = "TEST_OF_THE_CASSETTE_MODE";
+    if let Ok(expected) = std::env::var(CHILD) {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = CassettePlayer::open(folder.path().join("missing.json"), CassetteOptions::new());
+        match expected.as_str() {
+            "Io" => assert_eq!(opened.unwrap_err().kind(), CassetteErrorKind::Io),
+            "Config" => assert_eq!(opened.unwrap_err().kind(), CassetteErrorKind::Config),
+            _ => assert!(!opened.unwrap().is_recording()),
+        }
+        return;
+    }
+    let name = "cassettes::options_that_set_no_mode_take_that_of_the_environment";
+    for (mode, expected) in [("none", "Io"), ("replay", "Config"), ("passthrough", "neither")] {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let child = child.args(["--exact", name]).env("DATABRICKS_CASSETTE_MODE", mode).env(CHILD, expected);
+        let output = child.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{mode}: {text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_tasks_replay_to_the_same_results_every_time() {
     let (_engine, workspace) = workspace();
@@ -363,6 +387,46 @@ async fn each_mode_records_and_replays_what_it_says() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), saved);
     assert_eq!(run(CassetteMode::All, &[two]).await, (Some((0, 1, true)), 1, 0));
     assert_eq!(run(CassetteMode::None, &[one]).await, (None, 0, 1));
+}
+
+/// The second one to finish says so, instead of replacing what the first one recorded.
+#[tokio::test]
+async fn two_players_of_one_file_do_not_lose_each_others_recordings() {
+    let (_engine, workspace) = workspace();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("story.json");
+    for mode in [CassetteMode::Once, CassetteMode::NewEpisodes, CassetteMode::All] {
+        let players = [open(&path, mode), open(&path, mode)];
+        for (player, task) in players.iter().zip([1, 2]) {
+            let text = format!("SELECT * FROM t{task} WHERE '{mode}' = ''");
+            let _ = statement(&around(&workspace, player), &text, json!({})).await;
+        }
+        players[0].finish().unwrap();
+        let saved = std::fs::read_to_string(&path).unwrap();
+        let error = players[1].finish().unwrap_err();
+        assert_eq!((error.kind(), error.file()), (CassetteErrorKind::Changed, Some(&*path)), "{mode}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), saved);
+        // What it recorded is still there to be saved elsewhere, and the first one may go on.
+        players[1].cassette().unwrap().save(folder.path().join("other.json")).unwrap();
+        let _ = statement(&around(&workspace, &players[0]), "SELECT * FROM t3", json!({})).await;
+        players[0].finish().unwrap();
+        std::fs::remove_file(&path).unwrap_or_default();
+    }
+}
+
+#[tokio::test]
+async fn a_run_without_requests_leaves_the_file_as_it_is() {
+    let (_engine, workspace) = workspace();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("story.json");
+    assert_eq!(open(&path, CassetteMode::Once).finish().unwrap().saved, None);
+    assert!(!path.exists());
+    let player = open(&path, CassetteMode::All);
+    let _ = statement(&around(&workspace, &player), "SELECT * FROM t3", json!({})).await;
+    player.finish().unwrap();
+    let saved = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(open(&path, CassetteMode::All).finish().unwrap().saved, None);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), saved);
 }
 
 #[tokio::test]

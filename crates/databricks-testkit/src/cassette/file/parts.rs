@@ -85,11 +85,11 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// `NAME.parts` beside `NAME.json`.
+    /// `NAME.json.parts` beside `NAME.json`: no other cassette's.
     pub(super) fn beside(cassette: &Path) -> Self {
-        let stem = cassette.file_stem().unwrap_or_default().to_string_lossy();
+        let file = cassette.file_name().unwrap_or_default().to_string_lossy();
         let parent = cassette.parent().unwrap_or(Path::new("")).to_owned();
-        Self { parent, name: format!("{stem}.parts") }
+        Self { parent, name: format!("{file}.parts") }
     }
 
     pub(super) fn name(&self) -> &str {

@@ -7,6 +7,7 @@ use super::replay::Replay;
 use super::state::Shared;
 use crate::cassette::cassette::Cassette;
 use crate::cassette::error::{CassetteError, CassetteErrorKind};
+use crate::cassette::file;
 use crate::cassette::interaction::CassetteRequest;
 
 /// How many requests an error names.
@@ -49,7 +50,7 @@ impl Shared {
         if let Some(error) = problem {
             return Err(self.in_file(error));
         }
-        if self.records && (report.recorded > 0 || !self.replays) {
+        if self.records && report.recorded > 0 {
             report.saved = self.save(&self.cassette()?)?;
         }
         Ok(report)
@@ -57,11 +58,13 @@ impl Shared {
 
     fn save(&self, cassette: &Cassette) -> Result<Option<PathBuf>, CassetteError> {
         let Some(path) = &self.path else { return Ok(None) };
-        let scan = {
-            let state = self.lock();
-            state.secrets.iter().fold(state.sanitizers.secret_scan(), |scan, secret| scan.with_secret(secret))
+        cassette.check_secrets().map_err(|error| error.in_file(path))?;
+        let seen = self.lock().seen;
+        let saved = match seen {
+            Some(seen) => file::save_over(cassette, path, seen)?,
+            None => return Ok(None),
         };
-        cassette.save_with(path, &scan)?;
+        self.lock().seen = Some(saved);
         Ok(Some(path.clone()))
     }
 

@@ -33,6 +33,7 @@ use state::Shared;
 
 use super::cassette::Cassette;
 use super::error::CassetteError;
+use super::file::Seen;
 use super::transcript;
 
 /// Records what a client sends and how it was answered, or plays a recording back. Cheap to clone; clones share one
@@ -81,29 +82,39 @@ pub struct CassettePlayer {
 }
 
 impl CassettePlayer {
-    /// A player for a file, which the options' mode decides to record or to replay.
+    /// A player for a file, which the options' mode decides to record or to replay: that of the environment
+    /// ([`CassetteMode::from_env`]), unless one is set.
     ///
     /// # Errors
-    /// When the options cannot work, or the file has to be read and cannot be: it is missing where nothing may be
+    /// When the options cannot work, when the environment names a mode that there is not, or the file has to be read and cannot be: it is missing where nothing may be
     /// recorded, or is not a cassette.
-    pub fn open(path: impl AsRef<Path>, options: CassetteOptions) -> Result<Self, CassetteError> {
+    pub fn open(path: impl AsRef<Path>, mut options: CassetteOptions) -> Result<Self, CassetteError> {
         let path = path.as_ref();
         options.validate()?;
-        let loads = match options.mode {
+        let mode = options.mode_or(CassetteMode::from_env)?;
+        options.mode = Some(mode);
+        let loads = match mode {
             CassetteMode::None => true,
             CassetteMode::Once | CassetteMode::NewEpisodes => path.exists(),
             CassetteMode::All | CassetteMode::Passthrough => false,
+        };
+        // Before it is read: what is written in between is not lost either.
+        let seen = match mode {
+            CassetteMode::None | CassetteMode::Passthrough => None,
+            _ => Some(Seen::at(path)?),
         };
         let replay = match loads {
             true => Some(Replay::new(&Cassette::load(path)?, &options)),
             false => None,
         };
-        let records = match options.mode {
+        let records = match mode {
             CassetteMode::None | CassetteMode::Passthrough => false,
             CassetteMode::Once => replay.is_none(),
             CassetteMode::NewEpisodes | CassetteMode::All => true,
         };
-        Ok(Self::with(Shared::new(options, Some(path.to_owned()), replay, records)))
+        let shared = Shared::new(options, Some(path.to_owned()), replay, records);
+        shared.lock().seen = seen;
+        Ok(Self::with(shared))
     }
 
     /// A player that replays a cassette and records nothing, whatever the options' mode.
@@ -174,12 +185,13 @@ impl CassettePlayer {
         }
     }
 
-    /// Ends the run: saves what was recorded, where it was opened for a file.
+    /// Ends the run: saves what was recorded, where it was opened for a file. A run that recorded nothing leaves the file
+    /// as it is.
     ///
     /// # Errors
     /// When a request had no recorded answer (the error names it, the nearest recorded one, and the difference), when
     /// recorded interactions were not asked for and everything is replayed, when a body was too large to be kept, when
-    /// a secret is left in what should be saved, or when the file cannot be written.
+    /// a secret is left in what should be saved, or when the file cannot be written or was by somebody else.
     pub fn finish(&self) -> Result<FinishReport, CassetteError> {
         self.shared.finish()
     }

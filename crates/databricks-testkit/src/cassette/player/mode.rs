@@ -8,7 +8,8 @@ use databricks_transport::{Error, ErrorKind};
 /// The environment variable that chooses the mode of a test run.
 const VARIABLE: &str = "DATABRICKS_CASSETTE_MODE";
 
-/// When a [`CassettePlayer`](crate::CassettePlayer) records and when it replays.
+/// When a [`CassettePlayer`](crate::CassettePlayer) records and when it replays. Where the options set none, the
+/// environment decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CassetteMode {

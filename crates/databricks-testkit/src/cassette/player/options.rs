@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use databricks_transport::Error;
 use serde_json::Value;
 
 use super::mode::CassetteMode;
 use crate::cassette::body::CassetteBody;
 use crate::cassette::error::{CassetteError, CassetteErrorKind};
 use crate::cassette::interaction::CassetteRequest;
-use crate::cassette::sanitize::Sanitizers;
+use crate::cassette::sanitize::{REDACTED, Sanitizers};
 use crate::cassette::variables::Variables;
 
 /// Bytes of one body that are recorded, unless set.
@@ -37,7 +38,8 @@ type Normalize = Arc<dyn Fn(&mut CassetteRequest) + Send + Sync>;
 #[derive(Clone)]
 #[must_use]
 pub struct CassetteOptions {
-    pub(crate) mode: CassetteMode,
+    /// As the environment says when `None`.
+    pub(crate) mode: Option<CassetteMode>,
     pub(crate) sanitizers: Sanitizers,
     pub(crate) secrets: Vec<String>,
     pub(crate) variables: Variables,
@@ -59,7 +61,7 @@ struct IgnoredPointer {
 impl Default for CassetteOptions {
     fn default() -> Self {
         Self {
-            mode: CassetteMode::default(),
+            mode: None,
             sanitizers: Sanitizers::default(),
             secrets: Vec::new(),
             variables: Variables::new(),
@@ -74,14 +76,15 @@ impl Default for CassetteOptions {
 }
 
 impl CassetteOptions {
-    /// The defaults: records once, removes what is secret, compares everything.
+    /// The defaults: records and replays as the environment says ([`CassetteMode::from_env`]), once when it says nothing;
+    /// removes what is secret, compares everything.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// When to record and when to replay; [`CassetteMode::from_env`] lets the environment decide.
+    /// When to record and when to replay, whatever the environment says.
     pub fn with_mode(mut self, mode: CassetteMode) -> Self {
-        self.mode = mode;
+        self.mode = Some(mode);
         self
     }
 
@@ -91,8 +94,9 @@ impl CassetteOptions {
         self
     }
 
-    /// A text that must not be in a saved cassette: saving one that has it, in any encoding, is refused. The bearer
-    /// tokens that pass through the player are known to it anyway.
+    /// A text that must not get out: it is removed from what is recorded, compared and shown, and a cassette that
+    /// still has it, in any encoding, is not saved. The credentials that pass through the player are known to it
+    /// anyway. One so short that it would be found by accident is refused when the player is made.
     pub fn with_secret(mut self, secret: impl Into<String>) -> Self {
         self.secrets.push(secret.into());
         self
@@ -102,7 +106,8 @@ impl CassetteOptions {
     /// name; the value of the replay stands for it in answers and is understood in requests.
     ///
     /// # Errors
-    /// When the name or the value cannot be used, such as a value too short to be told from other text.
+    /// When the name or the value cannot be used, such as a value too short to be told from other text. One that the
+    /// sanitizers would remove is refused when the player is made.
     pub fn with_variable(mut self, name: &str, value: impl Into<Value>) -> Result<Self, CassetteError> {
         self.variables.declare(name, value)?;
         Ok(self)
@@ -153,9 +158,21 @@ impl CassetteOptions {
         self
     }
 
+    /// The mode that was set, else that of the environment.
+    pub(crate) fn mode_or(
+        &self,
+        environment: impl FnOnce() -> Result<CassetteMode, Error>,
+    ) -> Result<CassetteMode, CassetteError> {
+        self.mode.map_or_else(environment, Ok).map_err(|error| {
+            CassetteError::new(CassetteErrorKind::Config, error.to_string()).with_source(error)
+        })
+    }
+
     /// Refuses what could never work.
     pub(crate) fn validate(&self) -> Result<(), CassetteError> {
-        self.sanitizers.validate()?;
+        let sanitizers = self.all_sanitizers();
+        sanitizers.validate()?;
+        self.check_variables(&sanitizers)?;
         for ignored in &self.ignored_pointers {
             if !ignored.pointer.starts_with('/') {
                 return Err(CassetteError::new(
@@ -168,6 +185,25 @@ impl CassetteOptions {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a declared value that is removed from what is recorded: its name would stand nowhere, and the value
+    /// itself in the list of variables.
+    pub(crate) fn check_variables(&self, sanitizers: &Sanitizers) -> Result<(), CassetteError> {
+        let removed = |value: &Value| value.as_str().is_some_and(|text| sanitizers.text(text) != text);
+        match self.variables.iter().find(|(_, value)| removed(value)) {
+            None => Ok(()),
+            Some((name, _)) => Err(CassetteError::variable(format!(
+                "variable `{name}`: its value holds what the sanitizers remove (a secret, a host, the name or the \
+                 address of a user), so it is never recorded; declare a part of it that they leave alone"
+            ))),
+        }
+    }
+
+    /// The sanitizers with the secrets that they do not know yet.
+    pub(crate) fn all_sanitizers(&self) -> Sanitizers {
+        let told = self.sanitizers.clone();
+        self.secrets.iter().fold(told, |sanitizers, secret| sanitizers.with_secret(secret, REDACTED))
     }
 
     /// What counts of a request when it is compared.
@@ -312,6 +348,30 @@ mod tests {
             let kept = comparable(&options, "/", CassetteBody::Text(text.to_owned()));
             assert_eq!(kept.body, CassetteBody::Text(text.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_declared_value_that_would_be_removed_is_refused_by_its_name() {
+        for value in ["jane@corp.example", "https://my-corp.cloud.databricks.com", "x-hunter-22-x"] {
+            let options =
+                CassetteOptions::new().with_secret("hunter-22").with_variable("mine", value).unwrap();
+            let error = options.validate().unwrap_err();
+            assert_eq!(error.kind(), CassetteErrorKind::Variable);
+            let text = error.to_string();
+            assert!(text.starts_with("variable `mine`: ") && !text.contains(value), "{text}");
+        }
+        CassetteOptions::new().with_variable("mine", "main.t_1").unwrap().validate().unwrap();
+    }
+
+    #[test]
+    fn the_environment_decides_unless_a_mode_is_set() {
+        let options = CassetteOptions::new();
+        assert_eq!(options.mode_or(|| Ok(CassetteMode::None)).unwrap(), CassetteMode::None);
+        let error = options.mode_or(|| "replay".parse()).unwrap_err();
+        assert_eq!(error.kind(), CassetteErrorKind::Config);
+        assert!(error.to_string().contains("\"replay\", which is no mode"), "{error}");
+        let options = options.with_mode(CassetteMode::All);
+        assert_eq!(options.mode_or(|| "replay".parse()).unwrap(), CassetteMode::All);
     }
 
     #[test]

@@ -147,7 +147,7 @@ where
         Collected::Failed(error) => return Err(error),
     };
     let arrival = shared.arrived(&head, body.clone());
-    match shared.play(&arrival.request) {
+    match shared.play(&arrival) {
         Some(Ok(given)) => replayed(&player, arrival, given).await,
         Some(Err(unmatched)) => Err(no_answer(&unmatched)),
         None => recorded(&player, inner, arrival, &head, to_send(parts, body)).await,
@@ -191,7 +191,7 @@ where
     match answer {
         Answer::Whole(parts, bytes) => {
             let mut response = CassetteResponse::from_http(parts.status, &parts.headers, bytes.clone());
-            arrival.sanitizers.sanitize_response(&arrival.request, &mut response);
+            shared.clean(&arrival, &mut response);
             shared.keep(arrival, Outcome::Response(response), elapsed, true);
             Ok(Response::from_parts(parts, Body::from_bytes(bytes)))
         }

@@ -19,17 +19,15 @@ use super::texts_mut;
 use crate::cassette::body::CassetteBody;
 use crate::cassette::cassette::Cassette;
 use crate::cassette::error::CassetteError;
-use crate::cassette::interaction::{CassetteRequest, Interaction, Outcome};
-use crate::cassette::sanitize::Sanitizers;
+use crate::cassette::file::Seen;
+use crate::cassette::interaction::{CassetteRequest, CassetteResponse, Interaction, Outcome};
+use crate::cassette::sanitize::{Sanitizers, SecretScan};
 use crate::request_log::Origin;
 
 /// How many requests are remembered for [`requests`](crate::CassettePlayer::requests).
 const LOGGED: usize = 10_000;
 /// How many exchanges of a replay are remembered for its transcript. A recording keeps them all.
 const REPLAYED: usize = 100_000;
-
-/// A token of fewer bytes is a test's own, and would be found by accident.
-const SHORTEST_TOKEN: usize = 8;
 
 /// A request that went through a player, without what is secret in it.
 #[derive(Clone, Debug)]
@@ -69,9 +67,16 @@ pub(crate) struct State {
     pub(crate) unmatched: Vec<Unmatched>,
     /// The first body that was too large to be kept.
     pub(crate) too_large: Option<String>,
-    pub(crate) secrets: BTreeSet<String>,
+    /// The credentials that were seen.
+    secrets: BTreeSet<String>,
+    /// Whether something was kept before a credential was seen, which may be in it.
+    learned_late: bool,
     hosts: BTreeSet<(bool, String)>,
     pub(crate) sanitizers: Arc<Sanitizers>,
+    /// The rules without the credentials that were seen.
+    told: Arc<Sanitizers>,
+    /// What the file held when it was opened, or when this player saved it.
+    pub(crate) seen: Option<Seen>,
     moments: u64,
     pub(crate) finished: bool,
 }
@@ -81,6 +86,9 @@ pub(crate) struct Arrival {
     pub(crate) started: u64,
     pub(crate) request: CassetteRequest,
     pub(crate) sanitizers: Arc<Sanitizers>,
+    /// The request without what only the credentials of this run removed from it, if there are any: those of the
+    /// recording may have been others.
+    told: Option<CassetteRequest>,
 }
 
 impl Shared {
@@ -90,6 +98,7 @@ impl Shared {
         replay: Option<Replay>,
         records: bool,
     ) -> Self {
+        let sanitizers = Arc::new(options.all_sanitizers());
         let state = State {
             replay,
             journal: VecDeque::new(),
@@ -97,9 +106,12 @@ impl Shared {
             requests: VecDeque::new(),
             unmatched: Vec::new(),
             too_large: None,
-            secrets: options.secrets.iter().cloned().collect(),
+            secrets: BTreeSet::new(),
+            learned_late: false,
             hosts: BTreeSet::new(),
-            sanitizers: Arc::new(options.sanitizers.clone()),
+            told: Arc::clone(&sanitizers),
+            sanitizers,
+            seen: None,
             moments: 0,
             finished: false,
         };
@@ -112,43 +124,65 @@ impl Shared {
 
     /// Whether requests go through without being looked at.
     pub(crate) fn passes_through(&self) -> bool {
-        self.options.mode == CassetteMode::Passthrough && !self.replays && !self.records
+        self.options.mode == Some(CassetteMode::Passthrough) && !self.replays && !self.records
     }
 
-    /// Takes note of a request: its head first, for hosts and tokens count from then on.
+    /// Takes note of a request: first of its host and its credentials, which count from then on.
     pub(crate) fn arrived(&self, head: &Request<()>, body: bytes::Bytes) -> Arrival {
         let timestamp = tokio::time::Instant::now().into_std();
         let origin = origin_of(head);
-        let (started, sanitizers) = {
-            let mut state = self.lock();
-            state.learn(head, origin);
-            (state.next_moment(), Arc::clone(&state.sanitizers))
-        };
         let mut request = CassetteRequest::from_http(head.method(), head.uri(), head.headers(), origin, body);
+        let rules = Arc::clone(&self.lock().sanitizers);
+        let mut credentials = rules.credentials_in_headers(head.headers());
+        credentials.extend(rules.credentials_in_request(&request));
+        let (started, sanitizers, told) = {
+            let mut state = self.lock();
+            state.learn_host(head, origin);
+            state.learn(credentials);
+            (state.next_moment(), Arc::clone(&state.sanitizers), Arc::clone(&state.told))
+        };
+        let told = (self.replays && !Arc::ptr_eq(&sanitizers, &told)).then(|| {
+            let mut request = request.clone();
+            told.sanitize_request(&mut request);
+            request
+        });
         sanitizers.sanitize_request(&mut request);
+        let told = told.filter(|told| *told != request);
         self.lock().note(timestamp, &request);
-        Arrival { started, request, sanitizers }
+        Arrival { started, request, sanitizers, told }
+    }
+
+    /// Rids an answer of secrets, of those that it is the first to show too.
+    pub(crate) fn clean(&self, arrival: &Arrival, response: &mut CassetteResponse) {
+        let credentials = arrival.sanitizers.credentials_in_response(&arrival.request, response);
+        let sanitizers = {
+            let mut state = self.lock();
+            state.learn(credentials);
+            Arc::clone(&state.sanitizers)
+        };
+        sanitizers.sanitize_response(&arrival.request, response);
     }
 
     /// The recorded answer to a request.
     ///
     /// # Errors
     /// What to say when there is none.
-    pub(crate) fn play(&self, request: &CassetteRequest) -> Option<Result<Given, Unmatched>> {
+    pub(crate) fn play(&self, arrival: &Arrival) -> Option<Result<Given, Unmatched>> {
         if !self.replays {
             return None;
         }
         // Outside of the lock: large bodies take their time.
-        let key = request_key(&self.options.comparable(request));
+        let key = |request: &CassetteRequest| request_key(&self.options.comparable(request));
+        let keys = [Some(key(&arrival.request)), arrival.told.as_ref().map(key)];
         let mut state = self.lock();
         let replay = state.replay.as_mut()?;
-        if let Some(given) = replay.take(&key) {
+        if let Some(given) = keys.iter().flatten().find_map(|key| replay.take(key)) {
             return Some(Ok(given));
         }
         if self.records {
             return None;
         }
-        let unmatched = replay.unmatched(request, &self.options);
+        let unmatched = replay.unmatched(&arrival.request, &self.options);
         state.unmatched.push(unmatched.clone());
         Some(Err(unmatched))
     }
@@ -178,22 +212,23 @@ impl Shared {
 
     /// The cassette so far: what was replayed from, and what was recorded behind it.
     pub(crate) fn cassette(&self) -> Result<Cassette, CassetteError> {
-        let (mut all, new) = {
+        let (mut all, new, scan) = {
             let state = self.lock();
-            let mut recorded: Vec<Exchange> =
-                state.journal.iter().filter(|e| e.from_network).cloned().collect();
+            // Hosts and credentials that were seen since the player was made.
+            self.options.check_variables(&state.sanitizers)?;
+            let mut recorded = state.exchanges(|exchange| exchange.from_network);
             if let Some(replay) = &state.replay {
                 recorded.iter_mut().for_each(|exchange| back_to_recorded(replay, exchange));
             }
-            (state.replay.as_ref().map(Replay::recorded).unwrap_or_default(), recorded)
+            (state.replay.as_ref().map(Replay::recorded).unwrap_or_default(), recorded, state.secret_scan())
         };
         all.extend(journal::interactions(new));
-        Cassette::assemble(all, &self.options.variables)
+        Ok(Cassette::assemble(all, &self.options.variables)?.with_scan(scan))
     }
 
     /// What happened in this run, as a cassette.
     pub(crate) fn story(&self) -> Result<Cassette, CassetteError> {
-        let journal: Vec<Exchange> = self.lock().journal.iter().cloned().collect();
+        let journal = self.lock().exchanges(|_| true);
         let story: Vec<Interaction> = journal::interactions(journal);
         Cassette::assemble(story, &self.options.variables)
     }
@@ -204,28 +239,55 @@ impl Shared {
 }
 
 impl State {
+    /// The check that knows every secret of this run.
+    fn secret_scan(&self) -> SecretScan {
+        self.sanitizers.secret_scan()
+    }
+
+    /// What was kept, without the credentials that were seen after it.
+    fn exchanges(&self, chosen: impl Fn(&Exchange) -> bool) -> Vec<Exchange> {
+        let mut exchanges: Vec<Exchange> = self.journal.iter().filter(|e| chosen(e)).cloned().collect();
+        if self.learned_late {
+            exchanges.iter_mut().for_each(|exchange| {
+                self.sanitizers.sanitize_parts(&mut exchange.request, &mut exchange.outcome);
+            });
+        }
+        exchanges
+    }
+
     fn next_moment(&mut self) -> u64 {
         self.moments += 1;
         self.moments
     }
 
-    /// Hosts and tokens of requests are removed from texts, and searched for before saving.
-    fn learn(&mut self, head: &Request<()>, origin: Origin) {
-        if let Some(token) = bearer(head)
-            && token.len() >= SHORTEST_TOKEN
-            && !self.secrets.contains(token)
-        {
-            self.secrets.insert(token.to_owned());
+    /// Credentials are removed from texts, and searched for before saving.
+    fn learn(&mut self, credentials: Vec<String>) {
+        for credential in credentials {
+            if self.secrets.contains(&credential) {
+                continue;
+            }
+            if let Some(sanitizers) = self.sanitizers.learning(&credential) {
+                self.sanitizers = Arc::new(sanitizers);
+                self.learned_late |= !self.journal.is_empty();
+            }
+            self.secrets.insert(credential);
         }
+    }
+
+    /// Hosts of requests are removed from texts.
+    fn learn_host(&mut self, head: &Request<()>, origin: Origin) {
         let Some(authority) = head.uri().authority() else { return };
         let host = authority.as_str().rsplit('@').next().unwrap_or_default();
         let is_storage = origin == Origin::Storage;
         if self.hosts.insert((is_storage, host.to_owned())) {
-            let sanitizers = Sanitizers::clone(&self.sanitizers);
-            self.sanitizers = Arc::new(match is_storage {
-                true => sanitizers.with_storage_host(host),
-                false => sanitizers.with_workspace_host(host),
-            });
+            let same = Arc::ptr_eq(&self.sanitizers, &self.told);
+            let with_host = |sanitizers: &Sanitizers| match is_storage {
+                true => sanitizers.clone().with_storage_host(host),
+                false => sanitizers.clone().with_workspace_host(host),
+            };
+            self.told = Arc::new(with_host(&self.told));
+            self.sanitizers =
+                if same { Arc::clone(&self.told) } else { Arc::new(with_host(&self.sanitizers)) };
         }
     }
 
@@ -252,12 +314,6 @@ fn back_to_recorded(replay: &Replay, exchange: &mut Exchange) {
     if let Outcome::Response(response) = &mut exchange.outcome {
         texts_mut::response(response, &mut |text| replay.as_recorded(text));
     }
-}
-
-fn bearer(head: &Request<()>) -> Option<&str> {
-    let (scheme, token) = head.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 /// Where a request goes. Links to storage carry no credential, and have paths of their own.

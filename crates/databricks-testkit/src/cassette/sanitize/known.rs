@@ -111,6 +111,10 @@ impl Known {
         !self.workspace_hosts.is_empty() || !self.storage_hosts.is_empty()
     }
 
+    pub(crate) fn is_host(&self, host: &str) -> bool {
+        self.is_workspace_host(host) || self.is_storage_host(host)
+    }
+
     pub(crate) fn is_workspace_host(&self, host: &str) -> bool {
         self.workspace_hosts.contains(host)
     }
@@ -156,7 +160,8 @@ impl Known {
 /// What stands for the name of a user.
 pub(crate) const USER: &str = "user";
 
-fn stands_alone(text: &str, at: usize, length: usize) -> bool {
+/// Whether no letter and no digit is beside it.
+pub(crate) fn stands_alone(text: &str, at: usize, length: usize) -> bool {
     let before = text.get(..at).and_then(|before| before.chars().next_back());
     let after = text.get(at + length..).and_then(|after| after.chars().next());
     !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)

@@ -1,11 +1,12 @@
 //! What is removed from requests and answers before they are kept, and before they are compared.
 //!
 //! [`Sanitizers`] applies the rules: [`shapes`] knows the forms of secrets, [`text`] what is removed from any text,
-//! [`keys`] what is removed because of its name, [`known`] the values that the user names. [`secrets`] is the check
-//! that nothing is left.
+//! [`keys`] what is removed because of its name, [`known`] the values that the user names, [`learn`] those that a run
+//! shows. [`secrets`] is the check that nothing is left.
 
 mod keys;
 mod known;
+mod learn;
 mod secrets;
 mod shapes;
 mod text;
@@ -21,7 +22,9 @@ use super::interaction::{CassetteRequest, CassetteResponse, Interaction, Outcome
 use crate::request_log::Origin;
 use keys::{Cleaner, Keys};
 use known::Known;
+pub(crate) use known::stands_alone;
 pub use secrets::SecretScan;
+pub(crate) use shapes::REDACTED;
 #[allow(unused_imports)]
 pub(crate) use text::{STORAGE_HOST, WORKSPACE_HOST};
 
@@ -108,14 +111,16 @@ impl Sanitizers {
         self
     }
 
-    /// A host (or its URL) to be replaced by `workspace.invalid`, besides those of the clouds.
+    /// A host (or its URL) to be replaced by `workspace.invalid`, besides those of the clouds. One without a dot and
+    /// without a port may be any word, and is replaced in addresses only: behind `://`.
     #[must_use]
     pub fn with_workspace_host(mut self, host: &str) -> Self {
         self.known.add_workspace_host(host);
         self
     }
 
-    /// A host (or its URL) to be replaced by `storage.invalid`, besides those of the clouds.
+    /// A host (or its URL) to be replaced by `storage.invalid`, besides those of the clouds. One without a dot and
+    /// without a port may be any word, and is replaced in addresses only: behind `://`.
     #[must_use]
     pub fn with_storage_host(mut self, host: &str) -> Self {
         self.known.add_storage_host(host);
@@ -196,9 +201,13 @@ impl Sanitizers {
 
     /// Changes a request and its outcome into what is kept of them.
     pub fn sanitize(&self, interaction: &mut Interaction) {
-        self.sanitize_request(&mut interaction.request);
-        match &mut interaction.outcome {
-            Outcome::Response(response) => self.sanitize_response(&interaction.request, response),
+        self.sanitize_parts(&mut interaction.request, &mut interaction.outcome);
+    }
+
+    pub(crate) fn sanitize_parts(&self, request: &mut CassetteRequest, outcome: &mut Outcome) {
+        self.sanitize_request(request);
+        match outcome {
+            Outcome::Response(response) => self.sanitize_response(request, response),
             Outcome::Failure(failure) => failure.message = self.text(&failure.message),
         }
     }

@@ -109,8 +109,13 @@ fn replace_hosts(text: &str, known: &Known) -> Option<String> {
         let end = at + length;
         let host_end = at + text.get(at..end)?.trim_end_matches(['.', '-']).len();
         let port = port_length(bytes, host_end);
-        let replacement =
-            text.get(at..host_end).and_then(|host| of_host(host, text.get(at..host_end + port)?, known));
+        let replacement = text.get(at..host_end).and_then(|host| {
+            let with_port = text.get(at..host_end + port)?;
+            let is_word = !host.contains('.')
+                && (port == 0 || !known.is_host(&with_port.to_ascii_lowercase()))
+                && !is_behind_scheme(text.get(..at)?);
+            if is_word { None } else { of_host(host, with_port, known) }
+        });
         at = end;
         let Some(replacement) = replacement else { continue };
         edits.push((end - length..host_end + port, replacement));
@@ -124,6 +129,11 @@ fn replace_hosts(text: &str, known: &Known) -> Option<String> {
         }
     }
     edited(text, edits.into_iter().filter(|(range, new)| text.get(range.clone()) != Some(*new)))
+}
+
+/// Whether a host follows: `://`, or `://user@`.
+fn is_behind_scheme(before: &str) -> bool {
+    before.ends_with("://") || (before.ends_with('@') && is_in_authority(before))
 }
 
 fn is_host(b: u8) -> bool {
@@ -301,6 +311,27 @@ mod tests {
         ];
         for (text, cleaned) in table {
             assert_eq!(clean(text, &known()), cleaned);
+        }
+    }
+
+    #[test]
+    fn a_host_that_may_be_a_word_is_replaced_in_addresses_only() {
+        let mut known = Known::default();
+        known.add_workspace_host("http://databricks");
+        known.add_storage_host("store:9000");
+        let table = [
+            ("SELECT databricks FROM databricks.default.t", "SELECT databricks FROM databricks.default.t"),
+            (
+                "see http://databricks/x, HTTPS://Databricks",
+                "see http://workspace.invalid/x, HTTPS://workspace.invalid",
+            ),
+            ("jdbc:databricks://u@databricks:443/x", "jdbc:databricks://u@workspace.invalid/x"),
+            ("the databricks:1 at store", "the databricks:1 at store"),
+            ("at store:9000", "at storage.invalid"),
+        ];
+        for (text, cleaned) in table {
+            assert_eq!(clean(text, &known), cleaned);
+            assert_eq!(clean(cleaned, &known), cleaned);
         }
     }
 

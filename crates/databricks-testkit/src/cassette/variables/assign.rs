@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::super::body::CassetteBody;
 use super::super::error::CassetteError;
 use super::super::interaction::{Interaction, Outcome, canonical_path};
+use super::super::sanitize::stands_alone;
 use super::find::name_ids;
 use super::ids::names_an_id;
 use super::template::{Piece, write};
@@ -14,6 +15,8 @@ use super::{SHORTEST, Variables};
 
 /// A number of fewer digits is not taken for an id when it stands in a path.
 const SHORTEST_IN_PATH: usize = 5;
+/// A text of fewer bytes may be a part of a word, and is a value only where it stands alone.
+const SHORTEST_PART: usize = 8;
 
 /// The interactions with names in the place of what is declared and of ids, and what the names stand for.
 pub(crate) fn assign(
@@ -177,8 +180,18 @@ impl Needles {
     fn at(&self, text: &str, at: usize) -> Option<&(String, String)> {
         let rest = text.as_bytes().get(at..)?;
         let values = self.by_start.get(rest.first_chunk::<SHORTEST>()?)?;
-        values.iter().find(|(value, _)| rest.starts_with(value.as_bytes()))
+        values.iter().find(|(value, _)| {
+            rest.starts_with(value.as_bytes())
+                && (value.len() >= SHORTEST_PART || is_alone(text, at, value.len()))
+        })
     }
+}
+
+/// Whether no letter and no digit is beside it. In a path `%20` is none.
+fn is_alone(text: &str, at: usize, length: usize) -> bool {
+    let start =
+        at.checked_sub(3).filter(|start| text.as_bytes().get(*start) == Some(&b'%')).map_or(0, |_| at);
+    text.get(start..).is_some_and(|text| stands_alone(text, at - start, length))
 }
 
 #[cfg(test)]
@@ -337,6 +350,22 @@ mod tests {
             templates[0].request.body.as_json().unwrap(),
             &json!({"p": "{{folder}}", "job_id": "{{job}}", "n": 77})
         );
+    }
+
+    #[test]
+    fn a_short_declared_value_does_not_cut_words() {
+        let mut declared = Variables::new();
+        declared.declare("name", "data").unwrap();
+        declared.declare("long", "database").unwrap();
+        let asked = json!({"a": "SELECT data, metadata, data_1 FROM dates.data", "b": "mydatabases"});
+        let story = [exchange(Method::GET, "/databricks/a%20data/data", asked, json!({"datum": "data2"}))];
+        let (templates, _) = assigned(&story, &declared);
+        assert_eq!(templates[0].request.path, "/databricks/a%20{{name}}/{{name}}");
+        assert_eq!(
+            templates[0].request.body.as_json().unwrap(),
+            &json!({"a": "SELECT {{name}}, metadata, {{name}}_1 FROM dates.{{name}}", "b": "my{{long}}s"})
+        );
+        assert_eq!(body(&templates[0]), &json!({"datum": "data2"}));
     }
 
     #[test]

@@ -48,7 +48,8 @@ impl Variables {
 
     /// Declares what `name` stands for, or changes it.
     ///
-    /// A text is recognised wherever it occurs. A number is recognised where an id is expected: as a JSON number
+    /// A text is recognised wherever it occurs; one of fewer than eight bytes where no letter and no digit is beside it,
+    /// so that it does not cut words. A number is recognised where an id is expected: as a JSON number
     /// whose name ends in `id`, in a query parameter of such a name, and, from five digits on, as a segment of a path.
     ///
     /// # Errors
