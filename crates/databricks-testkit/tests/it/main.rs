@@ -6,6 +6,7 @@ mod access;
 mod cassette_files;
 mod cassette_known_secrets;
 mod cassette_laws;
+mod cassette_lookalikes;
 mod cassette_recordings;
 mod cassette_secrets;
 mod cassettes;

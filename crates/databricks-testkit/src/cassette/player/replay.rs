@@ -1,13 +1,13 @@
 //! A cassette being played: which interaction answers a request, and what it answers in this run.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::identity::{Masked, replace_ids};
-use super::index::{Entry, Hole, ReplayIndex};
+use super::index::{Entry, Hole, Ids, ReplayIndex};
 use super::journal::{is_pending, is_read};
 use super::matching::{outcome_key, request_key, with_holes};
 use super::nearest::{Candidate, Unmatched};
@@ -16,7 +16,9 @@ use super::texts_mut;
 use crate::cassette::body::CassetteBody;
 use crate::cassette::cassette::Cassette;
 use crate::cassette::interaction::{CassetteRequest, CassetteResponse, Interaction, Outcome};
+use crate::cassette::texts;
 use crate::cassette::variables::bindings::Bindings;
+use crate::cassette::variables::ids::random_ids;
 use crate::cassette::variables::{GENERATED, text_of};
 
 /// How far ahead a link's end is moved, and the least that is left of one that is not moved.
@@ -28,8 +30,8 @@ const LEAST_LIFE: TimeDelta = TimeDelta::minutes(5);
 pub(crate) struct Replay {
     /// With the values of this run for what is declared, and the recorded ones for ids.
     recorded: Vec<Interaction>,
-    /// Recorded ids that a client made up, by hole.
-    made_up: Vec<String>,
+    /// Recorded ids by hole: those that a client made up first, then those that answers handed out.
+    ids: Vec<String>,
     holes: HashMap<String, Hole>,
     index: ReplayIndex,
     given: usize,
@@ -52,10 +54,23 @@ impl Replay {
             .partition(|(made_up, _)| *made_up);
         let made_up: Vec<String> = made_up.into_iter().map(|(_, value)| value).collect();
         let known: HashSet<String> = known.into_iter().map(|(_, value)| value).collect();
-        let holes: HashMap<String, Hole> =
+        let mut holes: HashMap<String, Hole> =
             made_up.iter().enumerate().map(|(hole, value)| (value.clone(), hole)).collect();
-        let entries = recorded.iter().map(|interaction| entry(interaction, &holes, options)).collect();
-        Self { recorded, made_up, index: ReplayIndex::new(entries, known), holes, given: 0 }
+        let declared: HashSet<String> = options.variables.iter().map(|(_, value)| text_of(value)).collect();
+        let shown: Vec<Vec<String>> =
+            recorded.iter().map(|interaction| shown_ids(&interaction.outcome)).collect();
+        let mut ids = made_up.clone();
+        for id in shown.iter().flatten().filter(|id| !declared.contains(*id)) {
+            holes.entry(id.clone()).or_insert_with(|| {
+                ids.push(id.clone());
+                ids.len() - 1
+            });
+        }
+        let handed_out = ids.iter().cloned().enumerate().skip(made_up.len()).collect();
+        let entries = recorded.iter().zip(&shown);
+        let entries =
+            entries.map(|(interaction, shown)| entry(interaction, shown, &holes, options)).collect();
+        Self { recorded, ids, index: ReplayIndex::new(entries, Ids { handed_out, known }), holes, given: 0 }
     }
 
     /// The answer to a request, which is used up by it.
@@ -110,7 +125,7 @@ impl Replay {
 
     /// An id of this run under the one that was recorded for it: the way back.
     pub(crate) fn as_recorded(&self, text: &str) -> String {
-        replace_ids(text, |id| self.made_up.get(self.index.hole_of(id)?).map(String::as_str))
+        replace_ids(text, |id| self.ids.get(self.index.hole_of(id)?).map(String::as_str))
     }
 
     /// What an id of the recording is in this run.
@@ -134,11 +149,28 @@ impl Replay {
     }
 }
 
-fn entry(interaction: &Interaction, holes: &HashMap<String, Hole>, options: &CassetteOptions) -> Entry {
+/// The ids that an answer shows, as often as it shows them.
+fn shown_ids(outcome: &Outcome) -> Vec<String> {
+    let mut shown = Vec::new();
+    if let Outcome::Response(response) = outcome {
+        texts::of_response(response, &mut |_, text| {
+            shown.extend(random_ids(text).into_iter().filter_map(|at| Some(text.get(at)?.to_owned())));
+        });
+    }
+    shown
+}
+
+fn entry(
+    interaction: &Interaction,
+    shown: &[String],
+    holes: &HashMap<String, Hole>,
+    options: &CassetteOptions,
+) -> Entry {
     let key = request_key(&options.comparable(&interaction.request));
     // A state of something under way is given once: the replay need not wait as long as the recording did.
     let turns = if is_pending(interaction) { 1 } else { interaction.repeats };
-    Entry { request: with_holes(key, holes), turns, endless: is_read(&interaction.request.method) }
+    let shown: BTreeSet<Hole> = shown.iter().filter_map(|id| holes.get(id).copied()).collect();
+    Entry { request: with_holes(key, holes), shown, turns, endless: is_read(&interaction.request.method) }
 }
 
 /// Makes an old answer usable now: links that have ended since live on, and nobody is asked to wait.

@@ -1,6 +1,8 @@
 //! Holes that exchange roles: tasks took each other's place, and a later request tells them apart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 use super::{Hole, Id, Recorded, ReplayIndex, Sequence, Used, holes};
 
@@ -48,22 +50,19 @@ impl Roles {
         ids.iter().map(renamed).collect()
     }
 
-    /// With what makes the one sequence of ids the other.
-    fn extended(&self, ids: &[Id], others: &[Id]) -> Option<Self> {
-        let mut extended = self.clone();
-        for (id, other) in ids.iter().zip(others) {
-            match (id, other) {
-                (Id::Known(a), Id::Known(b)) if a == b => {}
-                (Id::Hole(hole), Id::Hole(role)) => extended.settle(*hole, *role)?,
-                _ => return None,
-            }
+    /// Where a role leads that is taken and not left: to the one at the other end, which is left and not taken.
+    fn left_for(&self, taken: Hole) -> Hole {
+        let mut left = taken;
+        // A role is taken once, so that this ends.
+        while let Some(hole) = self.from.get(&left).filter(|hole| **hole != taken) {
+            left = *hole;
         }
-        Some(extended)
+        left
     }
 }
 
 /// What is known of the outcome of an entry.
-type Outcomes<'a> = &'a dyn Fn(usize) -> Option<Recorded>;
+type Outcomes<'a> = &'a dyn Fn(usize) -> Option<Rc<Recorded>>;
 
 impl ReplayIndex {
     /// The first sequence that fits when holes exchange roles. They may when whatever was given for the one would
@@ -72,7 +71,7 @@ impl ReplayIndex {
         &mut self,
         shape: usize,
         ids: &[String],
-        outcome: Outcomes<'_>,
+        outcome: &dyn Fn(usize) -> Option<Recorded>,
     ) -> Option<usize> {
         // Without a bound value there is nothing to exchange.
         ids.iter().find_map(|id| self.hole_of(id))?;
@@ -81,6 +80,9 @@ impl ReplayIndex {
             bucket.by_ids.iter().filter(|(ids, _)| holes(ids).next().is_some()).map(|(_, s)| *s).collect();
         with_holes.sort_unstable();
         let mut trials = TRIALS;
+        let seen: RefCell<HashMap<usize, Option<Rc<Recorded>>>> = RefCell::default();
+        let outcome: Outcomes<'_> =
+            &|entry| seen.borrow_mut().entry(entry).or_insert_with(|| outcome(entry).map(Rc::new)).clone();
         with_holes.into_iter().find_map(|sequence| {
             let wanted = self.wanted(sequence, ids)?;
             let roles = self.begin(sequence, &wanted)?;
@@ -100,7 +102,7 @@ impl ReplayIndex {
     fn begin(&self, sequence: usize, wanted: &Wanted) -> Option<Roles> {
         let mut roles = Roles::default();
         for (hole, role) in &wanted.moves {
-            roles.settle(*hole, *role)?;
+            self.settle(&mut roles, *hole, *role)?;
         }
         roles.reserved = wanted.binds.iter().map(|(hole, _)| *hole).collect();
         for hole in holes(&self.sequences.get(sequence)?.ids) {
@@ -112,14 +114,34 @@ impl ReplayIndex {
         Some(roles)
     }
 
-    /// The roles with all that goes with them: where the id of a folder moves, so do those of the files in it.
+    /// Settles a role. What a client made up never stands for what the server handed out.
+    fn settle(&self, roles: &mut Roles, hole: Hole, role: Hole) -> Option<()> {
+        let alike = self.handed_out.contains(&hole) == self.handed_out.contains(&role);
+        alike.then_some(())?;
+        roles.settle(hole, role)
+    }
+
+    /// The roles with what makes the one sequence of ids the other.
+    fn extended(&self, roles: &Roles, ids: &[Id], others: &[Id]) -> Option<Roles> {
+        let mut extended = roles.clone();
+        for (id, other) in ids.iter().zip(others) {
+            match (id, other) {
+                (Id::Known(a), Id::Known(b)) if a == b => {}
+                (Id::Hole(hole), Id::Hole(role)) => self.settle(&mut extended, *hole, *role)?,
+                _ => return None,
+            }
+        }
+        Some(extended)
+    }
+
+    /// The roles with all that goes with them: where the id of a folder moves, so do those of the files in it, and
+    /// those of the statements that were answered for it.
     fn completed(&self, roles: Roles, trials: &mut u32, outcome: Outcomes<'_>) -> Option<Roles> {
-        let Some(displaced) = self.displaced(&roles) else {
-            return self.nobody_is_deceived(&roles, outcome).then_some(roles);
-        };
+        let roles = self.with_answers(roles, outcome)?;
+        let Some(displaced) = self.displaced(&roles) else { return Some(roles) };
         for candidate in self.partners(displaced, &roles) {
             *trials = trials.checked_sub(1)?;
-            let extended = roles.extended(&displaced.ids, &candidate.ids);
+            let extended = self.extended(&roles, &displaced.ids, &candidate.ids);
             if let Some(found) = extended.and_then(|roles| self.completed(roles, trials, outcome)) {
                 return Some(found);
             }
@@ -127,7 +149,7 @@ impl ReplayIndex {
         None
     }
 
-    /// A used sequence with a hole that moves or that another moves to, whose new role is not settled.
+    /// A used sequence concerned by a hole that moves or that another moves to, whose new role is not settled.
     fn displaced(&self, roles: &Roles) -> Option<&Sequence> {
         self.used_sequences(roles).find(|sequence| self.partner(sequence, roles).is_none())
     }
@@ -142,16 +164,34 @@ impl ReplayIndex {
         self.buckets.get(sequence.shape)?.by_ids.get(&roles.renamed(&sequence.ids)?).copied()
     }
 
-    /// Whether all that was given so far would have been given in the new roles too.
-    fn nobody_is_deceived(&self, roles: &Roles, outcome: Outcomes<'_>) -> bool {
-        self.used_sequences(roles).all(|sequence| {
-            let partner = self.partner(sequence, roles).and_then(|partner| self.sequences.get(partner));
-            partner.is_some_and(|partner| self.same_answers(sequence, partner, roles, outcome).is_some())
-        })
+    /// The roles with those of the ids that were handed out; `None` when somebody is deceived: when what was given
+    /// so far would not have been given in the new roles.
+    fn with_answers(&self, mut roles: Roles, outcome: Outcomes<'_>) -> Option<Roles> {
+        loop {
+            let mut more = roles.clone();
+            for sequence in self.used_sequences(&roles) {
+                let partner = self.partner(sequence, &roles).and_then(|partner| self.sequences.get(partner));
+                // One without a partner is displaced, and looked at when it has one.
+                partner
+                    .map_or(Some(()), |partner| self.same_answers(sequence, partner, &mut more, outcome))?;
+            }
+            if more.to.len() == roles.to.len() {
+                return Some(more);
+            }
+            // An id that moves may concern others.
+            roles = more;
+        }
     }
 
+    /// The sequences whose requests or given answers hold an id that moves.
     fn sequences_of(&self, roles: &Roles) -> BTreeSet<usize> {
-        roles.concerned().iter().filter_map(|hole| self.users.get(hole)).flatten().copied().collect()
+        let concerned = roles.concerned();
+        let asked = concerned.iter().filter_map(|hole| self.users.get(hole)).flatten().copied();
+        let shown = concerned.iter().filter_map(|hole| self.showers.get(hole)).flatten();
+        let given = shown.filter(|(sequence, place)| {
+            self.sequences.get(**sequence).is_some_and(|sequence| **place < sequence.used.begun())
+        });
+        asked.chain(given.map(|(sequence, _)| *sequence)).collect()
     }
 
     /// The sequences whose role a sequence may take: those that are left by others first.
@@ -182,24 +222,45 @@ impl ReplayIndex {
         found.into_iter().map(|(_, other)| other).collect()
     }
 
-    /// `Some` when all that was given of a sequence would have been given by its partner.
+    /// `Some` when all that was given of a sequence would have been given by its partner, up to the ids in it: these
+    /// take the roles of the partner's.
     fn same_answers(
         &self,
         sequence: &Sequence,
         partner: &Sequence,
-        roles: &Roles,
+        roles: &mut Roles,
         outcome: Outcomes<'_>,
     ) -> Option<()> {
         for (place, ours) in sequence.entries.iter().enumerate().take(sequence.used.begun()) {
             let (ours, theirs) = (outcome(*ours)?, outcome(*partner.entries.get(place)?)?);
-            // An id that the request does not have keeps its role.
-            let mut roles = roles.clone();
-            holes(&ours.ids).for_each(|hole| _ = roles.to.entry(hole).or_insert(hole));
-            if ours.shape != theirs.shape || roles.renamed(&ours.ids)? != theirs.ids {
+            if ours.shape != theirs.shape || ours.ids.len() != theirs.ids.len() {
                 return None;
             }
+            ours.ids.iter().zip(&theirs.ids).try_for_each(|(id, other)| self.same_id(id, other, roles))?;
         }
         Some(())
+    }
+
+    fn same_id(&self, id: &Id, other: &Id, roles: &mut Roles) -> Option<()> {
+        match (id, other) {
+            (Id::Known(a), Id::Known(b)) => (a == b).then_some(()),
+            (Id::Hole(hole), Id::Hole(role))
+                if roles.to.contains_key(hole) || self.bound(*hole).is_some() =>
+            {
+                self.settle(roles, *hole, *role)
+            }
+            // Nothing stands for it in this run: it was given as recorded.
+            (Id::Hole(hole), Id::Hole(role)) => (hole == role).then_some(()),
+            _ => None,
+        }
+    }
+
+    /// Where ids of the server moved to roles whose own ids nobody has seen, these fill the roles that were left.
+    fn closed(&self, roles: &Roles) -> BTreeMap<Hole, Hole> {
+        let taken =
+            roles.from.keys().filter(|role| self.handed_out.contains(role) && !roles.to.contains_key(role));
+        let filled: Vec<(Hole, Hole)> = taken.map(|role| (*role, roles.left_for(*role))).collect();
+        roles.to.iter().map(|(hole, role)| (*hole, *role)).chain(filled).collect()
     }
 
     /// How far each concerned sequence is used in its new role.
@@ -217,7 +278,7 @@ impl ReplayIndex {
 
     fn apply(&mut self, roles: &Roles, binds: Vec<(Hole, String)>, used: BTreeMap<usize, Used>) {
         let moves: Vec<(Hole, Option<String>)> =
-            roles.to.iter().map(|(hole, role)| (*role, self.bindings.unbind(*hole))).collect();
+            self.closed(roles).into_iter().map(|(hole, role)| (role, self.bindings.unbind(hole))).collect();
         for (role, value) in moves {
             value.into_iter().for_each(|value| self.bindings.bind(role, &value));
         }

@@ -3,7 +3,8 @@
 //! A request is looked up by its shape (everything but its ids) and then by its ids. An id that a client made up is
 //! another one in each run: it is a *hole*, bound by its first use and the same from then on. Tasks whose requests
 //! look alike until a later one tells them apart may have bound each other's holes; then the two exchange roles, as
-//! long as both were given the same answers so far.
+//! long as both were given the same answers so far. Ids that the server handed out in these answers are holes too:
+//! they stand for themselves until roles are exchanged, and go with the role then.
 
 mod exchange;
 
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::identity::Masked;
 use exchange::Wanted;
 
-/// A made-up id of the recording, by number.
+/// An id of the recording that another one may stand for, by number.
 pub(crate) type Hole = usize;
 
 /// An id in a recorded text.
@@ -20,7 +21,7 @@ pub(crate) type Hole = usize;
 pub(crate) enum Id {
     /// It has to be this one.
     Known(String),
-    /// It is made up anew in each run.
+    /// It is made up anew in each run, or was handed out by the server.
     Hole(Hole),
 }
 
@@ -35,10 +36,21 @@ pub(crate) struct Recorded {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) request: Recorded,
+    /// The holes that its outcome shows.
+    pub(crate) shown: BTreeSet<Hole>,
     /// How many times it is given before the next one of the same identity.
     pub(crate) turns: u32,
     /// Whether the last answer of its identity repeats without end.
     pub(crate) endless: bool,
+}
+
+/// What is known of ids before anything is asked.
+#[derive(Debug, Default)]
+pub(crate) struct Ids {
+    /// The holes whose ids the server handed out: these stand for what is recorded.
+    pub(crate) handed_out: HashMap<Hole, String>,
+    /// Ids that were not made up by the client.
+    pub(crate) known: HashSet<String>,
 }
 
 /// The entries of one identity, in recorded order, and how far they are used.
@@ -105,15 +117,21 @@ pub(crate) struct ReplayIndex {
     sequences: Vec<Sequence>,
     /// The sequences in which a hole stands.
     users: HashMap<Hole, Vec<usize>>,
+    /// The sequences whose answers show a hole, and the place of the first that does.
+    showers: HashMap<Hole, BTreeMap<usize, usize>>,
     bindings: Bindings,
+    /// Holes whose ids the server handed out.
+    handed_out: HashSet<Hole>,
     /// Ids that stand in the cassette: they are never taken for made-up ones.
     known: HashSet<String>,
 }
 
 impl ReplayIndex {
-    /// An index over entries in recorded order. `known` are ids that were not made up by the client.
-    pub(crate) fn new(entries: Vec<Entry>, known: HashSet<String>) -> Self {
-        let mut index = Self { known, ..Self::default() };
+    /// An index over entries in recorded order.
+    pub(crate) fn new(entries: Vec<Entry>, ids: Ids) -> Self {
+        let Ids { handed_out, known } = ids;
+        let mut index = Self { known, handed_out: handed_out.keys().copied().collect(), ..Self::default() };
+        handed_out.iter().for_each(|(hole, id)| index.bindings.bind(*hole, id));
         for (number, entry) in entries.into_iter().enumerate() {
             index.add(number, entry);
         }
@@ -121,28 +139,39 @@ impl ReplayIndex {
     }
 
     fn add(&mut self, number: usize, entry: Entry) {
-        let Entry { request: Recorded { shape, ids }, turns, endless } = entry;
+        let Entry { request: Recorded { shape, ids }, shown, turns, endless } = entry;
         self.turns.push(turns.max(1));
         let next = self.buckets.len();
         let shape = *self.shapes.entry(shape).or_insert(next);
         if shape == next {
             self.buckets.push(Bucket::default());
         }
-        let Some(bucket) = self.buckets.get_mut(shape) else { return };
-        if let Some(sequence) = bucket.by_ids.get(&ids).and_then(|known| self.sequences.get_mut(*known)) {
-            sequence.entries.push(number);
+        let known = self.buckets.get(shape).and_then(|bucket| bucket.by_ids.get(&ids).copied());
+        let sequence = known.unwrap_or_else(|| self.add_sequence(shape, ids, endless));
+        let Some(entries) = self.sequences.get_mut(sequence).map(|sequence| &mut sequence.entries) else {
             return;
+        };
+        entries.push(number);
+        let place = entries.len() - 1;
+        for hole in shown {
+            self.showers.entry(hole).or_default().entry(sequence).or_insert(place);
         }
+    }
+
+    fn add_sequence(&mut self, shape: usize, ids: Vec<Id>, endless: bool) -> usize {
         let sequence = self.sequences.len();
-        bucket.by_ids.insert(ids.clone(), sequence);
         let holes: BTreeSet<Hole> = holes(&ids).collect();
-        if !holes.is_empty() {
-            bucket.open.insert(sequence);
+        if let Some(bucket) = self.buckets.get_mut(shape) {
+            bucket.by_ids.insert(ids.clone(), sequence);
+            if holes.iter().any(|hole| !self.handed_out.contains(hole)) {
+                bucket.open.insert(sequence);
+            }
         }
         for hole in holes {
             self.users.entry(hole).or_default().push(sequence);
         }
-        self.sequences.push(Sequence { shape, ids, entries: vec![number], endless, used: Used::default() });
+        self.sequences.push(Sequence { shape, ids, entries: Vec::new(), endless, used: Used::default() });
+        sequence
     }
 
     /// The entry that answers this request, which is used up by it. `outcome` describes the outcome of an entry: it is
@@ -280,7 +309,7 @@ impl ReplayIndex {
             match self.hole_of(value) {
                 Some(other) if other == hole => {}
                 Some(other) => wanted.moves.push((other, hole)),
-                None if self.known.contains(value) => return None,
+                None if self.known.contains(value) || self.handed_out.contains(&hole) => return None,
                 None => wanted.binds.push((hole, value.to_owned())),
             }
         }

@@ -22,11 +22,11 @@ fn recorded(text: &str) -> Recorded {
 }
 
 fn entry(text: &str, turns: u32, endless: bool) -> Entry {
-    Entry { request: recorded(text), turns, endless }
+    Entry { request: recorded(text), shown: BTreeSet::new(), turns, endless }
 }
 
 fn posts(texts: &[&str]) -> ReplayIndex {
-    ReplayIndex::new(texts.iter().map(|text| entry(text, 1, false)).collect(), HashSet::new())
+    ReplayIndex::new(texts.iter().map(|text| entry(text, 1, false)).collect(), Ids::default())
 }
 
 /// `PUT /f/=x` asks with the id `x`.
@@ -59,7 +59,7 @@ fn the_same_request_takes_the_answers_in_their_order_and_no_more() {
 #[test]
 fn turns_are_given_out_one_by_one_and_the_last_answer_of_a_read_repeats() {
     let entries = vec![entry("GET a", 2, true), entry("GET a", 1, true)];
-    let mut index = ReplayIndex::new(entries, HashSet::new());
+    let mut index = ReplayIndex::new(entries, Ids::default());
     let given: Vec<_> = (0..5).map(|_| ask(&mut index, "GET a").unwrap()).collect();
     assert_eq!(given, [0, 0, 1, 1, 1]);
     assert!(index.unused().is_empty());
@@ -87,7 +87,8 @@ fn one_hole_has_one_value_and_one_value_one_hole() {
 #[test]
 fn an_id_of_the_server_is_not_taken_for_a_made_up_one() {
     let known = HashSet::from(["statement".to_owned()]);
-    let mut index = ReplayIndex::new(vec![entry("PUT #1", 1, false)], known);
+    let ids = Ids { known, ..Ids::default() };
+    let mut index = ReplayIndex::new(vec![entry("PUT #1", 1, false)], ids);
     assert_eq!(ask(&mut index, "PUT =statement"), None);
     assert_eq!(ask(&mut index, "PUT =x"), Some(0));
 }
@@ -129,6 +130,67 @@ fn a_place_whose_answer_was_another_is_not_exchanged() {
     assert_eq!(ask_with(&mut index, "COPY t1 =b", &outcome), Some(2));
 }
 
+/// The answers to the first two entries hand out an id each: those of the holes 101 and 102.
+fn handing_out(texts: &[&str]) -> ReplayIndex {
+    let mut entries: Vec<Entry> = texts.iter().map(|text| entry(text, 1, false)).collect();
+    entries.iter_mut().zip([101, 102]).for_each(|(entry, hole)| _ = entry.shown.insert(hole));
+    let handed_out = HashMap::from([(101, "s1".to_owned()), (102, "s2".to_owned())]);
+    ReplayIndex::new(entries, Ids { handed_out, ..Ids::default() })
+}
+
+fn hands_out(entry: usize) -> Option<Recorded> {
+    Some(recorded(&if entry < 2 { format!("200 #{}", 101 + entry) } else { format!("200 {entry}") }))
+}
+
+#[test]
+fn ids_that_were_handed_out_go_with_the_place() {
+    let mut index = handing_out(&[
+        "PUT #1",
+        "PUT #2",
+        "CLOSE #101",
+        "COPY t1 #1",
+        "COPY t2 #2",
+        "MARK #101",
+        "MARK #102",
+    ]);
+    let mut ask = |text: &str| ask_with(&mut index, text, &hands_out);
+    assert_eq!((ask("PUT =b"), ask("PUT =a")), (Some(0), Some(1)));
+    assert_eq!((ask("COPY t1 =a"), ask("COPY t2 =b")), (Some(3), Some(4)));
+    // The task of `b` was given `s1`, which stands for the second id by now.
+    assert_eq!((ask("MARK =s1"), ask("MARK =s2"), ask("CLOSE =s2")), (Some(6), Some(5), Some(2)));
+    assert_eq!(index.unused(), [0_usize; 0]);
+}
+
+#[test]
+fn an_id_that_nobody_has_seen_fills_the_place_that_was_left() {
+    let mut index = handing_out(&["PUT #1", "PUT #2", "COPY t1 #1", "COPY t2 #2"]);
+    assert_eq!(ask_with(&mut index, "PUT =b", &hands_out), Some(0));
+    assert_eq!(ask_with(&mut index, "COPY t2 =b", &hands_out), Some(3));
+    assert_eq!((index.bound(102), index.bound(101)), (Some("s1"), Some("s2")));
+    assert_eq!(ask_with(&mut index, "PUT =a", &hands_out), Some(0));
+}
+
+#[test]
+fn an_id_that_was_handed_out_tells_places_apart_itself() {
+    let mut index = handing_out(&["PUT #1", "PUT #2", "MARK #101 t1", "MARK #102 t2"]);
+    assert_eq!(ask_with(&mut index, "PUT =b", &hands_out), Some(0));
+    assert_eq!(ask_with(&mut index, "MARK =s1 t2", &hands_out), Some(3));
+    assert_eq!(ask_with(&mut index, "PUT =a", &hands_out), Some(0));
+    assert_eq!(ask_with(&mut index, "MARK =s2 t1", &hands_out), Some(2));
+    assert!(index.unused().is_empty());
+}
+
+#[test]
+fn a_place_stays_when_the_id_handed_out_was_shown_elsewhere_too() {
+    let mut index = handing_out(&["PUT #1", "PUT #2", "LIST", "COPY t1 #1", "COPY t2 #2"]);
+    index.showers.entry(101).or_default().insert(2, 0);
+    let outcome = |entry: usize| if entry == 2 { Some(recorded("200 rows #101")) } else { hands_out(entry) };
+    assert_eq!(ask_with(&mut index, "PUT =b", &outcome), Some(0));
+    assert_eq!(ask_with(&mut index, "LIST", &outcome), Some(2));
+    assert_eq!(ask_with(&mut index, "COPY t2 =b", &outcome), None);
+    assert_eq!(ask_with(&mut index, "COPY t1 =b", &outcome), Some(3));
+}
+
 #[test]
 fn an_exchange_with_a_place_nobody_took_leaves_the_other_free() {
     let mut index = posts(&["PUT #1", "PUT #2", "COPY t1 #1", "COPY t2 #2"]);
@@ -151,7 +213,7 @@ fn many_interactions_are_found_quickly() {
     const MANY: usize = 10_000;
     let texts: Vec<String> = (0..MANY).flat_map(|n| [format!("PUT #{n}"), format!("COPY #{n}")]).collect();
     let entries = texts.iter().map(|text| entry(text, 1, false)).collect();
-    let mut index = ReplayIndex::new(entries, HashSet::new());
+    let mut index = ReplayIndex::new(entries, Ids::default());
     let start = std::time::Instant::now();
     for n in 0..MANY {
         assert_eq!(ask(&mut index, &format!("PUT =v{n}")), Some(2 * n));

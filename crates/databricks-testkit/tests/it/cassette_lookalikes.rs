@@ -1,0 +1,77 @@
+//! Replays of tasks that look alike.
+
+use databricks_testkit::{Cassette, CassetteOptions, CassettePlayer, ScriptedEngine, SimulatedWorkspace};
+use databricks_transport::{
+    ApiRequest, Client, ClientBuilder, DatabricksConfig, Error, Operation, RateLimits,
+};
+use serde_json::{Value, json};
+
+use crate::support::{STATEMENTS, TOKEN, WAREHOUSE, builder};
+
+const WRITE: Operation = Operation::new("test.write");
+const READ: Operation = Operation::new("test.read").idempotent();
+
+fn client() -> ClientBuilder {
+    let config = DatabricksConfig::new(SimulatedWorkspace::HOST).unwrap();
+    Client::builder(config.with_token(TOKEN).with_rate_limits(RateLimits::unlimited()))
+}
+
+fn replaying(cassette: &Cassette) -> (CassettePlayer, Client) {
+    let player = CassettePlayer::replaying(cassette, CassetteOptions::new()).unwrap();
+    (player.clone(), client().leaf(player.leaf()).build().unwrap())
+}
+
+/// A cassette of what `story` asks of `leaf`, read back from its text.
+fn saved(player: &CassettePlayer) -> Cassette {
+    let text = player.cassette().unwrap().to_json().unwrap();
+    player.finish().unwrap();
+    Cassette::from_json(&text).unwrap()
+}
+
+async fn statement(client: &Client, text: String) -> Result<Value, Error> {
+    let body = json!({ "statement": text, "warehouse_id": WAREHOUSE });
+    client.call(WRITE, ApiRequest::post(STATEMENTS).json(&body)?).await
+}
+
+/// Logs an id of its own, loads what is under it, and asks how both went.
+async fn task(client: Client, number: usize) -> Result<Value, Error> {
+    let id = format!("{:032x}", rand::random::<u128>());
+    let logged = statement(&client, format!("INSERT INTO log VALUES ('{id}')")).await?;
+    let copied = statement(&client, format!("COPY INTO t{number} FROM '{id}'")).await?;
+    let mut seen = vec![copied["result"].clone()];
+    for answer in [logged, copied] {
+        let path = format!("{STATEMENTS}/{}", answer["statement_id"].as_str().unwrap());
+        let again: Value = client.call(READ, ApiRequest::get(path)).await?;
+        assert_eq!(again["statement_id"], answer["statement_id"]);
+        seen.push(again["result"].clone());
+    }
+    Ok(seen.into())
+}
+
+async fn sixteen(client: &Client) -> Vec<Value> {
+    let tasks: Vec<_> = (0..16).map(|number| tokio::spawn(task(client.clone(), number))).collect();
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.unwrap().unwrap());
+    }
+    results
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tasks_that_were_given_ids_before_they_are_told_apart_replay_every_time() {
+    let engine = ScriptedEngine::new();
+    engine.on_containing("INSERT INTO log").affected(1);
+    for number in 0..16 {
+        engine.on_containing(format!("COPY INTO t{number} ")).affected(number);
+    }
+    let workspace = builder(&engine).build();
+    let recorder = CassettePlayer::recording(CassetteOptions::new()).unwrap();
+    let live = client().leaf(workspace.service()).leaf_layer(recorder.layer()).build().unwrap();
+    let recorded = sixteen(&live).await;
+    let cassette = saved(&recorder);
+    for run in 0..100 {
+        let (player, client) = replaying(&cassette);
+        assert_eq!(sixteen(&client).await, recorded, "run {run}");
+        assert_eq!(player.finish().unwrap().unused, 0, "run {run}");
+    }
+}
