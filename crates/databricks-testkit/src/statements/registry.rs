@@ -486,8 +486,7 @@ mod tests {
         let all: Vec<_> = (0..UNFINISHED).map(|n| running(&statements, &n.to_string(), 0)).collect();
         statements.make_room(Duration::ZERO);
         assert!(matches!(statements.get("done").unwrap().phase(), Phase::Succeeded(_)));
-        let more =
-            |id: &str| statements.insert(id.to_owned(), "ada", all[0].delivery.clone(), Duration::ZERO);
+        let more = |id: &str| statements.insert(id.to_owned(), "ada", all[0].delivery, Duration::ZERO);
         assert_eq!(more("more").unwrap_err().status(), 429);
         assert!(statements.get("more").is_none());
         all[7].cancel();

@@ -250,9 +250,16 @@ async fn a_law_fails_where_nothing_went_wrong() {
     // Nothing is flipped, and nobody wrote what could be stale.
     let nothing = Fault::flipped_bytes(0);
     let report = sweep(read).faults([nothing, Fault::ResetBefore]).run().await;
-    insta::assert_snapshot!(report.law("ok", ok).unwrap_err().to_string(), @"");
+    insta::assert_snapshot!(report.law("ok", ok).unwrap_err().to_string(), @r#"
+    the law "ok" is broken in 1 of 2 cases:
+      case 1: 0 bytes flipped at request 1 GET /api/2.0/sql/warehouses: (no fault) ok (1 requests, 0.0 s); made 1 requests: its fault at request 1 never happened
+    run one alone: Sweep::only_case(number)
+    "#);
     let report = sweep(read).faults([Fault::stale(Staleness::Reads(1))]).run().await;
-    insta::assert_snapshot!(report.orderly().unwrap_err().to_string(), @"");
+    insta::assert_snapshot!(report.orderly().unwrap_err().to_string(), @r#"
+    the law "every run ends by itself" was not tested:
+      no fault happened in any case
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
