@@ -255,6 +255,7 @@ async fn runs_and_jobs_are_their_users_own() {
         SimulatedWorkspace::builder().token(TOKEN).token_of("eve@example.com", "dapi-eve").build();
     let caller = crate::support::Caller::new(workspace);
     let jobs = Jobs { caller: caller.clone(), script: caller.workspace.jobs().clone() };
+    jobs.script.on_task("a").succeeds();
     let job = jobs.create(json!({"tasks": [notebook("a", json!({}))]})).await;
     let run = jobs.run_now(job).await;
     for (method, path, body) in [
