@@ -1,9 +1,10 @@
-//! Replays of tasks that look alike.
+//! Replays of tasks that look alike, and of ids that are the same in each run.
 
 use databricks_testkit::{Cassette, CassetteOptions, CassettePlayer, ScriptedEngine, SimulatedWorkspace};
 use databricks_transport::{
-    ApiRequest, Client, ClientBuilder, DatabricksConfig, Error, Operation, RateLimits,
+    ApiRequest, Body, Client, ClientBuilder, DatabricksConfig, Error, Operation, RateLimits,
 };
+use http::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::support::{STATEMENTS, TOKEN, WAREHOUSE, builder};
@@ -74,4 +75,36 @@ async fn tasks_that_were_given_ids_before_they_are_told_apart_replay_every_time(
         assert_eq!(sixteen(&client).await, recorded, "run {run}");
         assert_eq!(player.finish().unwrap().unused, 0, "run {run}");
     }
+}
+
+const DASHBOARDS: [&str; 3] = [
+    "01ef9de2-db21-16af-b4cb-9ccf302d746a",
+    "01ef9de2-db21-16af-b4cb-9ccf302d746b",
+    "01ef9de2-db21-16af-b4cb-9ccf302d746c",
+];
+
+async fn dashboard(client: &Client, id: &str) -> Result<Value, Error> {
+    client.call(READ, ApiRequest::get(format!("/api/2.0/lakeview/dashboards/{id}"))).await
+}
+
+#[tokio::test]
+async fn an_id_that_is_the_same_in_each_run_has_its_own_answer_and_an_unknown_one_none() {
+    let leaf = tower::service_fn(|request: Request<Body>| async move {
+        let body = json!({"name": if request.uri().path().ends_with('a') { "alpha" } else { "beta" }});
+        Ok::<_, Error>(Response::new(Body::from(body.to_string().into_bytes())))
+    });
+    let recorder = CassettePlayer::recording(CassetteOptions::new()).unwrap();
+    let live = client().leaf(leaf).leaf_layer(recorder.layer()).build().unwrap();
+    for id in &DASHBOARDS[..2] {
+        dashboard(&live, id).await.unwrap();
+    }
+    let cassette = saved(&recorder);
+    let (player, client) = replaying(&cassette);
+    assert_eq!(dashboard(&client, DASHBOARDS[1]).await.unwrap()["name"], "beta");
+    assert_eq!(dashboard(&client, DASHBOARDS[0]).await.unwrap()["name"], "alpha");
+    player.finish().unwrap();
+    let (player, client) = replaying(&cassette);
+    let error = dashboard(&client, DASHBOARDS[2]).await.unwrap_err();
+    assert!(error.message().contains(DASHBOARDS[2]), "{error}");
+    player.finish().unwrap_err();
 }

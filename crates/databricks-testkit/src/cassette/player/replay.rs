@@ -67,10 +67,17 @@ impl Replay {
             });
         }
         let handed_out = ids.iter().cloned().enumerate().skip(made_up.len()).collect();
+        let made_up = made_up.into_iter().enumerate().collect();
         let entries = recorded.iter().zip(&shown);
         let entries =
             entries.map(|(interaction, shown)| entry(interaction, shown, &holes, options)).collect();
-        Self { recorded, ids, index: ReplayIndex::new(entries, Ids { handed_out, known }), holes, given: 0 }
+        Self {
+            recorded,
+            ids,
+            index: ReplayIndex::new(entries, Ids { made_up, handed_out, known }),
+            holes,
+            given: 0,
+        }
     }
 
     /// The answer to a request, which is used up by it.
@@ -113,7 +120,8 @@ impl Replay {
             .collect();
         let free = |recorded: &str, asked: &str| {
             let hole = self.holes.get(recorded);
-            hole.is_some_and(|hole| self.index.bound(*hole).is_none() && self.index.hole_of(asked).is_none())
+            let open = |hole: &Hole| self.index.bound(*hole).is_none() && self.index.hole_of(asked).is_none();
+            hole.is_some_and(|hole| open(hole) && self.index.may_bind(*hole, asked))
         };
         Unmatched::of(&options.comparable(asked), &candidates, &free)
     }
