@@ -193,17 +193,26 @@ pub struct CassetteFailure {
     pub message: String,
     /// Whether the request may have taken effect all the same.
     pub ambiguous: bool,
+    /// Whether there was no error: the client gave the request up before an answer came. A replay leaves it without
+    /// an answer, too.
+    pub given_up: bool,
 }
 
 impl CassetteFailure {
     /// A failure of a kind that left no doubt about its effect.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), ambiguous: false }
+        Self { kind, message: message.into(), ambiguous: false, given_up: false }
+    }
+
+    /// What is to be kept of a request that the client gave up. It has taken effect, or not.
+    pub(crate) fn given_up(changes: bool) -> Self {
+        let message = "the client gave the request up before an answer came";
+        Self { ambiguous: changes, given_up: true, ..Self::new(ErrorKind::Timeout, message) }
     }
 
     /// What is to be kept of an error.
     pub fn from_error(error: &Error) -> Self {
-        Self { kind: error.kind(), message: error.message().to_owned(), ambiguous: error.is_ambiguous() }
+        Self { ambiguous: error.is_ambiguous(), ..Self::new(error.kind(), error.message()) }
     }
 
     /// The same error again.

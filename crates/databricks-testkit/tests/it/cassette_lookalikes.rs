@@ -1,4 +1,6 @@
-//! Replays of tasks that look alike, and of ids that are the same in each run.
+//! Replays of tasks that look alike, of ids that are the same in each run, and of requests that are given up.
+
+use std::time::Duration;
 
 use databricks_testkit::{Cassette, CassetteOptions, CassettePlayer, ScriptedEngine, SimulatedWorkspace};
 use databricks_transport::{
@@ -6,6 +8,7 @@ use databricks_transport::{
 };
 use http::{Request, Response};
 use serde_json::{Value, json};
+use tower::{Layer, ServiceExt};
 
 use crate::support::{STATEMENTS, TOKEN, WAREHOUSE, builder};
 
@@ -107,4 +110,53 @@ async fn an_id_that_is_the_same_in_each_run_has_its_own_answer_and_an_unknown_on
     let error = dashboard(&client, DASHBOARDS[2]).await.unwrap_err();
     assert!(error.message().contains(DASHBOARDS[2]), "{error}");
     player.finish().unwrap_err();
+}
+
+/// Whether the first statement was given up, and what came of the second.
+async fn impatient(client: &Client) -> (bool, Result<Value, Error>) {
+    let hung = tokio::time::timeout(Duration::from_secs(1), statement(client, "hangs".to_owned())).await;
+    (hung.is_err(), statement(client, "SELECT 1".to_owned()).await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_given_up_is_given_up_again() {
+    let engine = ScriptedEngine::new();
+    engine.on("hangs").never();
+    engine.on("SELECT 1").affected(1);
+    let workspace = builder(&engine).build();
+    let recorder = CassettePlayer::recording(CassetteOptions::new()).unwrap();
+    let live = client().leaf(workspace.service()).leaf_layer(recorder.layer()).build().unwrap();
+    let (given_up, answer) = impatient(&live).await;
+    assert!(given_up && answer.is_ok());
+    let transcript = recorder.transcript();
+    let cassette = saved(&recorder);
+    assert_eq!(cassette.interactions().len(), 2);
+
+    let (player, client) = replaying(&cassette);
+    let (given_up, replayed) = impatient(&client).await;
+    assert!(given_up);
+    assert_eq!(replayed.unwrap(), answer.unwrap());
+    assert_eq!(player.transcript(), transcript);
+    player.finish().unwrap();
+
+    // Who is faster than the recording does not send it at all.
+    let (player, client) = replaying(&cassette);
+    statement(&client, "SELECT 1".to_owned()).await.unwrap();
+    player.finish().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_ever_for_what_was_given_up_gets_an_error() {
+    let recorder = CassettePlayer::recording(CassetteOptions::new()).unwrap();
+    let leaf = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Error>>());
+    let request = || {
+        let request = Request::post("https://w.example/api/2.0/x").header("authorization", "Bearer x");
+        request.body(Body::empty()).unwrap()
+    };
+    let hung = recorder.layer().layer(leaf).oneshot(request());
+    tokio::time::timeout(Duration::from_secs(1), hung).await.unwrap_err();
+    let player = CassettePlayer::replaying(&saved(&recorder), CassetteOptions::new()).unwrap();
+    let error = player.leaf().oneshot(request()).await.unwrap_err();
+    assert!(error.is_ambiguous() && error.message().contains("gave the request up"), "{error}");
+    player.finish().unwrap();
 }

@@ -43,7 +43,7 @@ pub(crate) fn outcome_key(outcome: &Outcome) -> Masked {
             write_body(&response.body, &mut text);
         }
         Outcome::Failure(failure) => {
-            let _ = writeln!(text, "{:?} {}", failure.kind, failure.ambiguous);
+            let _ = writeln!(text, "{:?} {} {}", failure.kind, failure.ambiguous, failure.given_up);
             quoted(&failure.message, &mut text);
         }
     }

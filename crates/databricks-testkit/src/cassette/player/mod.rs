@@ -67,7 +67,8 @@ use super::transcript;
 ///
 /// While it records, bodies are read whole before they are passed on, up to
 /// [`with_body_limit`](CassetteOptions::with_body_limit), and answers are asked for uncompressed. A replay opens no
-/// connection and waits for nothing. A request that is given up before its answer arrives is not recorded.
+/// connection and waits for nothing. A request that is given up before its answer arrives is recorded as such: the
+/// replay leaves it unanswered until it is given up again, and does not mind when it is not sent.
 ///
 /// A replay gives what was recorded, byte for byte, but for what the sanitizers removed from answers: names of users,
 /// hosts, tokens.

@@ -102,7 +102,18 @@ impl Replay {
     /// The numbers (from 1) and requests of the interactions that were never asked for.
     pub(crate) fn unused(&self) -> Vec<(usize, &CassetteRequest)> {
         let request = |entry: usize| Some((entry + 1, &self.recorded.get(entry)?.request));
-        self.index.unused().into_iter().filter_map(request).collect()
+        self.index
+            .unused()
+            .into_iter()
+            .filter(|entry| !self.was_given_up(*entry))
+            .filter_map(request)
+            .collect()
+    }
+
+    /// Whether nobody waited for the answer: how far such a request gets is for time to tell.
+    fn was_given_up(&self, entry: usize) -> bool {
+        let outcome = self.recorded.get(entry).map(|interaction| &interaction.outcome);
+        matches!(outcome, Some(Outcome::Failure(failure)) if failure.given_up)
     }
 
     /// What to say of a request that nothing answers.
