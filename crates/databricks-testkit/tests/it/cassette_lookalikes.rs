@@ -160,3 +160,37 @@ async fn who_waits_for_ever_for_what_was_given_up_gets_an_error() {
     assert!(error.is_ambiguous() && error.message().contains("gave the request up"), "{error}");
     player.finish().unwrap();
 }
+
+#[tokio::test]
+async fn lengths_and_names_of_requests_replay_as_they_were() {
+    let leaf = tower::service_fn(|request: Request<Body>| async move {
+        let (status, body) = match request.method().as_str() {
+            "HEAD" => (200, ""),
+            _ => (404, "{ \"error_code\": \"NOT_FOUND\", \"message\": \"no\" }"),
+        };
+        let response = Response::builder().status(status).header("content-length", body.len());
+        Ok::<_, Error>(
+            response.header("x-request-id", "r-42").body(Body::from(body.as_bytes().to_vec())).unwrap(),
+        )
+    });
+    let recorder = CassettePlayer::recording(CassetteOptions::new()).unwrap();
+    let live = client().leaf(leaf).leaf_layer(recorder.layer()).build().unwrap();
+    let missing = live.call::<Value>(READ, ApiRequest::get("/api/2.0/x")).await.unwrap_err();
+    assert_eq!(missing.request_id(), Some("r-42"));
+    let ask = |method: &str| {
+        let request = Request::builder().method(method).uri("https://w.example/api/2.0/y");
+        request.header("authorization", "Bearer x").body(Body::empty()).unwrap()
+    };
+    for method in ["HEAD", "GET"] {
+        recorder.layer().layer(leaf).oneshot(ask(method)).await.unwrap();
+    }
+    let (player, client) = replaying(&saved(&recorder));
+    let replayed = client.call::<Value>(READ, ApiRequest::get("/api/2.0/x")).await.unwrap_err();
+    assert_eq!(replayed.request_id(), Some("r-42"));
+    for method in ["HEAD", "GET"] {
+        let (head, body) = player.leaf().oneshot(ask(method)).await.unwrap().into_parts();
+        let body = body.collect(usize::MAX).await.unwrap();
+        assert_eq!(head.headers["content-length"], body.len().to_string(), "{method}");
+    }
+    player.finish().unwrap();
+}

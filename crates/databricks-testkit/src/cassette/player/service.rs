@@ -298,9 +298,15 @@ fn title(head: &Request<()>) -> String {
 }
 
 fn to_http(recorded: &CassetteResponse) -> Response<Body> {
-    let mut response = Response::new(Body::from_bytes(recorded.body.to_bytes()));
+    let body = recorded.body.to_bytes();
+    let mut headers = headers(recorded);
+    // An answer without a body says itself how long it would be: the one to HEAD.
+    if !body.is_empty() {
+        headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    let mut response = Response::new(Body::from_bytes(body));
     *response.status_mut() = recorded.status;
-    *response.headers_mut() = headers(recorded);
+    *response.headers_mut() = headers;
     response
 }
 
