@@ -23,7 +23,7 @@ const REQUEST_HEADERS: [&str; 7] = [
     "range",
 ];
 /// The headers of an answer that a client acts on.
-const RESPONSE_HEADERS: [&str; 8] = [
+const RESPONSE_HEADERS: [&str; 10] = [
     "accept-ranges",
     "content-encoding",
     "content-range",
@@ -32,7 +32,11 @@ const RESPONSE_HEADERS: [&str; 8] = [
     "last-modified",
     "location",
     "retry-after",
+    "x-databricks-request-id",
+    "x-request-id",
 ];
+/// The headers of an answer that differ each time. Errors show them; no two answers differ by them.
+pub(crate) const NAMES_OF_REQUESTS: [&str; 2] = ["x-databricks-request-id", "x-request-id"];
 /// What stands unencoded in the segment of a recorded path.
 pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -175,11 +179,16 @@ impl CassetteResponse {
     pub fn from_http(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Self {
         let mut kept = kept(headers, &RESPONSE_HEADERS);
         if body.is_empty() {
-            kept.extend(
-                self::kept(headers, &["content-length"]).into_iter().filter(|(_, length)| length != "0"),
-            );
+            kept.extend(self::kept(headers, &["content-length"]));
         }
         Self { status, headers: kept, body: CassetteBody::from_bytes(body, content_type(headers)) }
+    }
+
+    /// Whether it says the same, under whatever name the server gave to the request.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let meant = |(name, _): &(&String, &String)| !NAMES_OF_REQUESTS.contains(&name.as_str());
+        let headers = self.headers.iter().filter(meant).eq(other.headers.iter().filter(meant));
+        headers && self.status == other.status && self.body == other.body
     }
 }
 
@@ -193,17 +202,26 @@ pub struct CassetteFailure {
     pub message: String,
     /// Whether the request may have taken effect all the same.
     pub ambiguous: bool,
+    /// Whether there was no error: the client gave the request up before an answer came. A replay leaves it without
+    /// an answer, too.
+    pub given_up: bool,
 }
 
 impl CassetteFailure {
     /// A failure of a kind that left no doubt about its effect.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), ambiguous: false }
+        Self { kind, message: message.into(), ambiguous: false, given_up: false }
+    }
+
+    /// What is to be kept of a request that the client gave up. It has taken effect, or not.
+    pub(crate) fn given_up(changes: bool) -> Self {
+        let message = "the client gave the request up before an answer came";
+        Self { ambiguous: changes, given_up: true, ..Self::new(ErrorKind::Timeout, message) }
     }
 
     /// What is to be kept of an error.
     pub fn from_error(error: &Error) -> Self {
-        Self { kind: error.kind(), message: error.message().to_owned(), ambiguous: error.is_ambiguous() }
+        Self { ambiguous: error.is_ambiguous(), ..Self::new(error.kind(), error.message()) }
     }
 
     /// The same error again.
@@ -287,6 +305,18 @@ mod tests {
         assert_eq!(head.headers.keys().collect::<Vec<_>>(), ["content-length", "retry-after"]);
         let get = CassetteResponse::from_http(StatusCode::OK, &sent, Bytes::from_static(b"123456789"));
         assert_eq!(get.headers.keys().collect::<Vec<_>>(), ["retry-after"]);
+        let sent = headers(&[("content-length", "0")]);
+        let empty = CassetteResponse::from_http(StatusCode::OK, &sent, Bytes::new());
+        assert_eq!(empty.headers["content-length"], "0", "the file is there and empty");
+    }
+
+    #[test]
+    fn answers_are_the_same_under_other_names_of_their_requests() {
+        let answer = |pairs| CassetteResponse::from_http(StatusCode::OK, &headers(pairs), Bytes::new());
+        let first = answer(&[("x-request-id", "r-1"), ("etag", "a")]);
+        assert_eq!(first.headers["x-request-id"], "r-1");
+        assert!(first.says_the_same(&answer(&[("x-request-id", "r-2"), ("etag", "a")])));
+        assert!(!first.says_the_same(&answer(&[("x-request-id", "r-1"), ("etag", "b")])));
     }
 
     #[test]

@@ -110,6 +110,8 @@ struct FileFailure {
     message: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ambiguous: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    given_up: bool,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -238,7 +240,8 @@ fn parse_failure(file: FileFailure) -> Result<CassetteFailure, CassetteError> {
         let known = KINDS.map(ErrorKind::as_str).join(", ");
         CassetteError::format(format!("failure: `kind` is \"{}\"; known: {known}", shortened(&file.kind)))
     })?;
-    Ok(CassetteFailure { kind, message: file.message, ambiguous: file.ambiguous })
+    let FileFailure { message, ambiguous, given_up, .. } = file;
+    Ok(CassetteFailure { kind, message, ambiguous, given_up })
 }
 
 fn parse_body(file: Option<FileBody>, parts: &dyn PartSource) -> Result<CassetteBody, CassetteError> {
@@ -341,8 +344,9 @@ fn written_response(response: &CassetteResponse, parts: &mut dyn PartSink) -> Fi
 }
 
 fn written_failure(failure: &CassetteFailure) -> FileFailure {
-    let CassetteFailure { kind, message, ambiguous } = failure;
-    FileFailure { kind: kind.as_str().to_owned(), message: message.clone(), ambiguous: *ambiguous }
+    let CassetteFailure { kind, message, ambiguous, given_up } = failure;
+    let (kind, message) = (kind.as_str().to_owned(), message.clone());
+    FileFailure { kind, message, ambiguous: *ambiguous, given_up: *given_up }
 }
 
 fn written_body(body: &CassetteBody, parts: &mut dyn PartSink) -> Option<FileBody> {

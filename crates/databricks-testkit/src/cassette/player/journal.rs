@@ -28,7 +28,9 @@ pub(crate) fn interactions(exchanges: Vec<Exchange>) -> Vec<Interaction> {
         let read = is_read(&request.method);
         let key = format!("{:?}\n{}", request.origin, request.path_and_query());
         let last = latest.get(&key).and_then(|index| interactions.get_mut(*index));
-        if let Some(last) = last.filter(|last| read && last.request == request && last.outcome == outcome) {
+        if let Some(last) =
+            last.filter(|last| read && last.request == request && same(&last.outcome, &outcome))
+        {
             last.repeats = last.repeats.saturating_add(1);
             continue;
         }
@@ -38,6 +40,13 @@ pub(crate) fn interactions(exchanges: Vec<Exchange>) -> Vec<Interaction> {
         interactions.push(interaction);
     }
     interactions
+}
+
+fn same(outcome: &Outcome, other: &Outcome) -> bool {
+    match (outcome, other) {
+        (Outcome::Response(response), Outcome::Response(other)) => response.says_the_same(other),
+        (outcome, other) => outcome == other,
+    }
 }
 
 /// Whether a method changes nothing, so that the same request may be answered again.

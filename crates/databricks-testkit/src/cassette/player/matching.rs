@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::identity::{Masked, canonical_json, quoted};
 use super::index::{Hole, Id, Recorded};
 use crate::cassette::body::CassetteBody;
-use crate::cassette::interaction::{CassetteRequest, Outcome};
+use crate::cassette::interaction::{CassetteRequest, NAMES_OF_REQUESTS, Outcome};
 use crate::request_log::Origin;
 
 /// Names the bytes of a body: equal digests are equal bytes.
@@ -39,11 +39,11 @@ pub(crate) fn outcome_key(outcome: &Outcome) -> Masked {
         Outcome::Response(response) => {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{}", response.status.as_u16());
-            write_headers(&response.headers, &[], &mut text);
+            write_headers(&response.headers, &NAMES_OF_REQUESTS, &mut text);
             write_body(&response.body, &mut text);
         }
         Outcome::Failure(failure) => {
-            let _ = writeln!(text, "{:?} {}", failure.kind, failure.ambiguous);
+            let _ = writeln!(text, "{:?} {} {}", failure.kind, failure.ambiguous, failure.given_up);
             quoted(&failure.message, &mut text);
         }
     }

@@ -68,10 +68,13 @@ use super::transcript;
 ///
 /// While it records, bodies are read whole before they are passed on, up to
 /// [`with_body_limit`](CassetteOptions::with_body_limit), and answers are asked for uncompressed. A replay opens no
-/// connection and waits for nothing. A request that is given up before its answer arrives is not recorded.
+/// connection and waits for nothing. A request that is given up before its answer arrives is recorded as such: the
+/// replay leaves it unanswered until it is given up again, and does not mind when it is not sent.
 ///
-/// A replay gives what was recorded, byte for byte, but for what the sanitizers removed from answers: names of users,
-/// hosts, tokens.
+/// A replay gives what was recorded but for what the sanitizers removed from answers: names of users, hosts, tokens.
+/// Text and binary bodies are the same byte for byte. JSON has the same values, its numbers as they were written; white
+/// space between them and the order of members are not kept. Of headers, those that a client acts on are given, and
+/// `Content-Length` is that of the body.
 ///
 /// Of reads (`GET`, `HEAD`), the last recorded answer repeats without end, and a state of something under way
 /// (`PENDING`, `RUNNING`, ..) is given once however often it was polled: the replay goes on as fast as it is asked.

@@ -67,10 +67,17 @@ impl Replay {
             });
         }
         let handed_out = ids.iter().cloned().enumerate().skip(made_up.len()).collect();
+        let made_up = made_up.into_iter().enumerate().collect();
         let entries = recorded.iter().zip(&shown);
         let entries =
             entries.map(|(interaction, shown)| entry(interaction, shown, &holes, options)).collect();
-        Self { recorded, ids, index: ReplayIndex::new(entries, Ids { handed_out, known }), holes, given: 0 }
+        Self {
+            recorded,
+            ids,
+            index: ReplayIndex::new(entries, Ids { made_up, handed_out, known }),
+            holes,
+            given: 0,
+        }
     }
 
     /// The answer to a request, which is used up by it.
@@ -95,7 +102,18 @@ impl Replay {
     /// The numbers (from 1) and requests of the interactions that were never asked for.
     pub(crate) fn unused(&self) -> Vec<(usize, &CassetteRequest)> {
         let request = |entry: usize| Some((entry + 1, &self.recorded.get(entry)?.request));
-        self.index.unused().into_iter().filter_map(request).collect()
+        self.index
+            .unused()
+            .into_iter()
+            .filter(|entry| !self.was_given_up(*entry))
+            .filter_map(request)
+            .collect()
+    }
+
+    /// Whether nobody waited for the answer: how far such a request gets is for time to tell.
+    fn was_given_up(&self, entry: usize) -> bool {
+        let outcome = self.recorded.get(entry).map(|interaction| &interaction.outcome);
+        matches!(outcome, Some(Outcome::Failure(failure)) if failure.given_up)
     }
 
     /// What to say of a request that nothing answers.
@@ -113,7 +131,8 @@ impl Replay {
             .collect();
         let free = |recorded: &str, asked: &str| {
             let hole = self.holes.get(recorded);
-            hole.is_some_and(|hole| self.index.bound(*hole).is_none() && self.index.hole_of(asked).is_none())
+            let open = |hole: &Hole| self.index.bound(*hole).is_none() && self.index.hole_of(asked).is_none();
+            hole.is_some_and(|hole| open(hole) && self.index.may_bind(*hole, asked))
         };
         Unmatched::of(&options.comparable(asked), &candidates, &free)
     }

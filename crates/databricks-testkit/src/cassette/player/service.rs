@@ -17,6 +17,9 @@ use super::replay::{Given, freshen};
 use super::state::{Arrival, head_of, to_send};
 use crate::cassette::interaction::{CassetteFailure, CassetteResponse, Outcome};
 
+/// How long a request that was given up in the recording waits for being given up again.
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Puts a [`CassettePlayer`] around a leaf; made by [`CassettePlayer::layer`].
 #[derive(Clone, Debug)]
 pub struct CassetteLayer {
@@ -160,6 +163,13 @@ async fn replayed(player: &CassettePlayer, arrival: Arrival, given: Given) -> Re
     if timing && elapsed > Duration::ZERO {
         tokio::time::sleep(elapsed).await;
     }
+    if let Outcome::Failure(failure) = &outcome
+        && failure.given_up
+    {
+        let _unanswered = Unanswered::new(player, arrival, false);
+        tokio::time::sleep(PATIENCE).await;
+        return Err(failure.to_error());
+    }
     player.shared.keep(arrival, outcome.clone(), elapsed, false);
     match outcome {
         Outcome::Response(mut response) => {
@@ -183,11 +193,15 @@ where
     let shared = &player.shared;
     let started = Instant::now();
     let changes = !head.method().is_safe();
+    let unanswered = Unanswered::new(player, arrival, true);
     let answer = match inner.call(request).await {
         Ok(response) => whole(response, shared.options.body_limit).await,
         Err(error) => Answer::Failed(error),
     };
     let elapsed = started.elapsed();
+    let Some(arrival) = unanswered.answered() else {
+        return Err(Error::new(ErrorKind::Other, "a request was answered that had ended"));
+    };
     match answer {
         Answer::Whole(parts, bytes) => {
             let mut response = CassetteResponse::from_http(parts.status, &parts.headers, bytes.clone());
@@ -202,6 +216,34 @@ where
             shared.keep(arrival, Outcome::Failure(failure), elapsed, true);
             Err(error)
         }
+    }
+}
+
+/// A request that waits for its answer. One that is dropped was given up by the client, and is kept as such.
+struct Unanswered<'a> {
+    player: &'a CassettePlayer,
+    arrival: Option<Arrival>,
+    started: Instant,
+    from_network: bool,
+}
+
+impl<'a> Unanswered<'a> {
+    fn new(player: &'a CassettePlayer, arrival: Arrival, from_network: bool) -> Self {
+        Self { player, arrival: Some(arrival), started: Instant::now(), from_network }
+    }
+
+    /// It is not given up any more.
+    fn answered(mut self) -> Option<Arrival> {
+        self.arrival.take()
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let Some(arrival) = self.arrival.take() else { return };
+        let failure = CassetteFailure::given_up(!arrival.request.method.is_safe());
+        let elapsed = self.started.elapsed();
+        self.player.shared.keep(arrival, Outcome::Failure(failure), elapsed, self.from_network);
     }
 }
 
@@ -256,9 +298,15 @@ fn title(head: &Request<()>) -> String {
 }
 
 fn to_http(recorded: &CassetteResponse) -> Response<Body> {
-    let mut response = Response::new(Body::from_bytes(recorded.body.to_bytes()));
+    let body = recorded.body.to_bytes();
+    let mut headers = headers(recorded);
+    // An answer without a body says itself how long it would be: the one to HEAD.
+    if !body.is_empty() {
+        headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    let mut response = Response::new(Body::from_bytes(body));
     *response.status_mut() = recorded.status;
-    *response.headers_mut() = headers(recorded);
+    *response.headers_mut() = headers;
     response
 }
 

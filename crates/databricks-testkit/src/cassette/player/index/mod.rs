@@ -47,6 +47,8 @@ pub(crate) struct Entry {
 /// What is known of ids before anything is asked.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
+    /// What is recorded for the holes that a client made up.
+    pub(crate) made_up: HashMap<Hole, String>,
     /// The holes whose ids the server handed out: these stand for what is recorded.
     pub(crate) handed_out: HashMap<Hole, String>,
     /// Ids that were not made up by the client.
@@ -122,6 +124,10 @@ pub(crate) struct ReplayIndex {
     bindings: Bindings,
     /// Holes whose ids the server handed out.
     handed_out: HashSet<Hole>,
+    /// The holes of ids that a client made up, by what is recorded for them.
+    made_up: HashMap<String, Hole>,
+    /// Holes that stand in other requests than reads.
+    written: HashSet<Hole>,
     /// Ids that stand in the cassette: they are never taken for made-up ones.
     known: HashSet<String>,
 }
@@ -129,8 +135,9 @@ pub(crate) struct ReplayIndex {
 impl ReplayIndex {
     /// An index over entries in recorded order.
     pub(crate) fn new(entries: Vec<Entry>, ids: Ids) -> Self {
-        let Ids { handed_out, known } = ids;
+        let Ids { made_up, handed_out, known } = ids;
         let mut index = Self { known, handed_out: handed_out.keys().copied().collect(), ..Self::default() };
+        index.made_up = made_up.into_iter().map(|(hole, id)| (id, hole)).collect();
         handed_out.iter().for_each(|(hole, id)| index.bindings.bind(*hole, id));
         for (number, entry) in entries.into_iter().enumerate() {
             index.add(number, entry);
@@ -169,6 +176,9 @@ impl ReplayIndex {
         }
         for hole in holes {
             self.users.entry(hole).or_default().push(sequence);
+            if !endless {
+                self.written.insert(hole);
+            }
         }
         self.sequences.push(Sequence { shape, ids, entries: Vec::new(), endless, used: Used::default() });
         sequence
@@ -201,6 +211,19 @@ impl ReplayIndex {
     /// The hole that an id of this run stands for.
     pub(crate) fn hole_of(&self, value: &str) -> Option<Hole> {
         self.bindings.holes.get(value).copied()
+    }
+
+    /// The hole that an id is recorded for, when nothing stands for it yet: the id is the same in each run.
+    fn recorded_for(&self, value: &str) -> Option<Hole> {
+        self.made_up.get(value).copied().filter(|hole| self.bound(*hole).is_none())
+    }
+
+    /// Whether an id may stand for a hole that nothing stands for yet.
+    ///
+    /// What is only read was not made up: another id is another object, and its answer is not known.
+    pub(crate) fn may_bind(&self, hole: Hole, value: &str) -> bool {
+        let another = || self.written.contains(&hole) && !self.known.contains(value);
+        !self.handed_out.contains(&hole) && (self.made_up.get(value) == Some(&hole) || another())
     }
 
     /// The entries that were never given, in recorded order.
@@ -240,9 +263,10 @@ impl ReplayIndex {
     }
 
     /// The first sequence in recorded order that fits when some of its holes are bound; those that agree with what
-    /// is bound already come first.
+    /// is bound already come first, and among them those that are recorded with these ids.
     fn by_binding(&mut self, shape: usize, ids: &[String]) -> Option<usize> {
-        let (sequence, binds) = self.candidates(shape, ids).into_iter().find_map(|sequence| {
+        let same = self.same_in_each_run(shape, ids);
+        let (sequence, binds) = same.into_iter().chain(self.candidates(shape, ids)).find_map(|sequence| {
             let used = self.sequences.get(sequence)?.used;
             let wanted = self.wanted(sequence, ids).filter(|wanted| wanted.moves.is_empty())?;
             let free = wanted.binds.iter().all(|(hole, _)| self.bound(*hole).is_none());
@@ -252,6 +276,21 @@ impl ReplayIndex {
             self.bindings.bind(hole, &value);
         }
         Some(sequence)
+    }
+
+    /// The sequences that are recorded with some of these ids, those with most of them first.
+    fn same_in_each_run(&self, shape: usize, ids: &[String]) -> Vec<usize> {
+        let meant: BTreeSet<Hole> = ids.iter().filter_map(|id| self.recorded_for(id)).collect();
+        let users = meant.iter().filter_map(|hole| self.users.get(hole)).flatten().copied();
+        let matches = |sequence: &Sequence| holes(&sequence.ids).filter(|hole| meant.contains(hole)).count();
+        let found: BTreeSet<usize> = users.collect();
+        let found = found.into_iter().filter_map(|number| Some((number, self.sequences.get(number)?)));
+        let mut found: Vec<_> = found
+            .filter(|(_, sequence)| sequence.shape == shape)
+            .map(|(number, sequence)| (std::cmp::Reverse(matches(sequence)), number))
+            .collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, number)| number).collect()
     }
 
     /// What [`by_binding`](Self::by_binding) has to look at. A value that is bound leaves only those with its hole.
@@ -309,7 +348,7 @@ impl ReplayIndex {
             match self.hole_of(value) {
                 Some(other) if other == hole => {}
                 Some(other) => wanted.moves.push((other, hole)),
-                None if self.known.contains(value) || self.handed_out.contains(&hole) => return None,
+                None if !self.may_bind(hole, value) => return None,
                 None => wanted.binds.push((hole, value.to_owned())),
             }
         }

@@ -130,6 +130,39 @@ fn a_place_whose_answer_was_another_is_not_exchanged() {
     assert_eq!(ask_with(&mut index, "COPY t1 =b", &outcome), Some(2));
 }
 
+/// Recorded with the id `a` for the hole 1, and with `b` for the hole 2.
+fn with_recorded_ids(texts: &[&str]) -> ReplayIndex {
+    let made_up = HashMap::from([(1, "a".to_owned()), (2, "b".to_owned())]);
+    let entries = texts.iter().map(|text| entry(text, 1, text.starts_with("GET"))).collect();
+    ReplayIndex::new(entries, Ids { made_up, ..Ids::default() })
+}
+
+#[test]
+fn ids_that_are_the_same_in_each_run_keep_their_answers_in_any_order() {
+    for verb in ["GET", "PUT"] {
+        let texts = [format!("{verb} #1"), format!("{verb} #2")];
+        let mut index = with_recorded_ids(&[&texts[0], &texts[1]]);
+        assert_eq!(ask(&mut index, &format!("{verb} =b")), Some(1));
+        assert_eq!(ask(&mut index, &format!("{verb} =a")), Some(0));
+    }
+    let mut index = with_recorded_ids(&["PUT #1 #3", "PUT #2 #4"]);
+    assert_eq!((ask(&mut index, "PUT =b =x"), ask(&mut index, "PUT =a =y")), (Some(1), Some(0)));
+}
+
+#[test]
+fn an_id_that_is_only_read_has_no_other_in_its_place() {
+    let mut index = with_recorded_ids(&["GET #1", "GET #2", "PUT #2"]);
+    assert_eq!(ask(&mut index, "GET =x"), Some(1), "what is written later may be made up");
+    assert_eq!((ask(&mut index, "GET =y"), ask(&mut index, "GET =a")), (None, Some(0)));
+}
+
+#[test]
+fn tasks_that_draw_the_recorded_ids_in_another_order_still_replay() {
+    let mut index = with_recorded_ids(&["PUT #1", "PUT #2", "COPY t1 #1", "COPY t2 #2"]);
+    assert_eq!((ask(&mut index, "PUT =a"), ask(&mut index, "PUT =b")), (Some(0), Some(1)));
+    assert_eq!((ask(&mut index, "COPY t1 =b"), ask(&mut index, "COPY t2 =a")), (Some(2), Some(3)));
+}
+
 /// The answers to the first two entries hand out an id each: those of the holes 101 and 102.
 fn handing_out(texts: &[&str]) -> ReplayIndex {
     let mut entries: Vec<Entry> = texts.iter().map(|text| entry(text, 1, false)).collect();
