@@ -5,6 +5,7 @@
 mod access;
 mod cassette_files;
 mod cassette_laws;
+mod cassette_names;
 mod cassette_recordings;
 mod cassette_secrets;
 mod cassettes;
