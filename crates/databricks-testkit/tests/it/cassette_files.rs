@@ -96,7 +96,8 @@ fn a_body_that_is_gone_or_changed_is_refused_by_name() {
     refused("cannot be read");
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(Cassette::from_json(&text).unwrap_err().kind(), CassetteErrorKind::SideFile);
-    for name in ["/etc/passwd", "../x.parts/a.bin", "c.parts/../../a.bin", "..parts/a.bin", "a"] {
+    let climbing = format!("../{}.bin", "0".repeat(8) + "-0000-0000-0000-000000000000");
+    for name in ["/etc/passwd", &climbing, "../x.parts/a.bin", "c.parts/../../a.bin", "..parts/a.bin", "a"] {
         let body = get(json!({"file": name, "bytes": 1}));
         std::fs::write(&path, cassette(json!([body])).to_string()).unwrap();
         refused("is not in a folder beside the cassette");

@@ -7,6 +7,7 @@ mod cassette_files;
 mod cassette_known_secrets;
 mod cassette_laws;
 mod cassette_lookalikes;
+mod cassette_names;
 mod cassette_recordings;
 mod cassette_secrets;
 mod cassettes;

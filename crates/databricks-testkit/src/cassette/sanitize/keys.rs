@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 
 use super::known::{Known, USER};
 use super::shapes::REDACTED;
-use super::text::{EMAIL, RESERVED, STORAGE_HOST, WORKSPACE_ID, clean};
+use super::text::{EMAIL, RESERVED, STORAGE_HOST, WORKSPACE_ID, clean, edited};
+use super::{assignments, json_text, names};
 
-/// Names of credentials, without `_` and `-`, in lower case.
+/// Names of credentials, without `_`, `-` and `.`, in lower case. Those that end in a telling word are in [`names`].
 const CREDENTIALS: [&str; 33] = [
     "accesskey",
     "accesskeyid",
@@ -48,14 +49,13 @@ const CREDENTIALS: [&str; 33] = [
 /// Names of parameters that only a signed URL has.
 const SIGNATURES: [&str; 4] = ["xamzsignature", "xamzcredential", "xgoogcredential", "sig"];
 /// Names of users.
-const USERS: [&str; 22] = [
+const USERS: [&str; 21] = [
     "createdby",
     "createdbyusername",
     "creator",
     "creatorname",
     "creatorusername",
     "deletedby",
-    "displayname",
     "familyname",
     "givenname",
     "grantor",
@@ -72,6 +72,8 @@ const USERS: [&str; 22] = [
     "user",
     "username",
 ];
+/// Names of people where entries are about people: anywhere else, these are names of things.
+pub(super) const PEOPLE: [&str; 3] = ["displayname", "display", "formatted"];
 /// Ids of workspaces.
 const WORKSPACES: [&str; 4] = ["workspaceid", "orgid", "organizationid", "workspacecreationid"];
 
@@ -103,14 +105,19 @@ impl Keys {
         self
     }
 
+    pub(super) fn by_default(&self) -> bool {
+        self.by_default
+    }
+
     pub(crate) fn add(&mut self, key: &str) {
         self.added.insert(normal(key));
     }
 
     pub(crate) fn meaning(&self, key: &str) -> Meaning {
+        let words = self.by_default && names::is_credential(key);
         let key = normal(key);
         let built_in = |names: &[&str]| self.by_default && names.contains(&key.as_str());
-        if self.added.contains(&key) || built_in(&CREDENTIALS) || built_in(&SIGNATURES) {
+        if self.added.contains(&key) || built_in(&CREDENTIALS) || built_in(&SIGNATURES) || words {
             Meaning::Credential
         } else if built_in(&USERS) {
             Meaning::User
@@ -135,8 +142,8 @@ impl Keys {
     }
 }
 
-fn normal(key: &str) -> String {
-    key.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
+pub(super) fn normal(key: &str) -> String {
+    key.chars().filter(|c| !matches!(c, '_' | '-' | '.')).flat_map(char::to_lowercase).collect()
 }
 
 /// Cleans values, by their names and by what they hold.
@@ -146,13 +153,25 @@ pub(crate) struct Cleaner<'a> {
     pub(crate) known: &'a Known,
     /// Everything under these names is the value of a secret, too: the endpoints of secrets use plain ones.
     pub(crate) secret_values: bool,
+    /// Entries are about people: names that are displayed are theirs.
+    pub(crate) people: bool,
 }
 
 impl Cleaner<'_> {
     pub(crate) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match self.keys.by_default {
-            true => clean(text, self.known),
-            false => self.known.replace_secrets(text).map_or(Cow::Borrowed(text), Cow::Owned),
+        match json_text::cleaned(text, *self) {
+            Some(text) => Cow::Owned(self.plain_text(&text).into_owned()),
+            None => self.plain_text(text),
+        }
+    }
+
+    fn plain_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let places = assignments::find(text, self.keys).into_iter().map(|range| (range, REDACTED));
+        match (edited(text, places), self.keys.by_default) {
+            (Some(text), true) => Cow::Owned(clean(&text, self.known).into_owned()),
+            (None, true) => clean(text, self.known),
+            (Some(text), false) => Cow::Owned(self.known.replace_secrets(&text).unwrap_or(text)),
+            (None, false) => self.known.replace_secrets(text).map_or(Cow::Borrowed(text), Cow::Owned),
         }
     }
 
@@ -171,16 +190,21 @@ impl Cleaner<'_> {
             let name = members.get(*name).and_then(Value::as_str).unwrap_or_default();
             self.keys.meaning(name) == Meaning::Credential
         });
-        let mut cleaned = BTreeMap::new();
+        // Entries of permissions name the user beside the name that is displayed.
+        let names_a_user = ["user_name", "userName"].iter().any(|name| members.contains_key(*name));
+        let people = self.keys.by_default && (self.people || names_a_user);
+        let (mut cleaned, mut numbers) = (BTreeMap::new(), BTreeMap::new());
         for (name, value) in members.into_iter().collect::<BTreeMap<_, _>>() {
             let value = match name.as_str() {
+                _ if people && PEOPLE.contains(&normal(&name).as_str()) => of_person(value),
                 "value" if names_a_secret => redacted(value),
                 "http_headers" if self.keys.by_default => header_values(value),
                 "headers" if signed => header_values(value),
                 "external_link" | "external_links" if self.keys.by_default => self.links(value),
                 _ => self.member(&name, value),
             };
-            cleaned.insert(free_name(self.text(&name).into_owned(), &cleaned), value);
+            let name = free_name(self.text(&name).into_owned(), &cleaned, &mut numbers);
+            cleaned.insert(name, value);
         }
         cleaned.into_iter().collect()
     }
@@ -227,52 +251,28 @@ impl Cleaner<'_> {
         format!("{}={}", encode(&name), encode(&cleaned))
     }
 
-    /// A text that may be JSON that could not be kept as a value: members are cleaned where they stand.
+    /// The text of a body, which says itself whether it is JSON or a form: labels are often wrong.
     pub(crate) fn any_text(&self, text: &str) -> String {
-        match serde_json::from_str::<serde::de::IgnoredAny>(text) {
-            Ok(_) => self.text(&self.json_text(text)).into_owned(),
-            Err(_) => self.text(text).into_owned(),
+        match is_form(text) {
+            true => self.text(&self.form(text)).into_owned(),
+            false => self.text(text).into_owned(),
         }
-    }
-
-    /// The text of JSON with other strings in the place of those that stand under a telling name.
-    fn json_text(&self, text: &str) -> String {
-        let (mut result, mut rest) = (String::new(), text);
-        let mut name = String::new();
-        while let Some(start) = rest.find('"') {
-            let (before, quoted) = rest.split_at(start);
-            let (token, after) = quoted.split_at(string_length(quoted));
-            let string: String = serde_json::from_str(token).unwrap_or_default();
-            result.push_str(before);
-            if after.trim_start().starts_with(':') {
-                name = string;
-                result.push_str(token);
-            } else {
-                let is_value = before.trim_end().ends_with(':');
-                let replacement = self.keys.replacement(&name, &string).filter(|_| is_value);
-                match replacement {
-                    Some(replacement) => result.extend(["\"", replacement, "\""]),
-                    None => result.push_str(token),
-                }
-            }
-            rest = after;
-        }
-        result + rest
     }
 }
 
-/// The length of the string that the text begins with, quotes included.
-fn string_length(quoted: &str) -> usize {
-    let mut escaped = false;
-    for (index, b) in quoted.bytes().enumerate().skip(1) {
-        match b {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return index + 1,
-            _ => {}
-        }
+/// Whether the text is nothing but names and values as forms have them.
+fn is_form(text: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '%' | '+');
+    let is_field = |field: &str| field.split_once('=').is_some_and(|(name, _)| name.chars().all(is_name));
+    !text.contains(char::is_whitespace) && text.split('&').all(is_field)
+}
+
+/// A name of somebody, as it is displayed.
+fn of_person(value: Value) -> Value {
+    match value {
+        Value::String(name) if name.is_empty() => Value::String(name),
+        _ => Value::from(USER),
     }
-    quoted.len()
 }
 
 /// The value without anything that says what it was.
@@ -305,20 +305,26 @@ fn header_values(value: Value) -> Value {
 }
 
 /// The link without its host and its query.
-fn plain_link(link: &str) -> String {
+pub(super) fn plain_link(link: &str) -> String {
     let Some((scheme, rest)) = link.split_once("://") else { return link.to_owned() };
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let path = rest.find('/').and_then(|start| rest.get(start..)).unwrap_or_default();
     format!("{scheme}://{STORAGE_HOST}{path}")
 }
 
-/// The name, or the first that is free: two members must not become one.
-fn free_name(name: String, taken: &BTreeMap<String, Value>) -> String {
+/// The name, or the first that is free: two members must not become one. `numbers` has those that were given last.
+fn free_name(name: String, taken: &BTreeMap<String, Value>, numbers: &mut BTreeMap<String, u64>) -> String {
     if !taken.contains_key(&name) {
         return name;
     }
-    let mut numbered = (2_u64..).map(|number| format!("{name} ({number})"));
-    numbered.find(|name| !taken.contains_key(name)).unwrap_or(name)
+    let number = numbers.entry(name.clone()).or_insert(1);
+    loop {
+        *number += 1;
+        let numbered = format!("{name} ({number})");
+        if !taken.contains_key(&numbered) {
+            return numbered;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -332,7 +338,7 @@ mod tests {
     fn with_cleaner<T>(f: impl FnOnce(Cleaner<'_>) -> T) -> T {
         let (mut keys, known) = (Keys::default(), Known::default());
         keys.add("ssn");
-        f(Cleaner { keys: &keys, known: &known, secret_values: false })
+        f(Cleaner { keys: &keys, known: &known, secret_values: false, people: false })
     }
 
     fn cleaned(value: Value) -> Value {

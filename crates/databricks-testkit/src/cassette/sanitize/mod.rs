@@ -4,9 +4,12 @@
 //! [`keys`] what is removed because of its name, [`known`] the values that the user names, [`learn`] those that a run
 //! shows. [`secrets`] is the check that nothing is left.
 
+mod assignments;
+mod json_text;
 mod keys;
 mod known;
 mod learn;
+mod names;
 mod secrets;
 mod shapes;
 mod text;
@@ -25,8 +28,6 @@ use known::Known;
 pub(crate) use known::stands_alone;
 pub use secrets::SecretScan;
 pub(crate) use shapes::REDACTED;
-#[allow(unused_imports)]
-pub(crate) use text::{STORAGE_HOST, WORKSPACE_HOST};
 
 /// A rule of the user's own about what is kept of requests and answers.
 ///
@@ -164,12 +165,12 @@ impl Sanitizers {
 
     /// What is kept of a text.
     pub fn text(&self, text: &str) -> String {
-        self.cleaner(false).text(text).into_owned()
+        self.cleaner(None).text(text).into_owned()
     }
 
     /// Changes a request into what is kept of it.
     pub fn sanitize_request(&self, request: &mut CassetteRequest) {
-        let cleaner = self.cleaner(is_about_secrets(request));
+        let cleaner = self.cleaner(Some(request));
         request.path = canonical_path(&cleaner.text(&request.path));
         if request.origin == Origin::Storage && self.known.by_default() {
             request.query.clear();
@@ -192,7 +193,7 @@ impl Sanitizers {
 
     /// Changes the answer to a request, which is sanitized by then, into what is kept of it.
     pub fn sanitize_response(&self, request: &CassetteRequest, response: &mut CassetteResponse) {
-        let cleaner = self.cleaner(is_about_secrets(request));
+        let cleaner = self.cleaner(Some(request));
         response.headers.values_mut().for_each(|value| *value = cleaner.text(value).into_owned());
         let content_type = response.headers.get(CONTENT_TYPE.as_str()).cloned();
         response.body = cleaned_body(cleaner, std::mem::take(&mut response.body), content_type.as_deref());
@@ -212,9 +213,11 @@ impl Sanitizers {
         }
     }
 
-    fn cleaner(&self, secret_values: bool) -> Cleaner<'_> {
-        let secret_values = secret_values && self.known.by_default();
-        Cleaner { keys: &self.keys, known: &self.known, secret_values }
+    fn cleaner(&self, request: Option<&CassetteRequest>) -> Cleaner<'_> {
+        let request = request.filter(|_| self.known.by_default());
+        let secret_values = request.is_some_and(is_about_secrets);
+        let people = request.is_some_and(is_about_people);
+        Cleaner { keys: &self.keys, known: &self.known, secret_values, people }
     }
 }
 
@@ -233,12 +236,23 @@ fn is_about_secrets(request: &CassetteRequest) -> bool {
     request.path.contains("/secrets/")
 }
 
+/// The endpoints of users, groups and service principals.
+fn is_about_people(request: &CassetteRequest) -> bool {
+    request.path.contains("/scim/")
+}
+
 fn cleaned_body(cleaner: Cleaner<'_>, body: CassetteBody, content_type: Option<&str>) -> CassetteBody {
-    let is_form = content_type.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let kind = content_type.unwrap_or_default().to_ascii_lowercase();
     match body {
         CassetteBody::Json(value) => CassetteBody::Json(cleaner.value(value)),
-        CassetteBody::Text(text) if is_form => CassetteBody::Text(cleaner.form(&text)),
+        CassetteBody::Text(text) if is_labelled_form(&kind, &text) => CassetteBody::Text(cleaner.form(&text)),
         CassetteBody::Text(text) => CassetteBody::Text(cleaner.any_text(&text)),
         other => other,
     }
+}
+
+/// Whether a body is a form as its type says: some clients give everything that type, JSON too.
+fn is_labelled_form(kind: &str, text: &str) -> bool {
+    kind.trim_start().starts_with("application/x-www-form-urlencoded")
+        && !text.trim_start().starts_with(['{', '['])
 }

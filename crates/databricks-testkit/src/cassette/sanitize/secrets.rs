@@ -9,6 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use lz4_flex::frame::FrameDecoder;
+use serde_json::Value;
 
 use super::super::body::CassetteBody;
 use super::super::cassette::Cassette;
@@ -17,6 +18,7 @@ use super::super::interaction::{Interaction, Outcome};
 use super::super::texts;
 use super::super::variables::bindings::Bindings;
 use super::super::variables::text_of;
+use super::assignments;
 use super::keys::{Keys, Meaning};
 use super::known::Known;
 use super::shapes::{self, REDACTED};
@@ -124,13 +126,20 @@ impl SecretScan {
         if is_value && self.keys.meaning(name) == Meaning::Credential && !is_harmless(text) {
             return Some("a credential, by its name".to_owned());
         }
-        self.in_bytes(text.as_bytes(), 0)
+        // What a shape says is more exact than what a name says.
+        self.in_bytes(text.as_bytes(), 0).or_else(|| {
+            let named = !assignments::find(text, &self.keys).is_empty();
+            named.then(|| "a credential, by the name before it".to_owned())
+        })
     }
 
     /// The kind of the first secret found.
     fn in_bytes(&self, bytes: &[u8], layer: u32) -> Option<String> {
         if self.known.secret_forms().any(|form| contains(bytes, form.as_bytes())) {
             return Some("one that the sanitizers were told".to_owned());
+        }
+        if is_credential_in_json(bytes, &self.keys) {
+            return Some("a credential, by its name".to_owned());
         }
         let shape = shapes::find(bytes).into_iter().next().map(|found| found.kind.to_owned());
         shape.or_else(|| self.inside(bytes, layer))
@@ -163,8 +172,28 @@ impl fmt::Debug for SecretScan {
 }
 
 /// What stands for a credential that was removed.
-fn is_harmless(text: &str) -> bool {
+pub(super) fn is_harmless(text: &str) -> bool {
     text.is_empty() || text == REDACTED || text == "0" || (text.starts_with('[') && text.ends_with(']'))
+}
+
+/// Whether bytes are JSON, or a line of it each, with a credential under its name.
+fn is_credential_in_json(bytes: &[u8], keys: &Keys) -> bool {
+    if !matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        return false;
+    }
+    let values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
+    values.map_while(Result::ok).any(|value| holds_credential(&value, keys, false))
+}
+
+fn holds_credential(value: &Value, keys: &Keys, named: bool) -> bool {
+    match value {
+        Value::String(text) => named && !is_harmless(text),
+        Value::Array(values) => values.iter().any(|value| holds_credential(value, keys, named)),
+        Value::Object(members) => members.iter().any(|(name, value)| {
+            holds_credential(value, keys, named || keys.meaning(name) == Meaning::Credential)
+        }),
+        _ => false,
+    }
 }
 
 fn contains(bytes: &[u8], form: &[u8]) -> bool {

@@ -38,7 +38,7 @@ pub(crate) fn find(bytes: &[u8]) -> Vec<Found> {
 fn next_start(bytes: &[u8], from: usize) -> Option<usize> {
     const STARTS: [bool; 256] = {
         let mut starts = [false; 256];
-        let letters = b"deASsXxBb-:";
+        let letters = b"degASsXxBb-:";
         let mut index = 0;
         while index < letters.len() {
             starts[letters[index] as usize] = true;
@@ -62,6 +62,7 @@ impl Scanner<'_> {
         let (range, kind) = match rest.first()? {
             b'd' => (databricks_token(rest)?, "Databricks token"),
             b'e' => (self.jwt(at, rest)?, "JSON web token"),
+            b'g' if !follows_word(self.bytes, at) => (github_token(rest)?, "GitHub token"),
             b'A' if !follows_word(self.bytes, at) => access_key(rest)?,
             b'S' | b's' | b'X' | b'x' if !follows_word(self.bytes, at) => signature(rest)?,
             b'B' | b'b' if !follows_word(self.bytes, at) => authorization(rest)?,
@@ -118,6 +119,17 @@ fn databricks_token(rest: &[u8]) -> Option<Range<usize>> {
         _ => 0,
     };
     Some(0..hex + if number > 0 { 1 + number } else { 0 })
+}
+
+/// `ghp_`, `gho_`, `ghu_`, `ghs_` or `ghr_`, or `github_pat_`, and what follows.
+fn github_token(rest: &[u8]) -> Option<Range<usize>> {
+    let prefix = match rest {
+        [b'g', b'h', b'p' | b'o' | b'u' | b's' | b'r', b'_', ..] => 4,
+        _ if rest.starts_with(b"github_pat_") => 11,
+        _ => return None,
+    };
+    let length = run(rest.get(prefix..)?, is_base64_url);
+    (length >= SHORTEST_VALUE).then_some(0..prefix + length)
 }
 
 fn is_base64_url(b: u8) -> bool {
@@ -236,7 +248,7 @@ mod tests {
         let dapi = format!("dapi{hex}-12");
         let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
         let pem = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow+/=\n-----END RSA PRIVATE KEY-----";
-        let table: [(String, &str); 15] = [
+        let table: [(String, &str); 16] = [
             (format!("token={dapi}."), &dapi),
             (format!("x{dapi}-"), &dapi),
             (format!("dose{hex}"), &format!("dose{hex}")),
@@ -250,6 +262,7 @@ mod tests {
             (format!("a{pem}b"), pem),
             ("-----BEGIN PRIVATE KEY-----\\nMIIEow".to_owned(), "-----BEGIN PRIVATE KEY-----\\nMIIEow"),
             ("AccountKey=MTIzNDU2Nzg5MDEyMzQ1Ng==;".to_owned(), "MTIzNDU2Nzg5MDEyMzQ1Ng=="),
+            ("a ghp_0123456789abcdefABCD b".to_owned(), "ghp_0123456789abcdefABCD"),
             ("jdbc:x://u:p@ss@h.com/a@b".to_owned(), "p@ss"),
             ("s3a://k:se:cret@bucket".to_owned(), "se:cret"),
         ];
