@@ -169,9 +169,10 @@ fn decode(encoded: &str) -> Result<Bytes, CassetteError> {
     Ok(bytes.into())
 }
 
+/// Of a kind that no client tries again, or asks for in other words: the message has to reach the test.
 fn missing(request: &CassetteRequest) -> CassetteFailure {
     let message = format!("the recording does not have the body of {} {}", request.method, request.path);
-    CassetteFailure::new(ErrorKind::Other, message)
+    CassetteFailure::new(ErrorKind::Config, message)
 }
 
 /// The lines in an order in which they can have happened: what made an id, a link or a state before what uses it;

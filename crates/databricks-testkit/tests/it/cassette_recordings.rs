@@ -9,7 +9,7 @@ use databricks_testkit::{
     Cassette, CassetteBody, CassetteErrorKind, CassetteOptions, CassettePlayer, Interaction, Origin, Outcome,
     SecretScan, SimulatedWorkspace,
 };
-use databricks_transport::{ApiRequest, Client, DatabricksConfig, Operation};
+use databricks_transport::{ApiRequest, Client, DatabricksConfig, ErrorKind, Operation};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -113,6 +113,7 @@ fn a_body_that_is_missing_says_so_when_it_is_asked_for() {
     let cassette = Cassette::from_exchanges(&format!("\n{line}\n\n")).unwrap();
     let Outcome::Failure(failure) = &cassette.interactions()[0].outcome else { panic!() };
     assert!(failure.message.contains("GET /object"), "{failure:?}");
+    assert_eq!(failure.kind, ErrorKind::Config);
 }
 
 #[test]

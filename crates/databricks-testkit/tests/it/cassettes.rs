@@ -281,7 +281,7 @@ async fn a_changed_statement_fails_with_the_nearest_one_and_the_difference() {
     let error = statement(&client, &changed, json!({})).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.is_retryable(), error.is_ambiguous(), error.attempts()),
-        (ErrorKind::Other, false, false, 1)
+        (ErrorKind::Config, false, false, 1)
     );
     insta::assert_snapshot!("changed_statement", error.message());
     insta::assert_snapshot!("changed_statement_on_one_line", error);

@@ -78,7 +78,9 @@ use super::transcript;
 ///
 /// Of reads (`GET`, `HEAD`), the last recorded answer repeats without end, and a state of something under way
 /// (`PENDING`, `RUNNING`, ..) is given once however often it was polled: the replay goes on as fast as it is asked.
-/// Any other request is answered as often as it was recorded.
+/// Any other request is answered as often as it was recorded. One that nothing answers fails with
+/// [`ErrorKind::Config`](databricks_transport::ErrorKind::Config): the error shows the nearest recorded request and the
+/// difference, and no client tries again.
 #[derive(Clone)]
 pub struct CassettePlayer {
     shared: Arc<Shared>,

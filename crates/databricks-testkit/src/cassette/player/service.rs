@@ -317,9 +317,10 @@ fn headers(recorded: &CassetteResponse) -> HeaderMap {
     recorded.headers.iter().filter_map(pair).collect()
 }
 
-/// The error of a request that the cassette does not know. Sending it again would not help.
+/// The error of a request that the cassette does not know. Its kind says that nothing was sent and that another attempt
+/// is of no use: a client that tries again in other words would hide what was asked first.
 fn no_answer(unmatched: &Unmatched) -> Error {
-    Error::new(ErrorKind::Other, unmatched.to_string()).with_hint(
+    Error::new(ErrorKind::Config, unmatched.to_string()).with_hint(
         "Record it: DATABRICKS_CASSETTE_MODE=new_episodes adds what is missing, all records everything anew",
     )
 }
