@@ -52,7 +52,7 @@ async fn tell(client: &DatabricksClient, task: usize) -> Result<Seen, Databricks
     let (first, rest) = rows.split_at(90);
     // Every other task names its write; the others' ids are random, and differ in each run.
     let mut write = delta.write_batch(&table, first).batch_size(30).concurrency(3);
-    if task % 2 == 0 {
+    if task.is_multiple_of(2) {
         write = write.idempotency_key("story");
     }
     let written = write.send().await?;
@@ -107,7 +107,11 @@ async fn tell_all(client: DatabricksClient) -> Result<Vec<Seen>, DatabricksError
     }
     let mut seen = tasks.join_all().await;
     seen.sort_by_key(|(task, _)| *task);
-    seen.into_iter().map(|(_, seen)| seen).collect()
+    let mut all = Vec::new();
+    for (_, seen) in seen {
+        all.push(seen?);
+    }
+    Ok(all)
 }
 
 /// The story told on a local workspace, and what was recorded of it.
