@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 /// Tasks that run the story at the same time, each on a table of its own.
 const TASKS: usize = 16;
 
-/// Replays of the recording: few enough for every build, enough for an order of tasks that goes wrong to show.
-const RUNS: usize = 25;
+/// Replays of the recording: enough for an order of tasks that goes wrong to show.
+const RUNS: usize = 100;
 
 #[derive(Serialize)]
 struct Reading {
