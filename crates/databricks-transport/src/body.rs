@@ -91,6 +91,11 @@ impl Body {
             Inner::Bytes(bytes) => return Err(too_long(bytes.len(), limit)),
             Inner::Stream(body) => Collecting { body, bytes: BytesMut::new() },
         };
+        // What announces that it is too long is not even begun.
+        let announced = usize::try_from(collected.body.size_hint().lower()).unwrap_or(usize::MAX);
+        if announced > limit {
+            return Err(too_long(announced, limit));
+        }
         while let Some(data) = next_data(&mut collected.body).await {
             let data = data?;
             let length = collected.bytes.len().saturating_add(data.len());

@@ -11,7 +11,7 @@ use crate::body::Body;
 use crate::client::Client;
 use crate::config::DatabricksConfig;
 use crate::error::Error;
-use crate::leaf::HyperLeaf;
+use crate::network::HyperLeaf;
 use crate::rate_limit::{Limiters, RateLimit};
 use crate::service::HttpService;
 use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry, TraceAttempt, TraceCall};
@@ -85,15 +85,19 @@ impl ClientBuilder {
         self
     }
 
-    /// The client. Nothing is sent or read before its first request.
+    /// The client. Nothing is sent or read before its first request, but for the proxies that the environment names.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the credential is missing or unusable, a limit or timeout
     /// cannot be kept, or the host would be reached in the clear.
     pub fn build(self) -> Result<Client, Error> {
         let Self { config, leaf, leaf_layers, per_call, per_attempt } = self;
+        let config = if leaf.is_none() { config.with_environments_proxies() } else { config };
         config.validate()?;
-        let leaf = leaf.unwrap_or_else(|| HttpService::new(HyperLeaf::new(config.plain_http())));
+        let leaf = match leaf {
+            Some(leaf) => leaf,
+            None => HttpService::new(HyperLeaf::new(config.network()?)),
+        };
         let leaf = around(leaf, &leaf_layers);
         let links = link_stack(&config, leaf.clone());
         let api = api_stack(&config, leaf, &per_call, &per_attempt)?;

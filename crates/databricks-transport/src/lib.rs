@@ -37,7 +37,7 @@ mod auth;
 mod rate_limit;
 mod stack;
 
-mod leaf;
+mod network;
 
 pub use auth::{Authorization, Authorize, AzureCloud};
 pub use body::Body;

@@ -17,7 +17,7 @@ use url::form_urlencoded::byte_serialize;
 use crate::body::Body;
 use crate::config::{DatabricksConfig, is_loopback};
 use crate::error::{ApiError, Error, ErrorKind, OneLine};
-use crate::leaf::OnThisMachine;
+use crate::network::OnThisMachine;
 use crate::operation::Operation;
 use crate::rate_limit::ClassName;
 use crate::service::HttpService;

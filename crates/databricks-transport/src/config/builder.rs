@@ -99,6 +99,13 @@ impl ConfigBuilder {
         catalog => Catalog;
         /// The default schema (`DATABRICKS_SCHEMA`).
         schema => Schema;
+        /// The proxy of every request; see [`DatabricksConfig::with_proxy`]. Without it `HTTPS_PROXY`, `HTTP_PROXY` and
+        /// `ALL_PROXY` decide, in capitals or not.
+        proxy => Proxy;
+        /// The hosts that are reached without a proxy (`NO_PROXY`); see [`DatabricksConfig::with_no_proxy`].
+        no_proxy => NoProxy;
+        /// A file with further certificate authorities, in PEM form (`DATABRICKS_CA_FILE`).
+        ca_file => CaFile;
     }
 
     setters! { SecretString:

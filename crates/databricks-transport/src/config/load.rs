@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::choose::Choice;
 use super::setting::{Key, Origin, Settings, Value};
 use super::sources::{ReadFile, Variable, collect};
-use super::{AuthConfig, Credential, DatabricksConfig};
+use super::{AuthConfig, Credential, DatabricksConfig, network};
 use crate::auth::AzureCloud;
 use crate::error::{Error, ErrorKind};
 use crate::rate_limit::Rate;
@@ -22,7 +22,9 @@ pub(super) fn config(
     variable: Variable<'_>,
     read: ReadFile<'_>,
 ) -> Result<DatabricksConfig, Error> {
-    let settings = collect(code, variable, read)?;
+    let mut settings = collect(code, variable, read)?;
+    network::settle(&mut settings);
+    network::proxies(&settings)?;
     let typed = Typed::read(&settings)?;
     let mut config = at_host(&settings)?;
     let path = variable("PATH");
@@ -48,6 +50,8 @@ pub(super) fn config(
     if let Some(rate) = typed.rate {
         config.limits = config.limits.with_client(rate);
     }
+    config.network.ca_file = own(Key::CaFile).map(Into::into);
+    config.network.environment_is_read = true;
     config.settings = settings;
     Ok(config)
 }

@@ -6,7 +6,10 @@ mod choose;
 mod describe;
 mod host;
 mod load;
+mod network;
+mod no_proxy;
 mod profile;
+mod proxy;
 mod retry;
 mod setting;
 mod sources;
@@ -22,6 +25,9 @@ pub(crate) use auth::{Credential, bearer};
 pub use builder::ConfigBuilder;
 pub use describe::{DescribedSetting, Description};
 pub(crate) use host::is_loopback;
+pub(crate) use network::Network;
+use network::NetworkSettings;
+pub(crate) use proxy::{Proxies, Proxy, ProxyScheme};
 pub use retry::RetryConfig;
 use setting::{Key, Settings};
 
@@ -65,6 +71,7 @@ pub struct DatabricksConfig {
     retry: RetryConfig,
     limits: RateLimits,
     plain_http: bool,
+    network: NetworkSettings,
     product: Option<(String, String)>,
     /// Where the values came from.
     settings: Settings,
@@ -73,6 +80,9 @@ pub struct DatabricksConfig {
 impl DatabricksConfig {
     /// A configuration for a workspace, without a credential yet. The host may be a bare name or any URL of the
     /// workspace: path and query are dropped (`?o=` is kept as the workspace id), `https` is assumed.
+    ///
+    /// Of the environment only the proxies are used (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), as they are when
+    /// the client is built; [`without_proxy`](DatabricksConfig::without_proxy) leaves them out.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the host is not one, or carries a user name or password.
@@ -95,6 +105,7 @@ impl DatabricksConfig {
             retry: RetryConfig::default(),
             limits: RateLimits::default(),
             plain_http: false,
+            network: NetworkSettings::default(),
             product: None,
             settings,
         })
@@ -105,8 +116,8 @@ impl DatabricksConfig {
     /// Variables: `DATABRICKS_HOST`; for the credential `DATABRICKS_TOKEN`, or `DATABRICKS_CLIENT_ID` and
     /// `DATABRICKS_CLIENT_SECRET`, or `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` (`ARM_` will do
     /// too), or another of those that [`ConfigBuilder`] names; and optionally `DATABRICKS_WAREHOUSE_ID`,
-    /// `DATABRICKS_CATALOG`, `DATABRICKS_SCHEMA`, `DATABRICKS_TIMEOUT_SECS`, `DATABRICKS_RATE_LIMIT` (requests a second)
-    /// and `DATABRICKS_MAX_RETRIES` (attempts). An empty variable counts as not set. What no variable has may come from
+    /// `DATABRICKS_CATALOG`, `DATABRICKS_SCHEMA`, `DATABRICKS_TIMEOUT_SECS`, `DATABRICKS_RATE_LIMIT` (requests a second),
+    /// `DATABRICKS_MAX_RETRIES` (attempts), `DATABRICKS_CA_FILE`, `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`. An empty variable counts as not set. What no variable has may come from
     /// a profile of `~/.databrickscfg`: the one that `DATABRICKS_CONFIG_PROFILE` names, or the default one when neither
     /// host nor credential is set.
     ///
@@ -368,6 +379,7 @@ impl DatabricksConfig {
     pub(crate) fn validate(&self) -> Result<(), Error> {
         self.credential()?.validate()?;
         self.limits.validate()?;
+        self.network()?;
         for (name, value) in [("timeout", self.timeout), ("total timeout", self.total_timeout)] {
             if value.is_zero() {
                 return Err(Error::new(ErrorKind::Config, format!("the {name} is zero: set one above zero")));
@@ -403,6 +415,7 @@ impl fmt::Debug for DatabricksConfig {
             retry,
             limits,
             plain_http,
+            network,
             product,
             settings: _,
         } = self;
@@ -420,6 +433,7 @@ impl fmt::Debug for DatabricksConfig {
             .field("retry", retry)
             .field("limits", limits)
             .field("plain_http", plain_http)
+            .field("network", network)
             .field("product", product)
             .finish()
     }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::proxy;
+
 /// A setting that code, a variable of the environment or a profile can give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
@@ -39,6 +41,12 @@ pub(crate) enum Key {
     TotalTimeoutSecs,
     RateLimit,
     MaxRetries,
+    Proxy,
+    HttpsProxy,
+    HttpProxy,
+    AllProxy,
+    NoProxy,
+    CaFile,
 }
 
 impl Key {
@@ -74,6 +82,12 @@ impl Key {
         Self::TotalTimeoutSecs,
         Self::RateLimit,
         Self::MaxRetries,
+        Self::Proxy,
+        Self::HttpsProxy,
+        Self::HttpProxy,
+        Self::AllProxy,
+        Self::NoProxy,
+        Self::CaFile,
     ];
 
     /// The name: a profile's key, and the setter in code.
@@ -113,6 +127,11 @@ impl Key {
                 | Self::GithubRequestUrl
                 | Self::GithubRequestToken
                 | Self::TotalTimeoutSecs
+                | Self::Proxy
+                | Self::HttpsProxy
+                | Self::HttpProxy
+                | Self::AllProxy
+                | Self::NoProxy
         )
     }
 
@@ -172,6 +191,13 @@ impl Key {
             Self::TotalTimeoutSecs => ("total_timeout_secs", &[]),
             Self::RateLimit => ("rate_limit", &["DATABRICKS_RATE_LIMIT"]),
             Self::MaxRetries => ("max_retries", &["DATABRICKS_MAX_RETRIES"]),
+            // Only code sets the one for everything.
+            Self::Proxy => ("proxy", &[]),
+            Self::HttpsProxy => ("https_proxy", &["https_proxy", "HTTPS_PROXY"]),
+            Self::HttpProxy => ("http_proxy", &["http_proxy", "HTTP_PROXY"]),
+            Self::AllProxy => ("all_proxy", &["all_proxy", "ALL_PROXY"]),
+            Self::NoProxy => ("no_proxy", &["no_proxy", "NO_PROXY"]),
+            Self::CaFile => ("ca_file", &["DATABRICKS_CA_FILE"]),
         }
     }
 }
@@ -236,7 +262,12 @@ impl Value {
 
     /// The value as it may be shown.
     pub(crate) fn shown(&self, key: Key) -> String {
-        if key.is_secret() { "***".to_owned() } else { self.text().to_owned() }
+        match key {
+            _ if key.is_secret() => "***".to_owned(),
+            // The URL of a proxy may have a password in it.
+            Key::Proxy | Key::HttpsProxy | Key::HttpProxy | Key::AllProxy => proxy::shown(self.text()),
+            _ => self.text().to_owned(),
+        }
     }
 }
 

@@ -47,10 +47,23 @@ fn from_environment(settings: &mut Settings, variable: Variable<'_>) {
         // An id of one spelling with a secret of the other would be two principals mixed.
         let is_pair = matches!(key, Key::AzureClientId | Key::AzureClientSecret);
         let names = key.variables().iter().filter(|name| !(is_pair && arm && name.starts_with("AZURE_")));
-        if let Some(value) = names.filter_map(|name| variable_value(variable, name)).next() {
+        let value = match key {
+            Key::HttpProxy => from_variables(*key, variable),
+            _ => names.filter_map(|name| variable_value(variable, name)).next(),
+        };
+        if let Some(value) = value {
             settings.offer(*key, value);
         }
     }
+}
+
+/// What a setting's variables have, the first one that is not blank.
+pub(super) fn from_variables(key: Key, variable: Variable<'_>) -> Option<Value> {
+    // In a CGI program a request's `Proxy` header is the variable HTTP_PROXY: anybody could name a proxy.
+    if key == Key::HttpProxy && variable("REQUEST_METHOD").is_some() {
+        return None;
+    }
+    key.variables().iter().find_map(|name| variable_value(variable, name))
 }
 
 /// The token that federation exchanges is in the variable that another setting names.

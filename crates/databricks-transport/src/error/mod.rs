@@ -41,6 +41,7 @@ struct Inner {
     call: Option<CallSummary>,
     ambiguous: bool,
     transient: bool,
+    unprocessed: bool,
     source: Option<BoxError>,
 }
 
@@ -64,6 +65,7 @@ impl Error {
             call: None,
             ambiguous: false,
             transient: false,
+            unprocessed: false,
             source: None,
         }))
     }
@@ -95,6 +97,18 @@ impl Error {
     pub(crate) fn with_transient(mut self, transient: bool) -> Self {
         self.0.transient = transient;
         self
+    }
+
+    /// Marks that the server did nothing with the request, by its own word: it may be sent again whatever it does.
+    #[must_use]
+    pub(crate) fn with_unprocessed(mut self) -> Self {
+        self.0.unprocessed = true;
+        self
+    }
+
+    /// Whether the server says that it did nothing with the request, as if it had never been reached.
+    pub(crate) fn is_unprocessed(&self) -> bool {
+        self.0.unprocessed
     }
 
     /// The error that an answer of the server stands for.
@@ -173,7 +187,7 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, hint, api, call, ambiguous, transient, source } = &*self.0;
+        let Inner { kind, message, hint, api, call, ambiguous, transient, unprocessed, source } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("message", message)
@@ -182,6 +196,7 @@ impl fmt::Debug for Error {
             .field("call", call)
             .field("ambiguous", ambiguous)
             .field("transient", transient)
+            .field("unprocessed", unprocessed)
             .field("source", source)
             .finish()
     }

@@ -61,6 +61,7 @@ impl Outcome {
             Ok(response) => Self::of_response(response),
             Err(error) => match error.kind() {
                 ErrorKind::Connect => Self::NotSent,
+                _ if error.is_unprocessed() => Self::NotSent,
                 ErrorKind::Timeout | ErrorKind::Unavailable => Self::Unknown,
                 _ => Self::Final,
             },

@@ -1,16 +1,21 @@
 //! The transport as its users see it: a client over scripted leaves, and over real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad_servers;
 #[cfg(unix)]
 mod cli;
 mod config_sources;
 mod config_table;
 mod errors;
+mod gzip;
+mod http2;
 mod logs;
 mod network;
+mod proxy;
 mod secrets;
 mod stack;
 mod support;
+mod tls;
 mod token_endpoints;
 mod tokens;
 mod workspace;

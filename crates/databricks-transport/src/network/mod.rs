@@ -1,0 +1,177 @@
+//! The network: hyper over TCP and TLS, directly or through a proxy. Connections and certificates are only touched by the
+//! first request.
+
+mod dial;
+mod failure;
+mod gzip;
+mod pool;
+mod tls;
+mod tunnel;
+mod wire;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::PROXY_AUTHORIZATION;
+use http::uri::Scheme;
+use http::{Request, Response, StatusCode, Uri};
+use rustls::ClientConfig;
+use tokio::sync::OnceCell;
+use tower::Service;
+
+use self::pool::{Pool, connect_plain, connect_tls, pool};
+use self::wire::{PlainWire, TlsWire};
+use crate::body::Body;
+use crate::config::{Network, Proxies, Proxy, ProxyScheme, is_loopback};
+use crate::error::{Error, ErrorKind};
+use crate::service::HttpFuture;
+
+/// In a request's extensions: it goes to a service of this machine at a link-local address, where nothing is encrypted
+/// and nothing leaves the machine. Only token calls carry it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnThisMachine;
+
+/// Sends requests over the network. The bodies of answers that are read whole are plain: what gzip does, it does here.
+#[derive(Clone, Debug)]
+pub(crate) struct HyperLeaf {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: Network,
+    proxies: Arc<Proxies>,
+    trust: OnceCell<Arc<ClientConfig>>,
+    /// For services of this machine: never through a proxy.
+    local: OnceCell<Pool<PlainWire>>,
+    plain: OnceCell<Pool<PlainWire>>,
+    tls: OnceCell<Pool<TlsWire>>,
+}
+
+impl HyperLeaf {
+    pub(crate) fn new(settings: Network) -> Self {
+        let proxies = Arc::new(settings.proxies.clone());
+        Self {
+            inner: Arc::new(Inner {
+                settings,
+                proxies,
+                trust: OnceCell::new(),
+                local: OnceCell::new(),
+                plain: OnceCell::new(),
+                tls: OnceCell::new(),
+            }),
+        }
+    }
+}
+
+impl Service<Request<Body>> for HyperLeaf {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = HttpFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> HttpFuture {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            let asked = gzip::ask(&mut request);
+            let answer = inner.send(request).await?;
+            Ok(gzip::decoded(answer, asked))
+        })
+    }
+}
+
+impl Inner {
+    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
+        let target = target(request.uri());
+        let has_body = !http_body::Body::is_end_stream(request.body());
+        let answer = if request.uri().scheme() == Some(&Scheme::HTTPS) {
+            self.tls().await?.request(request).await
+        } else if request.extensions().get::<OnThisMachine>().is_some() {
+            self.local().await.request(request).await
+        } else {
+            return self.send_plain(request, &target).await;
+        };
+        answer.map(|answer| answer.map(Body::wrap)).map_err(|error| failure::of(error, &target, has_body))
+    }
+
+    /// Over plain http: to this machine, to others when that is allowed, and by way of a proxy, which then reads along.
+    async fn send_plain(&self, mut request: Request<Body>, target: &str) -> Result<Response<Body>, Error> {
+        if !self.settings.plain_http && !is_loopback(request.uri().host()) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("{target} is not encrypted: use https, or allow it with with_plain_http(true)"),
+            ));
+        }
+        let reads_along = |proxy: &&Proxy| proxy.scheme != ProxyScheme::Socks5;
+        let proxy = self.proxies.on_the_way_to(request.uri()).filter(reads_along);
+        if let Some(basic) = proxy.and_then(Proxy::basic) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, basic);
+        }
+        let has_body = !http_body::Body::is_end_stream(request.body());
+        let answer = self.plain().await?.request(request).await;
+        let answer = answer.map_err(|error| failure::of(error, target, has_body))?;
+        match proxy {
+            Some(proxy) if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Err(failure::not_connected(target, &tunnel::refusal(proxy, target, answer.status())))
+            }
+            _ => Ok(answer.map(Body::wrap)),
+        }
+    }
+
+    async fn tls(&self) -> Result<&Pool<TlsWire>, Error> {
+        let make = || async {
+            let trust = self.trust().await?;
+            Ok(pool(connect_tls(Arc::clone(&self.proxies), trust)))
+        };
+        self.tls.get_or_try_init(make).await
+    }
+
+    async fn plain(&self) -> Result<&Pool<PlainWire>, Error> {
+        let make = || async {
+            let trust = if self.proxies.need_tls() { Some(self.trust().await?) } else { None };
+            Ok(pool(connect_plain(Arc::clone(&self.proxies), trust)))
+        };
+        self.plain.get_or_try_init(make).await
+    }
+
+    async fn local(&self) -> &Pool<PlainWire> {
+        self.local.get_or_init(|| async { pool(connect_plain(Arc::default(), None)) }).await
+    }
+
+    /// Whom to trust, read once for all connections.
+    async fn trust(&self) -> Result<Arc<ClientConfig>, Error> {
+        let read = || tls::config(self.settings.ca_file.clone());
+        self.trust.get_or_try_init(read).await.cloned()
+    }
+}
+
+/// Scheme and host: what an error may repeat. Paths and queries of storage links are secrets.
+fn target(uri: &Uri) -> String {
+    let scheme = uri.scheme_str().unwrap_or("http");
+    let host = uri.authority().map_or("", |authority| authority.as_str());
+    format!("{scheme}://{}", host.rsplit('@').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use tower::ServiceExt;
+
+    #[test]
+    fn the_target_of_a_message_has_no_path_query_or_password() {
+        let uri = Uri::from_static("https://user:pw@h.example:8443/secret?sig=x");
+        assert_eq!(target(&uri), "https://h.example:8443");
+    }
+
+    #[tokio::test]
+    async fn plain_http_stays_on_this_machine_unless_allowed() {
+        let request = Request::get("http://h.invalid/x").body(Body::empty()).unwrap();
+        let error = HyperLeaf::new(Network::default()).oneshot(request).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("http://h.invalid is not encrypted"), "{error}");
+    }
+}
