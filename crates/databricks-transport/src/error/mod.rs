@@ -41,6 +41,7 @@ struct Inner {
     call: Option<CallSummary>,
     ambiguous: bool,
     transient: bool,
+    unprocessed: bool,
     source: Option<BoxError>,
 }
 
@@ -64,6 +65,7 @@ impl Error {
             call: None,
             ambiguous: false,
             transient: false,
+            unprocessed: false,
             source: None,
         }))
     }
@@ -97,9 +99,22 @@ impl Error {
         self
     }
 
+    /// Marks that the server certainly did not take the request up, so that it may be sent again whatever it does.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn with_unprocessed(mut self) -> Self {
+        self.0.unprocessed = true;
+        self
+    }
+
+    /// Whether the server certainly did not take the request up.
+    pub(crate) fn is_unprocessed(&self) -> bool {
+        self.0.unprocessed
+    }
+
     /// The error that an answer of the server stands for.
     pub fn from_api(api: ApiError) -> Self {
-        let mut error = Self::new(kind::of_api_error(&api), api.message.clone());
+        let mut error = Self::new(api.kind(), api.message.clone());
         error.0.api = Some(api);
         error
     }
@@ -160,7 +175,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         self.0.transient
             || self.0.kind.is_transient()
-            || self.0.api.as_ref().is_some_and(ApiError::is_transient)
+            || self.0.api.as_ref().is_some_and(ApiError::is_retryable)
     }
 
     /// Whether a request that changes something was sent and its effect is unknown: some attempt ended in a timeout,
@@ -173,7 +188,7 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, hint, api, call, ambiguous, transient, source } = &*self.0;
+        let Inner { kind, message, hint, api, call, ambiguous, transient, unprocessed, source } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("message", message)
@@ -182,6 +197,7 @@ impl fmt::Debug for Error {
             .field("call", call)
             .field("ambiguous", ambiguous)
             .field("transient", transient)
+            .field("unprocessed", unprocessed)
             .field("source", source)
             .finish()
     }

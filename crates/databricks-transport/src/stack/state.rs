@@ -21,6 +21,8 @@ pub(crate) struct CallState {
     waits_for_token: AtomicBool,
     ambiguous: AtomicBool,
     last_failure: Mutex<Option<String>>,
+    upload_failed: AtomicBool,
+    shut_out: Mutex<Option<Instant>>,
 }
 
 impl CallState {
@@ -36,6 +38,8 @@ impl CallState {
             waits_for_token: AtomicBool::new(false),
             ambiguous: AtomicBool::new(false),
             last_failure: Mutex::new(None),
+            upload_failed: AtomicBool::new(false),
+            shut_out: Mutex::new(None),
         })
     }
 
@@ -87,6 +91,24 @@ impl CallState {
 
     pub(crate) fn last_failure(&self) -> Option<String> {
         self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The request's own body failed, which is nobody's fault but the caller's.
+    pub(crate) fn fail_upload(&self) {
+        self.upload_failed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn upload_failed(&self) -> bool {
+        self.upload_failed.load(Ordering::Relaxed)
+    }
+
+    /// Remembers until when the circuit of the host is open, if it is.
+    pub(crate) fn shut_out_until(&self, moment: Option<Instant>) {
+        *self.shut_out.lock().unwrap_or_else(PoisonError::into_inner) = moment;
+    }
+
+    pub(crate) fn shut_out(&self) -> Option<Instant> {
+        *self.shut_out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How far the call has come, for its error.
