@@ -1,14 +1,17 @@
 //! The circuits of a client, one for each host it talks to.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Uri;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::machine::{Machine, Ticket, Verdict};
+use super::machine::{Machine, Refusal, Ticket, Verdict};
 use super::report::{self, Circuit, CircuitState};
 use crate::config::CircuitBreakerConfig;
 use crate::error::Error;
+use crate::stack::CallState;
 
 /// How many hosts are remembered. Links may lead anywhere.
 const LIMIT: usize = 64;
@@ -30,6 +33,8 @@ struct Host {
     /// Name and port, for messages and metrics.
     label: String,
     machine: Mutex<Machine>,
+    /// A probe has ended, so that those who wait for its outcome look again.
+    probed: Notify,
 }
 
 /// Leave to send one request to a host. Dropped, it gives its place back: the request was given up.
@@ -50,19 +55,33 @@ impl Circuits {
         hosts.iter().map(|host| host.circuit(&host.machine(), Instant::now())).collect()
     }
 
-    /// Refuses what would not be let through now.
+    /// Refuses what an open circuit would not let through.
     pub(super) fn check(&self, uri: &Uri) -> Result<(), Error> {
         let Some(host) = self.host(uri) else { return Ok(()) };
         let checked = host.machine().check(Instant::now());
-        checked.map_err(|refusal| report::refused(&host.label, refusal))
+        match checked {
+            Err(Refusal::Open { remaining, cause }) => Err(report::refused(&host.label, remaining, cause)),
+            // What the probes find out is waited for where requests are admitted.
+            Ok(()) | Err(Refusal::Probing { .. }) => Ok(()),
+        }
     }
 
-    /// Lets a request through, or refuses it. `None` where there is no circuit: it is turned off, or no host is named.
-    pub(super) fn admit(&self, uri: &Uri) -> Result<Option<Admission>, Error> {
+    /// Lets a request through, or refuses it while the circuit is open. While the host is being tried again by others, it
+    /// waits for what they find. `None` where there is no circuit: it is turned off, or no host is named.
+    pub(super) async fn admit(&self, uri: &Uri, state: &CallState) -> Result<Option<Admission>, Error> {
         let Some(host) = self.host(uri) else { return Ok(None) };
-        let now = Instant::now();
-        let admitted = host.update(now, |machine| machine.admit(now));
-        let ticket = admitted.map_err(|refusal| report::refused(&host.label, refusal))?;
+        let ticket = match host.admit() {
+            Err(Refusal::Probing { .. }) => {
+                state.waits_for_probe(true);
+                let ticket = host.admit_after_probes().await;
+                state.waits_for_probe(false);
+                ticket?
+            }
+            Err(Refusal::Open { remaining, cause }) => {
+                return Err(report::refused(&host.label, remaining, cause));
+            }
+            Ok(ticket) => ticket,
+        };
         Ok(Some(Admission { host, ticket: Some(ticket) }))
     }
 
@@ -102,7 +121,14 @@ impl Host {
         let name = name.to_ascii_lowercase();
         let label = port.map_or_else(|| name.clone(), |port| format!("{name}:{port}"));
         report::gauge(&label, CircuitState::Closed);
-        Self { https, name, port, label, machine: Mutex::new(Machine::new(config.clone())) }
+        Self {
+            https,
+            name,
+            port,
+            label,
+            machine: Mutex::new(Machine::new(config.clone())),
+            probed: Notify::new(),
+        }
     }
 
     fn is(&self, https: bool, name: &str, port: Option<u16>) -> bool {
@@ -112,6 +138,28 @@ impl Host {
     fn machine(&self) -> MutexGuard<'_, Machine> {
         // The machine is valid after every statement, so a panic elsewhere cannot have broken it.
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admit(&self) -> Result<Ticket, Refusal> {
+        let now = Instant::now();
+        self.update(now, |machine| machine.admit(now))
+    }
+
+    /// The same, when the outcome of the probes under way is known.
+    async fn admit_after_probes(&self) -> Result<Ticket, Error> {
+        loop {
+            let mut probed = pin!(self.probed.notified());
+            // From here on no outcome is missed.
+            probed.as_mut().enable();
+            match self.admit() {
+                Ok(ticket) => return Ok(ticket),
+                Err(Refusal::Open { remaining, cause }) => {
+                    return Err(report::refused(&self.label, remaining, cause));
+                }
+                // Either way it looks again.
+                Err(Refusal::Probing { until }) => drop(tokio::time::timeout_at(until, probed).await),
+            }
+        }
     }
 
     /// Changes the machine, and tells of a change of state.
@@ -150,10 +198,15 @@ impl Admission {
     fn finish(&mut self, verdict: Verdict) -> Option<Instant> {
         let ticket = self.ticket.take()?;
         let now = Instant::now();
-        self.host.update(now, |machine| {
+        let (was, open_until) = self.host.update(now, |machine| {
+            let was = machine.state();
             machine.settle(ticket, verdict, now);
-            machine.open_until()
-        })
+            (was, machine.open_until())
+        });
+        if was != CircuitState::Closed {
+            self.host.probed.notify_waiters();
+        }
+        open_until
     }
 }
 
@@ -169,6 +222,7 @@ mod tests {
     use super::super::blame::Failure;
     use super::*;
     use crate::error::ErrorKind;
+    use futures::FutureExt;
 
     const BAD: Verdict = Verdict::Failed(Failure { kind: ErrorKind::Connect, status: None });
 
@@ -176,10 +230,15 @@ mod tests {
         Circuits::new(CircuitBreakerConfig::default())
     }
 
+    fn admit(circuits: &Circuits, uri: &str) -> Option<Admission> {
+        let state = CallState::start(&http::Method::GET, std::time::Duration::MAX);
+        let admitted = circuits.admit(&uri.parse().unwrap(), &state).now_or_never();
+        admitted.expect("it waits").unwrap()
+    }
+
     fn fail(circuits: &Circuits, uri: &str, times: usize) {
-        let uri: Uri = uri.parse().unwrap();
         for _ in 0..times {
-            circuits.admit(&uri).unwrap().unwrap().settle(BAD);
+            admit(circuits, uri).unwrap().settle(BAD);
         }
     }
 
@@ -215,13 +274,12 @@ mod tests {
         let circuits =
             Circuits::new(CircuitBreakerConfig::default().with_open_for(std::time::Duration::ZERO));
         fail(&circuits, "https://a.example/", 5);
-        let uri: Uri = "https://a.example/".parse().unwrap();
         for _ in 0..10 {
-            drop(circuits.admit(&uri).unwrap());
+            drop(admit(&circuits, "https://a.example/"));
         }
         assert_eq!(circuits.all()[0].state, CircuitState::HalfOpen);
         for _ in 0..2 {
-            circuits.admit(&uri).unwrap().unwrap().settle(Verdict::Works);
+            admit(&circuits, "https://a.example/").unwrap().settle(Verdict::Works);
         }
         assert_eq!(circuits.all()[0].state, CircuitState::Closed);
     }
@@ -231,8 +289,7 @@ mod tests {
         let circuits = circuits();
         fail(&circuits, "https://bad.example/", 5);
         for number in 0..LIMIT * 3 {
-            let uri: Uri = format!("https://h{number}.example/").parse().unwrap();
-            circuits.admit(&uri).unwrap().unwrap().settle(Verdict::Works);
+            admit(&circuits, &format!("https://h{number}.example/")).unwrap().settle(Verdict::Works);
         }
         let all = circuits.all();
         assert_eq!(
@@ -248,8 +305,8 @@ mod tests {
     #[test]
     fn without_a_breaker_or_a_host_everything_passes() {
         let off = Circuits::new(CircuitBreakerConfig::off());
-        assert!(off.admit(&"https://h.example/".parse().unwrap()).unwrap().is_none());
-        assert!(circuits().admit(&"/x".parse().unwrap()).unwrap().is_none());
+        assert!(admit(&off, "https://h.example/").is_none());
+        assert!(admit(&circuits(), "/x").is_none());
         assert!(off.all().is_empty());
     }
 }

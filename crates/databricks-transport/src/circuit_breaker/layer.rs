@@ -70,8 +70,10 @@ impl<S: HttpInner> Service<Request<Body>> for CircuitBreaker<S> {
     fn call(&mut self, request: Request<Body>) -> HttpFuture {
         let Self { inner, circuits } = self.clone();
         Box::pin(async move {
-            let Some(admission) = circuits.admit(request.uri())? else { return inner.oneshot(request).await };
             let state = CallState::of(&request);
+            let Some(admission) = circuits.admit(request.uri(), &state).await? else {
+                return inner.oneshot(request).await;
+            };
             let result = inner.oneshot(request).await;
             // What the caller's own upload failed with is not the host's fault.
             let verdict = if state.upload_failed() { Verdict::Unknown } else { Verdict::of(&result) };

@@ -60,8 +60,9 @@ pub(super) enum Verdict {
 pub(super) enum Refusal {
     /// The circuit is open for so long.
     Open { remaining: Duration, cause: Option<Failure> },
-    /// The host is being tried again by as many requests as may do so at once.
-    Probing { cause: Option<Failure> },
+    /// The host is being tried again by as many requests as may do so at once. What they bring, or that they are taken
+    /// for lost at this moment, decides about others.
+    Probing { until: Instant },
 }
 
 impl Machine {
@@ -71,15 +72,15 @@ impl Machine {
 
     /// Whether a request would be let through now. Changes nothing.
     pub(super) fn check(&self, now: Instant) -> Result<(), Refusal> {
-        let cause = self.cause;
         match self.state {
             State::Open { until } if until > now => {
                 let remaining = until.saturating_duration_since(now);
-                Err(Refusal::Open { remaining, cause })
+                Err(Refusal::Open { remaining, cause: self.cause })
             }
-            State::HalfOpen { successes, probes, .. } => {
+            State::HalfOpen { successes, probes, last } => {
                 let is_full = probes >= self.config.successes.saturating_sub(successes);
-                if is_full && !self.has_lost_probes(now) { Err(Refusal::Probing { cause }) } else { Ok(()) }
+                let until = self.end_of_probes(last);
+                if is_full && until > now { Err(Refusal::Probing { until }) } else { Ok(()) }
             }
             State::Closed { .. } | State::Open { .. } => Ok(()),
         }
@@ -90,7 +91,7 @@ impl Machine {
         self.check(now)?;
         match self.state {
             State::Closed { .. } => {}
-            State::HalfOpen { successes, probes, .. } if !self.has_lost_probes(now) => {
+            State::HalfOpen { successes, probes, last } if self.end_of_probes(last) > now => {
                 self.state = State::HalfOpen { successes, probes: probes.saturating_add(1), last: now };
             }
             State::HalfOpen { successes, .. } => {
@@ -167,19 +168,22 @@ impl Machine {
 
     /// Probes that take longer than a circuit stays open hold no place any more, so that requests which hang without a
     /// limit cannot keep a circuit half-open for good.
-    fn has_lost_probes(&self, now: Instant) -> bool {
-        matches!(self.state, State::HalfOpen { last, .. } if now.saturating_duration_since(last) > self.config.open_for)
+    fn end_of_probes(&self, last: Instant) -> Instant {
+        after(last, self.config.open_for)
     }
 
     fn open(&mut self, now: Instant) {
-        let end = now.checked_add(self.config.open_for).or_else(|| now.checked_add(FOREVER));
-        self.change(State::Open { until: end.unwrap_or(now) });
+        self.change(State::Open { until: after(now, self.config.open_for) });
     }
 
     fn change(&mut self, state: State) {
         self.state = state;
         self.generation = self.generation.wrapping_add(1);
     }
+}
+
+fn after(moment: Instant, time: Duration) -> Instant {
+    moment.checked_add(time).or_else(|| moment.checked_add(FOREVER)).unwrap_or(moment)
 }
 
 #[cfg(test)]
@@ -319,7 +323,7 @@ mod tests {
         let mut machine = opened(start);
         let first = machine.admit(at(start, 60)).unwrap();
         let second = machine.admit(at(start, 60)).unwrap();
-        assert!(matches!(machine.admit(at(start, 61)), Err(Refusal::Probing { cause: Some(_) })));
+        assert_eq!(machine.admit(at(start, 61)), Err(Refusal::Probing { until: at(start, 120) }));
         machine.settle(first, Verdict::Works, at(start, 61));
         assert!(machine.check(at(start, 61)).is_err(), "one success is missing and one probe is under way");
         machine.settle(second, Verdict::Unknown, at(start, 61));
@@ -332,9 +336,9 @@ mod tests {
         let start = Instant::now();
         let mut machine = opened(start);
         let hung = [machine.admit(at(start, 60)).unwrap(), machine.admit(at(start, 70)).unwrap()];
-        assert!(machine.check(at(start, 130)).is_err());
-        assert!(send(&mut machine, at(start, 131), Verdict::Works));
-        assert!(send(&mut machine, at(start, 131), Verdict::Works));
+        assert_eq!(machine.check(at(start, 129)), Err(Refusal::Probing { until: at(start, 130) }));
+        assert!(send(&mut machine, at(start, 130), Verdict::Works));
+        assert!(send(&mut machine, at(start, 130), Verdict::Works));
         assert_eq!(machine.state(), CircuitState::Closed);
         for ticket in hung {
             machine.settle(ticket, BAD, at(start, 140));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::machine::Refusal;
+use super::blame::Failure;
 use crate::error::{Error, ErrorKind};
 
 /// The state of a circuit.
@@ -64,27 +64,19 @@ pub(super) fn log(from: CircuitState, circuit: &Circuit) {
 }
 
 /// What a caller is told who is refused. Nothing was sent.
-pub(super) fn refused(host: &str, refusal: Refusal) -> Error {
-    let (Refusal::Open { cause, .. } | Refusal::Probing { cause }) = refusal;
+pub(super) fn refused(host: &str, remaining: Duration, cause: Option<Failure>) -> Error {
+    let seconds = remaining.as_secs_f64();
     let cause = cause.map(|cause| format!(", the last one: {cause}")).unwrap_or_default();
-    let (what, hint) = match refusal {
-        Refusal::Open { remaining, .. } => {
-            let seconds = remaining.as_secs_f64();
-            (format!("is left alone for another {seconds:.1} s"), "Call again after that.")
-        }
-        Refusal::Probing { .. } => {
-            ("is being tried by other calls".to_owned(), "Call again when one of them succeeds.")
-        }
-    };
-    let message = format!("{host} {what}, because it failed several times in a row{cause}");
+    let message = format!(
+        "{host} is left alone for another {seconds:.1} s, because it failed several times in a row{cause}"
+    );
     Error::new(ErrorKind::CircuitOpen, message)
-        .with_hint(format!("{hint} What opens the circuit is set by `with_circuit_breaker`."))
+        .with_hint("Call again after that; what opens the circuit is set by `with_circuit_breaker`.")
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::super::blame::Failure;
     use super::*;
     use http::StatusCode;
 
@@ -92,14 +84,12 @@ mod tests {
     fn a_refusal_names_the_host_the_reason_and_the_time_left() {
         let status = Some(StatusCode::SERVICE_UNAVAILABLE);
         let cause = Some(Failure { kind: ErrorKind::Unavailable, status });
-        let open = refused("h.example", Refusal::Open { remaining: Duration::from_millis(41_520), cause });
+        let open = refused("h.example", Duration::from_millis(41_520), cause);
         assert_eq!(
             open.to_string(),
             "h.example is left alone for another 41.5 s, because it failed several times in a row, the last one: 503 \
-             Service Unavailable. Call again after that. What opens the circuit is set by `with_circuit_breaker`."
+             Service Unavailable. Call again after that; what opens the circuit is set by `with_circuit_breaker`."
         );
         assert!(open.kind() == ErrorKind::CircuitOpen && open.is_retryable() && !open.is_ambiguous());
-        let probing = refused("h.example", Refusal::Probing { cause }).to_string();
-        assert!(probing.starts_with("h.example is being tried by other calls, because"), "{probing}");
     }
 }

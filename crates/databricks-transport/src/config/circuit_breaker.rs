@@ -30,7 +30,7 @@ pub struct CircuitBreakerConfig {
     /// once.
     pub failures: u32,
     /// How many attempts in a row must succeed, once the host is tried again, to close the circuit. No more than that
-    /// are under way at once until then.
+    /// are under way at once until then; other calls wait for what they find.
     pub successes: u32,
     /// How long an open circuit sends nothing.
     pub open_for: Duration,

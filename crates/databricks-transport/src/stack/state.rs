@@ -19,6 +19,7 @@ pub(crate) struct CallState {
     attempts: AtomicU32,
     in_flight: AtomicBool,
     waits_for_token: AtomicBool,
+    waits_for_probe: AtomicBool,
     ambiguous: AtomicBool,
     last_failure: Mutex<Option<String>>,
     upload_failed: AtomicBool,
@@ -36,6 +37,7 @@ impl CallState {
             attempts: AtomicU32::new(0),
             in_flight: AtomicBool::new(false),
             waits_for_token: AtomicBool::new(false),
+            waits_for_probe: AtomicBool::new(false),
             ambiguous: AtomicBool::new(false),
             last_failure: Mutex::new(None),
             upload_failed: AtomicBool::new(false),
@@ -82,6 +84,15 @@ impl CallState {
 
     pub(crate) fn is_waiting_for_token(&self) -> bool {
         self.waits_for_token.load(Ordering::Relaxed)
+    }
+
+    /// Other calls find out whether the host works again, or have found out.
+    pub(crate) fn waits_for_probe(&self, waits: bool) {
+        self.waits_for_probe.store(waits, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_waiting_for_probe(&self) -> bool {
+        self.waits_for_probe.load(Ordering::Relaxed)
     }
 
     /// Remembers why an attempt failed, for the message when time runs out later.

@@ -9,10 +9,6 @@ use crate::body::Body;
 use crate::config::RetryConfig;
 use crate::error::{ApiError, Error, ErrorKind};
 
-/// After an answer of 429 that does not say how long to wait, the longest wait is at least this, so that no
-/// configuration makes a call hammer a server that asks for less.
-const SHORTEST_AFTER_THROTTLING: Duration = Duration::from_millis(100);
-
 /// How an attempt ended, as far as sending again is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -102,8 +98,7 @@ pub(super) fn decide(
         Outcome::Unknown { .. } if !idempotent => return None,
         Outcome::Throttled => {
             counts.throttles = counts.throttles.saturating_add(1);
-            let longest_wait = backoff(config, counts.throttles).max(SHORTEST_AFTER_THROTTLING);
-            return Some(Again { longest_wait, cost: Cost::Nothing });
+            return Some(Again { longest_wait: backoff(config, counts.throttles), cost: Cost::Nothing });
         }
         Outcome::NotSent | Outcome::Unknown { .. } => {}
     }
@@ -158,14 +153,6 @@ mod tests {
         assert_eq!(cost(UNKNOWN), Some(Cost::Retry));
         assert_eq!(cost(Outcome::Unknown { timed_out: true }), Some(Cost::AfterTimeout));
         assert_eq!(cost(Outcome::Throttled), Some(Cost::Nothing));
-    }
-
-    #[test]
-    fn a_configuration_without_waits_still_waits_for_a_quota() {
-        let config = RetryConfig::default().with_delays(Duration::ZERO, Duration::ZERO);
-        let longest = |outcome| decide(&config, &mut Counts::default(), outcome, true).unwrap().longest_wait;
-        assert_eq!(longest(Outcome::NotSent), Duration::ZERO);
-        assert_eq!(longest(Outcome::Throttled), SHORTEST_AFTER_THROTTLING);
     }
 
     fn answer(status: StatusCode, code: Option<&str>, message: &str) -> (Response<Body>, Error) {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::Response;
+use http::{Response, StatusCode};
 use tokio::time::Instant;
 
 use super::jitter::Jitter;
@@ -11,6 +11,10 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::rate_limit::Paused;
 use crate::stack::{CallState, retry_after};
+
+/// After an answer of 429 that does not say how long to wait, the longest wait is at least this, so that no
+/// configuration makes a call hammer a server that asks for less.
+const SHORTEST_AFTER_THROTTLING: Duration = Duration::from_millis(100);
 
 /// A wait before another attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +33,15 @@ impl Wait {
         let response = result.as_ref().ok();
         let asked = response.and_then(retry_after);
         let is_paused = response.is_some_and(|response| response.extensions().get::<Paused>().is_some());
-        match asked.filter(|asked| is_paused && !asked.is_zero()) {
-            Some(time) => Self { time, asked, is_elsewhere: true },
-            None => {
-                let time = asked.unwrap_or_default().saturating_add(jitter.wait(longest));
-                Self { time, asked, is_elsewhere: false }
-            }
-        }
+        let is_throttled =
+            response.is_some_and(|response| response.status() == StatusCode::TOO_MANY_REQUESTS);
+        let (time, is_elsewhere) = match asked.filter(|asked| !asked.is_zero()) {
+            Some(asked) if is_paused => (asked, true),
+            Some(asked) => (asked.saturating_add(jitter.wait(longest)), false),
+            None if is_throttled => (jitter.wait(longest.max(SHORTEST_AFTER_THROTTLING)), false),
+            None => (jitter.wait(longest), false),
+        };
+        Self { time, asked, is_elsewhere }
     }
 
     /// Whether the wait is over in time, and something may be sent then.
@@ -96,6 +102,7 @@ mod tests {
 
     fn answer(asked: Option<&str>, paused: bool) -> Result<Response<Body>, Error> {
         let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         if let Some(asked) = asked {
             response.headers_mut().insert(RETRY_AFTER, asked.parse().unwrap());
         }
@@ -125,6 +132,17 @@ mod tests {
         }
         let failed = Err(Error::new(crate::error::ErrorKind::Connect, "refused"));
         assert_eq!(Wait::new(&failed, &Jitter::none(), millis(500)).time, millis(500));
+    }
+
+    #[test]
+    fn a_configuration_without_waits_still_waits_for_a_quota() {
+        for (asked, time) in [(None, 100), (Some("0"), 100), (Some("7"), 7000)] {
+            let wait = Wait::new(&answer(asked, false), &Jitter::none(), Duration::ZERO);
+            assert_eq!(wait.time, millis(time), "{asked:?}");
+        }
+        let mut busy = answer(None, false).unwrap();
+        *busy.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        assert_eq!(Wait::new(&Ok(busy), &Jitter::none(), Duration::ZERO).time, Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
