@@ -8,13 +8,14 @@ use tower::{Layer, Service};
 
 use crate::auth::{Auth, source};
 use crate::body::Body;
+use crate::circuit_breaker::{CircuitBreaker, CircuitCheck, Circuits};
 use crate::client::Client;
 use crate::config::DatabricksConfig;
 use crate::error::Error;
 use crate::network::HyperLeaf;
 use crate::rate_limit::{Limiters, RateLimit};
 use crate::service::HttpService;
-use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry, TraceAttempt, TraceCall};
+use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry, RetryPolicy, TraceAttempt, TraceCall};
 
 type UserLayer = Box<dyn Fn(HttpService) -> HttpService + Send + Sync>;
 
@@ -26,11 +27,19 @@ pub struct ClientBuilder {
     leaf_layers: Vec<UserLayer>,
     per_call: Vec<UserLayer>,
     per_attempt: Vec<UserLayer>,
+    jitter: Jitter,
 }
 
 impl ClientBuilder {
     pub(crate) fn new(config: DatabricksConfig) -> Self {
-        Self { config, leaf: None, leaf_layers: Vec::new(), per_call: Vec::new(), per_attempt: Vec::new() }
+        Self {
+            config,
+            leaf: None,
+            leaf_layers: Vec::new(),
+            per_call: Vec::new(),
+            per_attempt: Vec::new(),
+            jitter: Jitter::full(),
+        }
     }
 
     /// Where requests end, API calls and storage links alike: a recorder, a simulated workspace, or any service.
@@ -85,13 +94,22 @@ impl ClientBuilder {
         self
     }
 
+    /// How waits between attempts are drawn, those of token calls too. [`Jitter::full`] unless set.
+    ///
+    /// There is no clock to set: everything here waits by tokio's, so a test that pauses it
+    /// (`#[tokio::test(start_paused = true)]`) runs through waits, timeouts, limits and open circuits at once.
+    pub fn jitter(mut self, jitter: Jitter) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
     /// The client. Nothing is sent or read before its first request, but for the proxies that the environment names.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the credential is missing or unusable, a limit or timeout
     /// cannot be kept, or the host would be reached in the clear.
     pub fn build(self) -> Result<Client, Error> {
-        let Self { config, leaf, leaf_layers, per_call, per_attempt } = self;
+        let Self { config, leaf, leaf_layers, per_call, per_attempt, jitter } = self;
         let config = if leaf.is_none() { config.with_environments_proxies() } else { config };
         config.validate()?;
         let leaf = match leaf {
@@ -99,10 +117,20 @@ impl ClientBuilder {
             None => HttpService::new(HyperLeaf::new(config.network()?)),
         };
         let leaf = around(leaf, &leaf_layers);
-        let links = link_stack(&config, leaf.clone());
-        let api = api_stack(&config, leaf, &per_call, &per_attempt)?;
-        Ok(Client::assemble(config, api, links))
+        let circuits = Arc::new(Circuits::new(config.circuit_breaker().clone()));
+        let retry = RetryPolicy::new(config.retry().clone(), jitter.clone());
+        let shared = Shared { circuits: Arc::clone(&circuits), retry, jitter };
+        let links = link_stack(&config, leaf.clone(), &shared);
+        let api = api_stack(&config, leaf, &per_call, &per_attempt, &shared)?;
+        Ok(Client::assemble(config, api, links, circuits))
     }
+}
+
+/// What both stacks of a client have in common.
+struct Shared {
+    circuits: Arc<Circuits>,
+    retry: Arc<RetryPolicy>,
+    jitter: Jitter,
 }
 
 /// From the inside out; the numbers are those of the layers' table in the architecture document.
@@ -111,18 +139,20 @@ fn api_stack(
     leaf: HttpService,
     per_call: &[UserLayer],
     per_attempt: &[UserLayer],
+    shared: &Shared,
 ) -> Result<HttpService, Error> {
     let limiters = Arc::new(Limiters::new(config.rate_limits().clone()));
-    let source = source(config, leaf.clone())?;
+    let source = source(config, leaf.clone(), &shared.jitter)?;
 
     let attempt = HttpService::new(TraceAttempt::new(leaf)); // 9
     let attempt = around(attempt, per_attempt);
     let attempt = Inactivity::new(attempt, config.timeout()); // 8
-    let attempt = Answer::new(attempt); // 7: a circuit breaker counts what comes out of here
+    let attempt = CircuitBreaker::new(Answer::new(attempt), Arc::clone(&shared.circuits)); // 7
     let attempt = Auth::new(attempt, source); // 6
-    let attempt = RateLimit::new(attempt, limiters); // 5, and 4: an open circuit would refuse before this wait
+    let attempt = RateLimit::new(attempt, limiters); // 5
+    let attempt = CircuitCheck::new(attempt, Arc::clone(&shared.circuits)); // 4
 
-    let call = Retry::new(attempt, config.retry().clone(), Jitter::full()); // 3
+    let call = Retry::new(attempt, Arc::clone(&shared.retry)); // 3
     let call = around(HttpService::new(call), per_call);
     let call = Deadline::new(call); // 2
     Ok(HttpService::new(TraceCall::new(call))) // 1
@@ -131,9 +161,10 @@ fn api_stack(
 /// The stack of presigned storage links: no credential, no quota of the workspace, and none of the user's layers but those around the leaf,
 /// so that nothing meant for the workspace reaches a storage host. The link is a credential too: no part of it, and
 /// nothing that may repeat it, is kept or logged.
-fn link_stack(config: &DatabricksConfig, leaf: HttpService) -> HttpService {
+fn link_stack(config: &DatabricksConfig, leaf: HttpService, shared: &Shared) -> HttpService {
     let attempt = Answer::of_storage(Inactivity::new(TraceAttempt::new(leaf), config.timeout()));
-    let call = Deadline::new(Retry::new(attempt, config.retry().clone(), Jitter::full()));
+    let attempt = CircuitBreaker::new(attempt, Arc::clone(&shared.circuits));
+    let call = Deadline::new(Retry::new(attempt, Arc::clone(&shared.retry)));
     HttpService::new(TraceCall::of_links(call))
 }
 
@@ -154,13 +185,14 @@ fn around(inner: HttpService, layers: &[UserLayer]) -> HttpService {
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { config, leaf, leaf_layers, per_call, per_attempt } = self;
+        let Self { config, leaf, leaf_layers, per_call, per_attempt, jitter } = self;
         f.debug_struct("ClientBuilder")
             .field("config", config)
             .field("own_leaf", &leaf.is_some())
             .field("leaf_layers", &leaf_layers.len())
             .field("per_call", &per_call.len())
             .field("per_attempt", &per_attempt.len())
+            .field("jitter", jitter)
             .finish()
     }
 }

@@ -11,12 +11,13 @@ use tower::ServiceExt;
 
 use crate::body::Body;
 use crate::builder::ClientBuilder;
+use crate::circuit_breaker::{Circuit, Circuits};
 use crate::config::DatabricksConfig;
 use crate::error::{ApiError, CallSummary, Error, ErrorKind};
 use crate::operation::Operation;
 use crate::request::ApiRequest;
 use crate::service::HttpService;
-use crate::stack::{CallState, ReadWhole};
+use crate::stack::{CallState, NotRepeated, ReadWhole};
 
 /// The largest JSON answer that [`Client::call`] reads; inline results end at 25 MiB.
 const LARGEST_JSON: usize = 128 * 1024 * 1024;
@@ -35,6 +36,7 @@ struct Inner {
     user_agent: HeaderValue,
     api: HttpService,
     links: HttpService,
+    circuits: Arc<Circuits>,
 }
 
 impl Client {
@@ -51,14 +53,36 @@ impl Client {
         ClientBuilder::new(config)
     }
 
-    pub(crate) fn assemble(config: DatabricksConfig, api: HttpService, links: HttpService) -> Self {
+    pub(crate) fn assemble(
+        config: DatabricksConfig,
+        api: HttpService,
+        links: HttpService,
+        circuits: Arc<Circuits>,
+    ) -> Self {
         let user_agent = user_agent(&config);
-        Self(Arc::new(Inner { config, user_agent, api, links }))
+        Self(Arc::new(Inner { config, user_agent, api, links, circuits }))
     }
 
     /// The configuration it was built with.
     pub fn config(&self) -> &DatabricksConfig {
         &self.0.config
+    }
+
+    /// The circuits of all hosts it has talked to: the workspace, and those of storage links. Empty when the circuit
+    /// breaker is turned off.
+    ///
+    /// ```no_run
+    /// # use databricks_transport::{CircuitState, Client};
+    /// # fn show(client: &Client) {
+    /// for circuit in client.circuits() {
+    ///     if circuit.state == CircuitState::Open {
+    ///         println!("{} is left alone for {:?}: {:?}", circuit.host, circuit.retry_in, circuit.last_failure);
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn circuits(&self) -> Vec<Circuit> {
+        self.0.circuits.all()
     }
 
     /// Sends a request to the workspace. The answer is a 2xx; its body is streamed.
@@ -179,7 +203,11 @@ fn good(mut response: Response<Body>) -> Result<Response<Body>, Error> {
         return Ok(response);
     }
     let api = response.extensions_mut().remove::<ApiError>();
-    Err(Error::from_api(api.unwrap_or_else(|| ApiError::parse(status, response.headers(), b""))))
+    let error = Error::from_api(api.unwrap_or_else(|| ApiError::parse(status, response.headers(), b"")));
+    Err(match response.extensions_mut().remove::<NotRepeated>() {
+        Some(NotRepeated(why)) => error.with_hint(why),
+        None => error,
+    })
 }
 
 fn absolute(config: &DatabricksConfig, path: Option<PathAndQuery>) -> Result<Uri, Error> {
@@ -233,8 +261,12 @@ fn undecodable(headers: &HeaderMap, error: serde_json::Error) -> Error {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { config, user_agent, api: _, links: _ } = &*self.0;
-        f.debug_struct("Client").field("config", config).field("user_agent", user_agent).finish()
+        let Inner { config, user_agent, api: _, links: _, circuits } = &*self.0;
+        f.debug_struct("Client")
+            .field("config", config)
+            .field("user_agent", user_agent)
+            .field("circuits", &circuits.all())
+            .finish()
     }
 }
 

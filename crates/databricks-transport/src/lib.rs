@@ -34,6 +34,7 @@ mod builder;
 mod client;
 
 mod auth;
+mod circuit_breaker;
 mod rate_limit;
 mod stack;
 
@@ -42,13 +43,15 @@ mod network;
 pub use auth::{Authorization, Authorize, AzureCloud};
 pub use body::Body;
 pub use builder::ClientBuilder;
+pub use circuit_breaker::{Circuit, CircuitState};
 pub use client::Client;
 pub use config::{
-    AuthConfig, ConfigBuilder, CustomAuth, DatabricksConfig, DescribedSetting, Description, Federation,
-    IdToken, RetryConfig,
+    AuthConfig, CircuitBreakerConfig, ConfigBuilder, CustomAuth, DatabricksConfig, DescribedSetting,
+    Description, Federation, IdToken, RetryBudget, RetryConfig,
 };
 pub use error::{ApiError, Error, ErrorKind};
 pub use operation::Operation;
 pub use rate_limit::{Rate, RateLimits};
 pub use request::{ApiRequest, encode_path, encode_segment};
 pub use service::{BoxError, HttpService};
+pub use stack::Jitter;

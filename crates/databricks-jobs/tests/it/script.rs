@@ -56,7 +56,7 @@ impl Script {
 
     /// A client whose calls are sent at most `attempts` times.
     pub(crate) fn jobs(&self, attempts: u32) -> JobsClient {
-        let retry = RetryConfig { max_attempts: attempts, ..RetryConfig::default() };
+        let retry = RetryConfig::default().with_max_attempts(attempts);
         let config = DatabricksConfig::new("https://h.example").unwrap();
         let config = config.with_token("t".to_owned()).with_retry(retry);
         JobsClient::new(&Client::builder(config).leaf(self.clone()).build().unwrap())

@@ -14,14 +14,15 @@ use super::token_call::TokenCaller;
 use crate::config::{AuthConfig, Credential, DatabricksConfig};
 use crate::error::Error;
 use crate::service::HttpService;
+use crate::stack::Jitter;
 
-/// The source of the configured credential. Its token calls end at `leaf`.
-pub(crate) fn source(config: &DatabricksConfig, leaf: HttpService) -> Result<Source, Error> {
+/// The source of the configured credential. Its token calls end at `leaf`, and wait between attempts by `jitter`.
+pub(crate) fn source(config: &DatabricksConfig, leaf: HttpService, jitter: &Jitter) -> Result<Source, Error> {
     let credential = config.credential()?;
     if let AuthConfig::PersonalAccessToken { token } = &credential.auth {
         return Ok(Source::Fixed(credential.header(token)?));
     }
-    let caller = TokenCaller::new(leaf, config);
+    let caller = TokenCaller::new(leaf, config, jitter.clone());
     Ok(Source::Renewed(TokenCache::new(of_credential(credential, config, &caller))))
 }
 

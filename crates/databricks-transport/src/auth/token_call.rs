@@ -21,7 +21,9 @@ use crate::network::OnThisMachine;
 use crate::operation::Operation;
 use crate::rate_limit::ClassName;
 use crate::service::HttpService;
-use crate::stack::{Answer, CallState, Deadline, Inactivity, Jitter, ReadWhole, Retry, TraceAttempt};
+use crate::stack::{
+    Answer, CallState, Deadline, Inactivity, Jitter, ReadWhole, Retry, RetryPolicy, TraceAttempt,
+};
 
 /// Asking twice does no harm: each answer is a token of its own.
 const OPERATION: Operation = Operation::new("auth.token").idempotent();
@@ -44,10 +46,11 @@ pub(crate) struct TokenCaller {
 }
 
 impl TokenCaller {
-    pub(crate) fn new(leaf: HttpService, config: &DatabricksConfig) -> Self {
+    pub(crate) fn new(leaf: HttpService, config: &DatabricksConfig, jitter: Jitter) -> Self {
         let attempt = Inactivity::new(TraceAttempt::new(leaf), SILENCE.min(config.timeout()));
         let attempt = Answer::of_tokens(attempt);
-        let call = Deadline::new(Retry::new(attempt, config.retry().clone(), Jitter::full()));
+        let retry = RetryPolicy::new(config.retry().clone(), jitter);
+        let call = Deadline::new(Retry::new(attempt, retry));
         Self { service: HttpService::new(call), plain_http: config.plain_http() }
     }
 

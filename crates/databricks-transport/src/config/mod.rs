@@ -3,6 +3,7 @@
 mod auth;
 mod builder;
 mod choose;
+mod circuit_breaker;
 mod describe;
 mod host;
 mod load;
@@ -23,12 +24,13 @@ use url::Url;
 pub use auth::{AuthConfig, CustomAuth, Federation, IdToken};
 pub(crate) use auth::{Credential, bearer};
 pub use builder::ConfigBuilder;
+pub use circuit_breaker::CircuitBreakerConfig;
 pub use describe::{DescribedSetting, Description};
 pub(crate) use host::is_loopback;
 pub(crate) use network::Network;
 use network::NetworkSettings;
 pub(crate) use proxy::{Proxies, Proxy, ProxyScheme};
-pub use retry::RetryConfig;
+pub use retry::{RetryBudget, RetryConfig};
 use setting::{Key, Settings};
 
 use crate::auth::{Authorize, AzureCloud};
@@ -69,6 +71,7 @@ pub struct DatabricksConfig {
     timeout: Duration,
     total_timeout: Duration,
     retry: RetryConfig,
+    circuit_breaker: CircuitBreakerConfig,
     limits: RateLimits,
     plain_http: bool,
     network: NetworkSettings,
@@ -103,6 +106,7 @@ impl DatabricksConfig {
             timeout: Duration::from_secs(30),
             total_timeout: Duration::from_secs(300),
             retry: RetryConfig::default(),
+            circuit_breaker: CircuitBreakerConfig::default(),
             limits: RateLimits::default(),
             plain_http: false,
             network: NetworkSettings::default(),
@@ -283,6 +287,13 @@ impl DatabricksConfig {
         self
     }
 
+    /// When a host that keeps failing is left alone: after 5 failures in a row, for 60 s, unless set.
+    #[must_use]
+    pub fn with_circuit_breaker(mut self, config: CircuitBreakerConfig) -> Self {
+        self.circuit_breaker = config;
+        self
+    }
+
     /// Allows `http://` to hosts other than this machine. The token then travels readable for everybody on the way.
     #[must_use]
     pub fn with_plain_http(mut self, allowed: bool) -> Self {
@@ -342,6 +353,11 @@ impl DatabricksConfig {
         &self.retry
     }
 
+    /// When a host that keeps failing is left alone.
+    pub fn circuit_breaker(&self) -> &CircuitBreakerConfig {
+        &self.circuit_breaker
+    }
+
     /// The limits of the client and its endpoint classes.
     pub fn rate_limits(&self) -> &RateLimits {
         &self.limits
@@ -380,6 +396,7 @@ impl DatabricksConfig {
         self.credential()?.validate()?;
         self.limits.validate()?;
         self.network()?;
+        self.circuit_breaker.validate()?;
         for (name, value) in [("timeout", self.timeout), ("total timeout", self.total_timeout)] {
             if value.is_zero() {
                 return Err(Error::new(ErrorKind::Config, format!("the {name} is zero: set one above zero")));
@@ -413,6 +430,7 @@ impl fmt::Debug for DatabricksConfig {
             timeout,
             total_timeout,
             retry,
+            circuit_breaker,
             limits,
             plain_http,
             network,
@@ -431,6 +449,7 @@ impl fmt::Debug for DatabricksConfig {
             .field("timeout", timeout)
             .field("total_timeout", total_timeout)
             .field("retry", retry)
+            .field("circuit_breaker", circuit_breaker)
             .field("limits", limits)
             .field("plain_http", plain_http)
             .field("network", network)

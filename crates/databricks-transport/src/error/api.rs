@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::{OneLine, parse};
+use super::{ErrorKind, OneLine, kind, parse};
 
 /// Texts of errors that pass by themselves, whatever status they come with.
 const TRANSIENT: &[&str] = &[
@@ -67,6 +67,17 @@ impl ApiError {
             let kind = detail.get("@type").and_then(Value::as_str).unwrap_or_default();
             kind.rsplit(['.', '/']).next() == Some(name)
         })
+    }
+
+    /// What kind of failure the answer is.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        kind::of_api_error(self)
+    }
+
+    /// Whether the same call may succeed later: by its kind, or by its text. What the stack repeats and what an error
+    /// calls retryable are the same by this.
+    pub(crate) fn is_retryable(&self) -> bool {
+        self.kind().is_transient() || self.is_transient()
     }
 
     /// Whether the text is one of those that mean "try again".

@@ -34,7 +34,7 @@ pub enum ErrorKind {
     StorageFull,
     /// The host is there and does not work: a 5xx without a kind of its own, or a connection that broke.
     Unavailable,
-    /// The server does not have this endpoint (501).
+    /// The server does not have this endpoint (501), or does not speak this version of HTTP (505).
     Unsupported,
     /// The answer is not what the endpoint promises.
     Decode,
@@ -105,8 +105,10 @@ fn of_status(status: StatusCode) -> ErrorKind {
         409 | 412 => ErrorKind::Conflict,
         429 => ErrorKind::RateLimited,
         400..=499 => ErrorKind::Invalid,
-        501 => ErrorKind::Unsupported,
+        501 | 505 => ErrorKind::Unsupported,
         507 => ErrorKind::StorageFull,
+        // The network in between wants a login of its own, which no repetition brings.
+        511 => ErrorKind::Other,
         500..=599 => ErrorKind::Unavailable,
         _ => ErrorKind::Other,
     }
@@ -170,7 +172,10 @@ mod tests {
             (501, None, "", ErrorKind::Unsupported),
             (503, Some("TEMPORARILY_UNAVAILABLE"), "", ErrorKind::Unavailable),
             (504, Some("DEADLINE_EXCEEDED"), "", ErrorKind::Timeout),
+            (505, None, "", ErrorKind::Unsupported),
             (507, None, "", ErrorKind::StorageFull),
+            (511, None, "", ErrorKind::Other),
+            (524, None, "", ErrorKind::Unavailable),
             (
                 302,
                 None,

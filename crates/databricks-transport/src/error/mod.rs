@@ -113,7 +113,7 @@ impl Error {
 
     /// The error that an answer of the server stands for.
     pub fn from_api(api: ApiError) -> Self {
-        let mut error = Self::new(kind::of_api_error(&api), api.message.clone());
+        let mut error = Self::new(api.kind(), api.message.clone());
         error.0.api = Some(api);
         error
     }
@@ -174,7 +174,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         self.0.transient
             || self.0.kind.is_transient()
-            || self.0.api.as_ref().is_some_and(ApiError::is_transient)
+            || self.0.api.as_ref().is_some_and(ApiError::is_retryable)
     }
 
     /// Whether a request that changes something was sent and its effect is unknown: some attempt ended in a timeout,

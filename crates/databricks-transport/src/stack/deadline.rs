@@ -51,6 +51,9 @@ fn out_of_time(state: &Arc<CallState>) -> Error {
     let seconds = state.elapsed().as_secs_f64();
     let so_far = match (state.last_failure(), state.attempts()) {
         (None, _) if state.is_waiting_for_token() => "it was still waiting for an access token".to_owned(),
+        (None, _) if state.is_waiting_for_probe() => {
+            "other calls were still finding out whether the host works again".to_owned()
+        }
         (Some(failure), _) => format!("the last attempt failed with: {failure}"),
         (None, 0) => "it was still waiting for its turn under the rate limit".to_owned(),
         (None, _) => "the server had not answered".to_owned(),

@@ -46,7 +46,7 @@ impl<S: HttpInner> Service<Request<Body>> for Inactivity<S> {
         let state = CallState::of(&request);
         Box::pin(async move {
             let activity = Activity::new();
-            let request = request.map(|body| watched(body, &activity));
+            let request = request.map(|body| watched(body, &activity, &state));
             state.sent();
             tokio::select! {
                 biased;
@@ -98,16 +98,17 @@ impl Activity {
 const SMALL: usize = 256 * 1024;
 
 /// A request body that notes each piece the connection takes.
-fn watched(body: Body, activity: &Activity) -> Body {
+fn watched(body: Body, activity: &Activity, state: &Arc<CallState>) -> Body {
     if body.as_bytes().is_some_and(|bytes| bytes.len() <= SMALL) {
         return body;
     }
-    Body::wrap(Watched { body, activity: activity.clone() })
+    Body::wrap(Watched { body, activity: activity.clone(), state: Arc::clone(state) })
 }
 
 struct Watched {
     body: Body,
     activity: Activity,
+    state: Arc<CallState>,
 }
 
 impl HttpBody for Watched {
@@ -121,6 +122,9 @@ impl HttpBody for Watched {
         // Only a piece that moves counts: being asked for one does not.
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         self.activity.note();
+        if let Some(Err(_)) = &frame {
+            self.state.fail_upload();
+        }
         Poll::Ready(frame)
     }
 

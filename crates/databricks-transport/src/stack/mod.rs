@@ -15,7 +15,8 @@ use http::header::{DATE, RETRY_AFTER};
 pub(crate) use answer::{Answer, ReadWhole};
 pub(crate) use deadline::Deadline;
 pub(crate) use inactivity::Inactivity;
-pub(crate) use retry::{Jitter, Retry};
+pub use retry::Jitter;
+pub(crate) use retry::{NotRepeated, Retry, RetryPolicy};
 pub(crate) use state::CallState;
 pub(crate) use trace::{TraceAttempt, TraceCall};
 

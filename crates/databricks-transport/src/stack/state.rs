@@ -19,8 +19,11 @@ pub(crate) struct CallState {
     attempts: AtomicU32,
     in_flight: AtomicBool,
     waits_for_token: AtomicBool,
+    waits_for_probe: AtomicBool,
     ambiguous: AtomicBool,
     last_failure: Mutex<Option<String>>,
+    upload_failed: AtomicBool,
+    shut_out: Mutex<Option<Instant>>,
 }
 
 impl CallState {
@@ -34,8 +37,11 @@ impl CallState {
             attempts: AtomicU32::new(0),
             in_flight: AtomicBool::new(false),
             waits_for_token: AtomicBool::new(false),
+            waits_for_probe: AtomicBool::new(false),
             ambiguous: AtomicBool::new(false),
             last_failure: Mutex::new(None),
+            upload_failed: AtomicBool::new(false),
+            shut_out: Mutex::new(None),
         })
     }
 
@@ -80,6 +86,15 @@ impl CallState {
         self.waits_for_token.load(Ordering::Relaxed)
     }
 
+    /// Other calls find out whether the host works again, or have found out.
+    pub(crate) fn waits_for_probe(&self, waits: bool) {
+        self.waits_for_probe.store(waits, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_waiting_for_probe(&self) -> bool {
+        self.waits_for_probe.load(Ordering::Relaxed)
+    }
+
     /// Remembers why an attempt failed, for the message when time runs out later.
     pub(crate) fn failed_with(&self, failure: String) {
         *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
@@ -87,6 +102,24 @@ impl CallState {
 
     pub(crate) fn last_failure(&self) -> Option<String> {
         self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The request's own body failed, which is nobody's fault but the caller's.
+    pub(crate) fn fail_upload(&self) {
+        self.upload_failed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn upload_failed(&self) -> bool {
+        self.upload_failed.load(Ordering::Relaxed)
+    }
+
+    /// Remembers until when the circuit of the host is open, if it is.
+    pub(crate) fn shut_out_until(&self, moment: Option<Instant>) {
+        *self.shut_out.lock().unwrap_or_else(PoisonError::into_inner) = moment;
+    }
+
+    pub(crate) fn shut_out(&self) -> Option<Instant> {
+        *self.shut_out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How far the call has come, for its error.
