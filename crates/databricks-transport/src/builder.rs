@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::leaf::HyperLeaf;
 use crate::rate_limit::{Limiters, RateLimit};
 use crate::service::HttpService;
-use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry, TraceAttempt, TraceCall};
+use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry};
+use crate::trace::{TraceAttempt, TraceCall, Traffic, Watch, describe};
 
 type UserLayer = Box<dyn Fn(HttpService) -> HttpService + Send + Sync>;
 
@@ -93,6 +94,7 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, Error> {
         let Self { config, leaf, leaf_layers, per_call, per_attempt } = self;
         config.validate()?;
+        describe();
         let leaf = leaf.unwrap_or_else(|| HttpService::new(HyperLeaf::new(config.plain_http())));
         let leaf = around(leaf, &leaf_layers);
         let links = link_stack(&config, leaf.clone());
@@ -121,7 +123,7 @@ fn api_stack(
     let call = Retry::new(attempt, config.retry().clone(), Jitter::full()); // 3
     let call = around(HttpService::new(call), per_call);
     let call = Deadline::new(call); // 2
-    Ok(HttpService::new(TraceCall::new(call))) // 1
+    Ok(HttpService::new(TraceCall::new(call, Watch::new(config, Traffic::Api)))) // 1
 }
 
 /// The stack of presigned storage links: no credential, no quota of the workspace, and none of the user's layers but those around the leaf,
@@ -130,7 +132,7 @@ fn api_stack(
 fn link_stack(config: &DatabricksConfig, leaf: HttpService) -> HttpService {
     let attempt = Answer::of_storage(Inactivity::new(TraceAttempt::new(leaf), config.timeout()));
     let call = Deadline::new(Retry::new(attempt, config.retry().clone(), Jitter::full()));
-    HttpService::new(TraceCall::of_links(call))
+    HttpService::new(TraceCall::new(call, Watch::new(config, Traffic::Storage)))
 }
 
 fn erased<L>(layer: L) -> UserLayer

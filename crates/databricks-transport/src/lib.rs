@@ -35,7 +35,9 @@ mod client;
 
 mod auth;
 mod rate_limit;
+mod redact;
 mod stack;
+mod trace;
 
 mod leaf;
 

@@ -3,6 +3,7 @@
 mod auth;
 mod builder;
 mod choose;
+mod debug;
 mod describe;
 mod host;
 mod load;
@@ -20,6 +21,7 @@ use url::Url;
 pub use auth::{AuthConfig, CustomAuth, Federation, IdToken};
 pub(crate) use auth::{Credential, bearer};
 pub use builder::ConfigBuilder;
+pub(crate) use debug::DebugConfig;
 pub use describe::{DescribedSetting, Description};
 pub(crate) use host::is_loopback;
 pub use retry::RetryConfig;
@@ -66,6 +68,7 @@ pub struct DatabricksConfig {
     limits: RateLimits,
     plain_http: bool,
     product: Option<(String, String)>,
+    debug: DebugConfig,
     /// Where the values came from.
     settings: Settings,
 }
@@ -96,6 +99,7 @@ impl DatabricksConfig {
             limits: RateLimits::default(),
             plain_http: false,
             product: None,
+            debug: DebugConfig::default(),
             settings,
         })
     }
@@ -404,6 +408,7 @@ impl fmt::Debug for DatabricksConfig {
             limits,
             plain_http,
             product,
+            debug,
             settings: _,
         } = self;
         f.debug_struct("DatabricksConfig")
@@ -421,6 +426,7 @@ impl fmt::Debug for DatabricksConfig {
             .field("limits", limits)
             .field("plain_http", plain_http)
             .field("product", product)
+            .field("debug", debug)
             .finish()
     }
 }

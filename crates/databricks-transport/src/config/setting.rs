@@ -39,6 +39,8 @@ pub(crate) enum Key {
     TotalTimeoutSecs,
     RateLimit,
     MaxRetries,
+    DebugTruncateBytes,
+    DebugHeaders,
 }
 
 impl Key {
@@ -74,6 +76,8 @@ impl Key {
         Self::TotalTimeoutSecs,
         Self::RateLimit,
         Self::MaxRetries,
+        Self::DebugTruncateBytes,
+        Self::DebugHeaders,
     ];
 
     /// The name: a profile's key, and the setter in code.
@@ -172,6 +176,8 @@ impl Key {
             Self::TotalTimeoutSecs => ("total_timeout_secs", &[]),
             Self::RateLimit => ("rate_limit", &["DATABRICKS_RATE_LIMIT"]),
             Self::MaxRetries => ("max_retries", &["DATABRICKS_MAX_RETRIES"]),
+            Self::DebugTruncateBytes => ("debug_truncate_bytes", &["DATABRICKS_DEBUG_TRUNCATE_BYTES"]),
+            Self::DebugHeaders => ("debug_headers", &["DATABRICKS_DEBUG_HEADERS"]),
         }
     }
 }

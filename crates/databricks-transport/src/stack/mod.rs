@@ -5,7 +5,6 @@ mod deadline;
 mod inactivity;
 mod retry;
 mod state;
-mod trace;
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +16,6 @@ pub(crate) use deadline::Deadline;
 pub(crate) use inactivity::Inactivity;
 pub(crate) use retry::{Jitter, Retry};
 pub(crate) use state::CallState;
-pub(crate) use trace::{TraceAttempt, TraceCall};
 
 use crate::error::ApiError;
 

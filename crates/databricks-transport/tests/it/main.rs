@@ -7,6 +7,7 @@ mod config_sources;
 mod config_table;
 mod errors;
 mod logs;
+mod metrics;
 mod network;
 mod secrets;
 mod stack;
