@@ -15,7 +15,8 @@ use crate::error::Error;
 use crate::network::HyperLeaf;
 use crate::rate_limit::{Limiters, RateLimit};
 use crate::service::HttpService;
-use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry, RetryPolicy, TraceAttempt, TraceCall};
+use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry, RetryPolicy};
+use crate::trace::{TraceAttempt, TraceCall, Traffic, Watch, describe};
 
 type UserLayer = Box<dyn Fn(HttpService) -> HttpService + Send + Sync>;
 
@@ -112,6 +113,7 @@ impl ClientBuilder {
         let Self { config, leaf, leaf_layers, per_call, per_attempt, jitter } = self;
         let config = if leaf.is_none() { config.with_environments_proxies() } else { config };
         config.validate()?;
+        describe();
         let leaf = match leaf {
             Some(leaf) => leaf,
             None => HttpService::new(HyperLeaf::new(config.network()?)),
@@ -155,7 +157,7 @@ fn api_stack(
     let call = Retry::new(attempt, Arc::clone(&shared.retry)); // 3
     let call = around(HttpService::new(call), per_call);
     let call = Deadline::new(call); // 2
-    Ok(HttpService::new(TraceCall::new(call))) // 1
+    Ok(HttpService::new(TraceCall::new(call, Watch::new(config, Traffic::Api)))) // 1
 }
 
 /// The stack of presigned storage links: no credential, no quota of the workspace, and none of the user's layers but those around the leaf,
@@ -165,7 +167,7 @@ fn link_stack(config: &DatabricksConfig, leaf: HttpService, shared: &Shared) -> 
     let attempt = Answer::of_storage(Inactivity::new(TraceAttempt::new(leaf), config.timeout()));
     let attempt = CircuitBreaker::new(attempt, Arc::clone(&shared.circuits));
     let call = Deadline::new(Retry::new(attempt, Arc::clone(&shared.retry)));
-    HttpService::new(TraceCall::of_links(call))
+    HttpService::new(TraceCall::new(call, Watch::new(config, Traffic::Storage)))
 }
 
 fn erased<L>(layer: L) -> UserLayer

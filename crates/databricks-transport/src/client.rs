@@ -15,9 +15,11 @@ use crate::circuit_breaker::{Circuit, Circuits};
 use crate::config::DatabricksConfig;
 use crate::error::{ApiError, CallSummary, Error, ErrorKind};
 use crate::operation::Operation;
+use crate::redact::without_quotes;
 use crate::request::ApiRequest;
 use crate::service::HttpService;
 use crate::stack::{CallState, NotRepeated, ReadWhole};
+use crate::trace::count_error;
 
 /// The largest JSON answer that [`Client::call`] reads; inline results end at 25 MiB.
 const LARGEST_JSON: usize = 128 * 1024 * 1024;
@@ -90,8 +92,8 @@ impl Client {
     /// # Errors
     /// Every other status is an error with the server's [`ApiError`]; so is what kept the answer away.
     pub async fn send(&self, operation: Operation, request: ApiRequest) -> Result<Response<Body>, Error> {
-        let request = self.addressed(request)?;
-        self.run_signed(operation, request).await
+        let answer = async { self.run_signed(operation, self.addressed(request)?).await };
+        count_error(answer.await)
     }
 
     /// Sends a request and reads its answer as JSON. An empty body stands for `null` or `{}`, and `{}` for `()`.
@@ -104,6 +106,10 @@ impl Client {
         operation: Operation,
         request: ApiRequest,
     ) -> Result<T, Error> {
+        count_error(self.read(operation, request).await)
+    }
+
+    async fn read<T: DeserializeOwned>(&self, operation: Operation, request: ApiRequest) -> Result<T, Error> {
         let mut request = self.addressed(request)?;
         request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         request.extensions_mut().insert(ReadWhole(LARGEST_JSON));
@@ -132,10 +138,11 @@ impl Client {
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Error> {
         if request.uri().authority().is_none() {
-            return Err(Error::new(ErrorKind::Invalid, "a storage link must be an absolute URI"));
+            let error = Error::new(ErrorKind::Invalid, "a storage link must be an absolute URI");
+            return count_error(Err(error));
         }
         request.headers_mut().remove(AUTHORIZATION);
-        self.run(&self.0.links, operation, request).await
+        count_error(self.run(&self.0.links, operation, request).await)
     }
 
     /// The request with the workspace's host and our name on it.
@@ -254,9 +261,10 @@ fn undecodable(headers: &HeaderMap, error: serde_json::Error) -> Error {
     let message = if declared.starts_with("text/html") {
         "the answer is a web page, not JSON: check that the host is the workspace's own".to_owned()
     } else {
-        format!("the answer is not the JSON that is expected: {error}")
+        // What the parser quotes may be a secret, so neither its words nor itself are kept as they are.
+        format!("the answer is not the JSON that is expected: {}", without_quotes(&error.to_string()))
     };
-    Error::new(ErrorKind::Decode, message).with_source(error)
+    Error::new(ErrorKind::Decode, message)
 }
 
 impl fmt::Debug for Client {

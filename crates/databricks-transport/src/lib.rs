@@ -36,7 +36,9 @@ mod client;
 mod auth;
 mod circuit_breaker;
 mod rate_limit;
+mod redact;
 mod stack;
+mod trace;
 
 mod network;
 

@@ -1,6 +1,6 @@
 //! A request to the workspace's REST API, built without a runtime and without knowing the host.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::{self, Display, Write as _};
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request};
@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::body::Body;
 use crate::error::{Error, ErrorKind};
+use crate::redact::{MASK, is_secret_header, scrubbed, shown_path};
 
 /// Everything but RFC 3986's unreserved characters is encoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -41,7 +42,6 @@ pub fn encode_path(path: &str) -> String {
 }
 
 /// A request to the workspace: method, path, query, headers and body. The [`Client`](crate::Client) adds the host.
-#[derive(Debug)]
 #[must_use = "a request does nothing until a client sends it"]
 pub struct ApiRequest {
     method: Method,
@@ -108,8 +108,10 @@ impl ApiRequest {
         self
     }
 
-    /// Sets a header, replacing an earlier value.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    /// Sets a header, replacing an earlier value. One that is not known to be harmless is marked sensitive: no log and no
+    /// error shows it.
+    pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
+        value.set_sensitive(value.is_sensitive() || is_secret_header(&name));
         self.headers.insert(name, value);
         self
     }
@@ -148,9 +150,26 @@ impl ApiRequest {
     }
 }
 
+impl fmt::Debug for ApiRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, path, query, headers, body } = self;
+        let (path, own) = path.split_once('?').unwrap_or((path, ""));
+        let separator = if own.is_empty() || query.is_empty() { "" } else { "&" };
+        let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        f.debug_struct("ApiRequest")
+            .field("method", method)
+            .field("path", &shown_path(path, Some(&format!("{own}{separator}{query}"))))
+            .field("headers", &names)
+            .field("body", body)
+            .finish()
+    }
+}
+
 fn path_and_query(path: &str, query: &str) -> Result<http::Uri, Error> {
-    let invalid =
-        |why: &str| Error::new(ErrorKind::Invalid, format!("`{path}` is not the path of a request: {why}"));
+    let invalid = |why: &str| {
+        let shown = repeated(path);
+        Error::new(ErrorKind::Invalid, format!("`{shown}` is not the path of a request: {why}"))
+    };
     if !path.starts_with('/') || path.starts_with("//") {
         return Err(invalid("it must start with a single `/`"));
     }
@@ -161,6 +180,15 @@ fn path_and_query(path: &str, query: &str) -> Result<http::Uri, Error> {
     };
     text.parse()
         .map_err(|_| invalid("percent-encode what is special in it (`encode_path`, `encode_segment`)"))
+}
+
+/// A path that is refused, as its error repeats it. A whole URL in its place may be a presigned link: its host is shown.
+fn repeated(path: &str) -> String {
+    let (path, _query) = path.split_once('?').unwrap_or((path, ""));
+    let Some((scheme, rest)) = path.split_once("//") else { return scrubbed(path).into_owned() };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}//{host}/{MASK}")
 }
 
 #[cfg(test)]

@@ -20,10 +20,10 @@ use crate::error::{ApiError, Error, ErrorKind, OneLine};
 use crate::network::OnThisMachine;
 use crate::operation::Operation;
 use crate::rate_limit::ClassName;
+use crate::redact::{Secrets, SentSecrets, scrubbed};
 use crate::service::HttpService;
-use crate::stack::{
-    Answer, CallState, Deadline, Inactivity, Jitter, ReadWhole, Retry, RetryPolicy, TraceAttempt,
-};
+use crate::stack::{Answer, CallState, Deadline, Inactivity, Jitter, ReadWhole, Retry, RetryPolicy};
+use crate::trace::{TraceAttempt, Traffic, Watch};
 
 /// Asking twice does no harm: each answer is a token of its own.
 const OPERATION: Operation = Operation::new("auth.token").idempotent();
@@ -35,14 +35,13 @@ const TOTAL: Duration = Duration::from_secs(40);
 const LARGEST: usize = 1024 * 1024;
 /// The longest text of a token endpoint that an error repeats.
 const SHOWN: usize = 600;
-/// Shorter texts are no secrets, and would mask half of a message.
-const SHORTEST_SECRET: usize = 4;
 
 /// Sends requests to token endpoints.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenCaller {
     service: HttpService,
     plain_http: bool,
+    watch: Arc<Watch>,
 }
 
 impl TokenCaller {
@@ -51,7 +50,8 @@ impl TokenCaller {
         let attempt = Answer::of_tokens(attempt);
         let retry = RetryPolicy::new(config.retry().clone(), jitter);
         let call = Deadline::new(Retry::new(attempt, retry));
-        Self { service: HttpService::new(call), plain_http: config.plain_http() }
+        let watch = Watch::new(config, Traffic::Token);
+        Self { service: HttpService::new(call), plain_http: config.plain_http(), watch }
     }
 
     /// The JSON object that an endpoint answers with. `purpose` says what it is for, such as `oauth-m2m`.
@@ -62,11 +62,12 @@ impl TokenCaller {
             let why = format!("{host} is not encrypted, so no secret is sent to it: use https");
             return Err(Error::new(ErrorKind::Config, format!("{purpose}: {why}")));
         }
-        let (request, secrets) = call.into_request().map_err(|why| failed(&why))?;
+        let (mut request, secrets) = call.into_request().map_err(|why| failed(&why))?;
+        request.extensions_mut().insert(Arc::clone(&self.watch));
         let (head, body) = match self.service.clone().oneshot(request).await {
             Ok(response) => response.into_parts(),
             Err(error) => {
-                let what = format!("no answer from {host}: {}", secrets.masked(error.message()));
+                let what = format!("no answer from {host}: {}", masked(&secrets, error.message()));
                 return Err(failed(&what).with_transient(error.is_retryable()).with_source(error));
             }
         };
@@ -78,7 +79,7 @@ impl TokenCaller {
                 Err(failed(&format!("{host} did not answer with JSON: check that it is the right host")))
             }
             object => {
-                let reason = object.as_ref().map(|object| secrets.masked(&reason(object)));
+                let reason = object.as_ref().map(|object| masked(&secrets, &reason(object)));
                 Err(refused(purpose, &host, head.status, reason.as_deref()))
             }
         }
@@ -200,9 +201,10 @@ impl TokenCall {
         self.url.origin().ascii_serialization()
     }
 
-    fn into_request(self) -> Result<(Request<Body>, Secrets), String> {
+    fn into_request(self) -> Result<(Request<Body>, Arc<Secrets>), String> {
         let Self { method, url, headers, form, secrets, on_this_machine } = self;
         let host = url.origin().ascii_serialization();
+        let secrets = Arc::new(secrets);
         let state = CallState::start(&Method::GET, TOTAL);
         let is_form = form.is_some();
         let mut request = Request::new(form.map_or(Body::empty(), Body::from));
@@ -220,7 +222,8 @@ impl TokenCall {
         extensions.insert(OPERATION);
         extensions.insert(state);
         extensions.insert(ReadWhole(LARGEST));
-        extensions.insert(ClassName(Arc::from("auth")));
+        extensions.insert(ClassName(Arc::from("token")));
+        extensions.insert(SentSecrets(Arc::clone(&secrets)));
         if on_this_machine {
             extensions.insert(OnThisMachine);
         }
@@ -228,33 +231,15 @@ impl TokenCall {
     }
 }
 
-/// The secrets of a request, to be taken out of whatever an endpoint says.
-#[derive(Default)]
-pub(super) struct Secrets(Vec<SecretString>);
-
-impl Secrets {
-    fn add(&mut self, secret: &str) {
-        let encoded: String = byte_serialize(secret.as_bytes()).collect();
-        for form in [secret.trim().to_owned(), encoded] {
-            if form.len() >= SHORTEST_SECRET {
-                self.0.push(form.into());
-            }
-        }
+/// One line of bounded length without any of the secrets.
+fn masked(secrets: &Secrets, text: &str) -> String {
+    let text = secrets.masked(text);
+    let line = OneLine(&scrubbed(&text)).to_string();
+    let mut short: String = line.chars().take(SHOWN).collect();
+    if short.len() < line.len() {
+        short.push('…');
     }
-
-    /// One line of bounded length without any of the secrets.
-    fn masked(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in &self.0 {
-            text = text.replace(secret.expose_secret(), "***");
-        }
-        let line = OneLine(&text).to_string();
-        let mut short: String = line.chars().take(SHOWN).collect();
-        if short.len() < line.len() {
-            short.push('…');
-        }
-        short
-    }
+    short
 }
 
 /// The error of a token endpoint as the stack and its logs may see it: the status, and OAuth's code when it is a plain
@@ -293,13 +278,13 @@ mod tests {
         let basic = request.headers()[AUTHORIZATION].to_str().unwrap().to_owned();
         assert!(request.headers()[AUTHORIZATION].is_sensitive());
         let form = String::from_utf8(request.body().as_bytes().unwrap().to_vec()).unwrap();
-        let masked = secrets.masked(&format!("you sent hun ter2, {basic} and {form}"));
+        let masked = super::masked(&secrets, &format!("you sent hun ter2, {basic} and {form}"));
         assert_eq!(masked, "you sent ***, Basic *** and client_secret=***");
     }
 
     #[test]
     fn a_long_text_is_cut_and_kept_on_one_line() {
-        let masked = Secrets::default().masked(&format!("a\nb{}", "é".repeat(5000)));
+        let masked = super::masked(&Secrets::default(), &format!("a\nb{}", "é".repeat(5000)));
         assert!(masked.starts_with("a b") && masked.chars().count() == SHOWN + 1);
     }
 

@@ -123,6 +123,18 @@ impl ConfigBuilder {
         self
     }
 
+    /// How many bytes of a text in a body a log shows at level TRACE (`DATABRICKS_DEBUG_TRUNCATE_BYTES`).
+    pub fn debug_truncate_bytes(mut self, bytes: usize) -> Self {
+        self.code.set_in_code(Key::DebugTruncateBytes, bytes.to_string());
+        self
+    }
+
+    /// Whether a log shows headers at level DEBUG (`DATABRICKS_DEBUG_HEADERS`).
+    pub fn debug_headers(mut self, shown: bool) -> Self {
+        self.code.set_in_code(Key::DebugHeaders, shown.to_string());
+        self
+    }
+
     /// The credential, whatever the environment and the profile have.
     pub fn auth(mut self, auth: AuthConfig) -> Self {
         self.auth = Some(auth);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::choose::Choice;
 use super::setting::{Key, Origin, Settings, Value};
 use super::sources::{ReadFile, Variable, collect};
-use super::{AuthConfig, Credential, DatabricksConfig, network};
+use super::{AuthConfig, Credential, DatabricksConfig, DebugConfig, network};
 use crate::auth::AzureCloud;
 use crate::error::{Error, ErrorKind};
 use crate::rate_limit::Rate;
@@ -52,6 +52,7 @@ pub(super) fn config(
     }
     config.network.ca_file = own(Key::CaFile).map(Into::into);
     config.network.environment_is_read = true;
+    config.debug = typed.debug;
     config.settings = settings;
     Ok(config)
 }
@@ -97,17 +98,19 @@ pub(super) struct Typed {
     timeout: Option<Duration>,
     rate: Option<Rate>,
     max_attempts: Option<u32>,
+    debug: DebugConfig,
 }
 
 impl Typed {
     fn read(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             scopes: settings.text(Key::Scopes).map(words).unwrap_or_default(),
-            azure_use_msi: flag(settings)?,
+            azure_use_msi: flag(settings, Key::AzureUseMsi)?.unwrap_or_default(),
             azure_cloud: cloud(settings)?,
             timeout: timeout(settings)?,
             rate: rate(settings)?,
             max_attempts: number(settings, Key::MaxRetries, "a whole number of attempts")?,
+            debug: debug(settings)?,
         })
     }
 }
@@ -123,12 +126,21 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-fn flag(settings: &Settings) -> Result<bool, Error> {
-    let Some(value) = settings.get(Key::AzureUseMsi) else { return Ok(false) };
+fn debug(settings: &Settings) -> Result<DebugConfig, Error> {
+    let default = DebugConfig::default();
+    let truncate_bytes = number(settings, Key::DebugTruncateBytes, "a whole number of bytes")?;
+    Ok(DebugConfig {
+        truncate_bytes: truncate_bytes.unwrap_or(default.truncate_bytes),
+        headers: flag(settings, Key::DebugHeaders)?.unwrap_or(default.headers),
+    })
+}
+
+fn flag(settings: &Settings, key: Key) -> Result<Option<bool>, Error> {
+    let Some(value) = settings.get(key) else { return Ok(None) };
     match value.text().to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        other => Err(bad_value(value, Key::AzureUseMsi, other, "true or false")),
+        "true" | "1" | "yes" | "on" => Ok(Some(true)),
+        "false" | "0" | "no" | "off" => Ok(Some(false)),
+        other => Err(bad_value(value, key, other, "true or false")),
     }
 }
 

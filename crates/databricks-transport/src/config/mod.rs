@@ -4,6 +4,7 @@ mod auth;
 mod builder;
 mod choose;
 mod circuit_breaker;
+mod debug;
 mod describe;
 mod host;
 mod load;
@@ -25,6 +26,7 @@ pub use auth::{AuthConfig, CustomAuth, Federation, IdToken};
 pub(crate) use auth::{Credential, bearer};
 pub use builder::ConfigBuilder;
 pub use circuit_breaker::CircuitBreakerConfig;
+pub(crate) use debug::DebugConfig;
 pub use describe::{DescribedSetting, Description};
 pub(crate) use host::is_loopback;
 pub(crate) use network::Network;
@@ -76,6 +78,7 @@ pub struct DatabricksConfig {
     plain_http: bool,
     network: NetworkSettings,
     product: Option<(String, String)>,
+    debug: DebugConfig,
     /// Where the values came from.
     settings: Settings,
 }
@@ -111,6 +114,7 @@ impl DatabricksConfig {
             plain_http: false,
             network: NetworkSettings::default(),
             product: None,
+            debug: DebugConfig::default(),
             settings,
         })
     }
@@ -435,6 +439,7 @@ impl fmt::Debug for DatabricksConfig {
             plain_http,
             network,
             product,
+            debug,
             settings: _,
         } = self;
         f.debug_struct("DatabricksConfig")
@@ -454,6 +459,7 @@ impl fmt::Debug for DatabricksConfig {
             .field("plain_http", plain_http)
             .field("network", network)
             .field("product", product)
+            .field("debug", debug)
             .finish()
     }
 }

@@ -47,6 +47,8 @@ pub(crate) enum Key {
     AllProxy,
     NoProxy,
     CaFile,
+    DebugTruncateBytes,
+    DebugHeaders,
 }
 
 impl Key {
@@ -88,6 +90,8 @@ impl Key {
         Self::AllProxy,
         Self::NoProxy,
         Self::CaFile,
+        Self::DebugTruncateBytes,
+        Self::DebugHeaders,
     ];
 
     /// The name: a profile's key, and the setter in code.
@@ -198,6 +202,8 @@ impl Key {
             Self::AllProxy => ("all_proxy", &["all_proxy", "ALL_PROXY"]),
             Self::NoProxy => ("no_proxy", &["no_proxy", "NO_PROXY"]),
             Self::CaFile => ("ca_file", &["DATABRICKS_CA_FILE"]),
+            Self::DebugTruncateBytes => ("debug_truncate_bytes", &["DATABRICKS_DEBUG_TRUNCATE_BYTES"]),
+            Self::DebugHeaders => ("debug_headers", &["DATABRICKS_DEBUG_HEADERS"]),
         }
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::{ErrorKind, OneLine, kind, parse};
+use super::kind::{ErrorKind, of_api_error};
+use super::{OneLine, parse};
+use crate::redact::{MASK, Sent, is_credential_name};
 
 /// Texts of errors that pass by themselves, whatever status they come with.
 const TRANSIENT: &[&str] = &[
@@ -69,9 +71,9 @@ impl ApiError {
         })
     }
 
-    /// What kind of failure the answer is.
+    /// The kind of the error that this answer stands for.
     pub(crate) fn kind(&self) -> ErrorKind {
-        kind::of_api_error(self)
+        of_api_error(self)
     }
 
     /// Whether the same call may succeed later: by its kind, or by its text. What the stack repeats and what an error
@@ -80,10 +82,37 @@ impl ApiError {
         self.kind().is_transient() || self.is_transient()
     }
 
+    /// The same without what the request carried and without what looks like a credential.
+    pub(crate) fn cleaned(mut self, sent: &Sent) -> Self {
+        let cleaned = |text: &str| sent.cleaned(text);
+        self.message = cleaned(&self.message);
+        self.error_code = self.error_code.as_deref().map(cleaned);
+        self.request_id = self.request_id.as_deref().map(cleaned);
+        self.details = self.details.into_iter().map(|detail| cleaned_value(detail, &cleaned)).collect();
+        self
+    }
+
     /// Whether the text is one of those that mean "try again".
     pub(crate) fn is_transient(&self) -> bool {
         let code = self.error_code.as_deref().unwrap_or_default();
         TRANSIENT.iter().any(|text| self.message.contains(text) || code == *text)
+    }
+}
+
+/// A detail with its texts cleaned and what stands under the name of a credential masked.
+fn cleaned_value(value: Value, cleaned: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(cleaned(&text)),
+        Value::Array(values) => values.into_iter().map(|value| cleaned_value(value, cleaned)).collect(),
+        Value::Object(members) => {
+            let member = |(name, value): (String, Value)| {
+                let is_secret = is_credential_name(&name) && value.is_string();
+                let value = if is_secret { MASK.into() } else { cleaned_value(value, cleaned) };
+                (cleaned(&name), value)
+            };
+            Value::Object(members.into_iter().map(member).collect())
+        }
+        plain => plain,
     }
 }
 

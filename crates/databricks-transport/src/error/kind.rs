@@ -78,7 +78,7 @@ impl ErrorKind {
 }
 
 /// Where the status says little (400, 404, 409, 500), the error code decides.
-pub(super) fn of_api_error(api: &ApiError) -> ErrorKind {
+pub(crate) fn of_api_error(api: &ApiError) -> ErrorKind {
     let by_status = of_status(api.status);
     if is_private_link_redirect(api) {
         return ErrorKind::PermissionDenied;

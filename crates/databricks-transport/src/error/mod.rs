@@ -13,6 +13,7 @@ use http::StatusCode;
 pub use api::ApiError;
 pub use kind::ErrorKind;
 
+use crate::redact::Sent;
 use crate::service::BoxError;
 
 /// The longest text of a server that a one-line message repeats.
@@ -121,6 +122,16 @@ impl Error {
     pub(crate) fn with_call(mut self, call: CallSummary) -> Self {
         self.0.ambiguous |= call.ambiguous;
         self.0.call = Some(call);
+        self
+    }
+
+    /// The same without what the request carried: for errors of leaves, which may name URLs and headers.
+    pub(crate) fn cleaned(mut self, sent: &Sent) -> Self {
+        let inner = &mut *self.0;
+        inner.message = sent.cleaned(&inner.message);
+        inner.hint = inner.hint.as_deref().map(|hint| sent.cleaned(hint));
+        inner.api = inner.api.take().map(|api| api.cleaned(sent));
+        inner.source = inner.source.take().map(|source| cleaned_source(source, sent));
         self
     }
 
@@ -256,6 +267,17 @@ impl fmt::Display for OneLine<'_> {
         }
         Ok(())
     }
+}
+
+/// A cause that repeats a secret anywhere in its chain is replaced by its own words, cleaned.
+fn cleaned_source(source: BoxError, sent: &Sent) -> BoxError {
+    let mut texts = format!("{source:?}");
+    let mut current: Option<&(dyn StdError + 'static)> = Some(&*source);
+    while let Some(error) = current {
+        texts.push_str(&format!(" {error}"));
+        current = error.source();
+    }
+    if sent.cleaned(&texts) == texts { source } else { sent.cleaned(&source.to_string()).into() }
 }
 
 /// The last cause in a chain: what really happened (`connection refused`), without the layers above it.

@@ -159,11 +159,25 @@ fn shortened(text: &str) -> String {
     }
 }
 
+/// Where an answer redirects to, without what a redirect may carry: a user, and a query but for what it calls an error.
 fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     if !status.is_redirection() {
         return None;
     }
-    Some(shortened(headers.get(LOCATION)?.to_str().ok()?))
+    let location = headers.get(LOCATION)?.to_str().ok()?;
+    let location = location.split('#').next().unwrap_or_default();
+    let (target, query) = location.split_once('?').unwrap_or((location, ""));
+    let target = match target.split_once('@') {
+        Some((before, host)) => format!("{}{host}", before.split_once("//").map_or("", |_| "//")),
+        None => target.to_owned(),
+    };
+    let plain =
+        |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    let error = query.split('&').find(|pair| pair.strip_prefix("error=").is_some_and(plain));
+    Some(shortened(&match error {
+        Some(error) => format!("{target}?{error}"),
+        None => target,
+    }))
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {

@@ -8,7 +8,9 @@ use tower::{Service, ServiceExt};
 
 use crate::body::Body;
 use crate::error::{ApiError, Error};
+use crate::redact::Sent;
 use crate::service::{HttpFuture, HttpInner};
+use crate::trace::{trace_answer, trace_request};
 
 /// How much of an error's text is read.
 const ERROR_TEXT: usize = 64 * 1024;
@@ -56,12 +58,15 @@ impl<S: HttpInner> Service<Request<Body>> for Answer<S> {
         let Self { inner, parse } = self.clone();
         let changes = !request.method().is_safe();
         let whole = request.extensions().get::<ReadWhole>().copied();
+        let sent = Sent::with(&request);
+        trace_request(&request, &sent);
         Box::pin(async move {
             let (mut head, body) = inner.oneshot(request).await?.into_parts();
             let body = match whole {
                 _ if !head.status.is_success() => {
                     let text = body.collect_prefix(ERROR_TEXT).await;
-                    let error = parse(head.status, &head.headers, &text);
+                    // Servers and proxies repeat what they were sent.
+                    let error = parse(head.status, &head.headers, &text).cleaned(&sent);
                     head.extensions.insert(error);
                     Body::from_bytes(text)
                 }
@@ -72,7 +77,9 @@ impl<S: HttpInner> Service<Request<Body>> for Answer<S> {
                 }
                 None => body,
             };
-            Ok(Response::from_parts(head, body))
+            let response = Response::from_parts(head, body);
+            trace_answer(&response, &sent);
+            Ok(response)
         })
     }
 }

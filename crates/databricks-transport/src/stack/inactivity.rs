@@ -55,10 +55,16 @@ impl<S: HttpInner> Service<Request<Body>> for Inactivity<S> {
                     let call = CallSummary { ambiguous: false, ..state.summary(&operation) };
                     response.map(|body| patient(body, limit, call))
                 }),
-                () = activity.silence(limit) => Err(silent(limit, "no answer")),
+                () = silence(&activity, limit, &state) => Err(silent(limit, "no answer")),
             }
         })
     }
+}
+
+/// Notes the end before the attempt is dropped, so that whoever is dropped with it knows why.
+async fn silence(activity: &Activity, limit: Duration, state: &CallState) {
+    activity.silence(limit).await;
+    state.fell_silent();
 }
 
 fn silent(limit: Duration, what: &str) -> Error {

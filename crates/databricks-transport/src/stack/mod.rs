@@ -5,7 +5,6 @@ mod deadline;
 mod inactivity;
 mod retry;
 mod state;
-mod trace;
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +17,6 @@ pub(crate) use inactivity::Inactivity;
 pub use retry::Jitter;
 pub(crate) use retry::{NotRepeated, Retry, RetryPolicy};
 pub(crate) use state::CallState;
-pub(crate) use trace::{TraceAttempt, TraceCall};
 
 use crate::error::ApiError;
 

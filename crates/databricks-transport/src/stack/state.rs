@@ -21,6 +21,7 @@ pub(crate) struct CallState {
     waits_for_token: AtomicBool,
     waits_for_probe: AtomicBool,
     ambiguous: AtomicBool,
+    silent: AtomicBool,
     last_failure: Mutex<Option<String>>,
     upload_failed: AtomicBool,
     shut_out: Mutex<Option<Instant>>,
@@ -39,6 +40,7 @@ impl CallState {
             waits_for_token: AtomicBool::new(false),
             waits_for_probe: AtomicBool::new(false),
             ambiguous: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             last_failure: Mutex::new(None),
             upload_failed: AtomicBool::new(false),
             shut_out: Mutex::new(None),
@@ -67,6 +69,18 @@ impl CallState {
     pub(crate) fn sent(&self) {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         self.in_flight.store(true, Ordering::Relaxed);
+        self.silent.store(false, Ordering::Relaxed);
+    }
+
+    /// The attempt under way is given up for the server's silence.
+    pub(crate) fn fell_silent(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an attempt that is dropped now is so because time is up, rather than because nobody waits any more.
+    pub(crate) fn is_out_of_time(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+            || self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
     /// An attempt has ended; `effect_unknown` when nobody can tell whether the server ran it.

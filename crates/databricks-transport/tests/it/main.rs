@@ -10,6 +10,7 @@ mod errors;
 mod gzip;
 mod http2;
 mod logs;
+mod metrics;
 mod network;
 mod proxy;
 mod secrets;

@@ -1,0 +1,108 @@
+//! What a request carried that its answer or its failure may repeat.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::{HeaderValue, Request, Uri};
+
+use super::Secrets;
+use super::text::scrubbed;
+use crate::trace::{Traffic, Watch};
+
+/// The shortest part of a presigned link that counts as secret by itself.
+const SHORTEST_PART: usize = 8;
+
+/// In a request's extensions: secrets in its body. Only token calls carry such.
+#[derive(Clone, Debug)]
+pub(crate) struct SentSecrets(pub(crate) Arc<Secrets>);
+
+/// The secrets of one request. Taking them costs a few counters; they are only spelled out when something failed.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    headers: Vec<HeaderValue>,
+    link: Option<Uri>,
+    body: Option<SentSecrets>,
+    watch: Option<Arc<Watch>>,
+}
+
+impl Sent {
+    pub(crate) fn with<B>(request: &Request<B>) -> Self {
+        let watch = request.extensions().get::<Arc<Watch>>().cloned();
+        // A link is a credential. Where nothing says what a URI is, it counts as one.
+        let is_link = watch.as_ref().is_none_or(|watch| watch.traffic() == Traffic::Storage);
+        let sensitive = request.headers().values().filter(|value| value.is_sensitive());
+        Self {
+            headers: sensitive.cloned().collect(),
+            link: is_link.then(|| request.uri().clone()),
+            body: request.extensions().get::<SentSecrets>().cloned(),
+            watch,
+        }
+    }
+
+    pub(crate) fn watch(&self) -> Option<&Watch> {
+        self.watch.as_deref()
+    }
+
+    /// All of them, and those that the client was configured with.
+    pub(crate) fn secrets(&self) -> Secrets {
+        let mut secrets = self.watch.as_ref().map(|watch| watch.known().clone()).unwrap_or_default();
+        if let Some(SentSecrets(own)) = &self.body {
+            secrets.extend(own);
+        }
+        for value in self.headers.iter().filter_map(|value| value.to_str().ok()) {
+            // `Bearer` and `Basic` are no secrets.
+            secrets.add(value.split_once(' ').map_or(value, |(_scheme, rest)| rest));
+        }
+        if let Some(link) = &self.link {
+            add_link(&mut secrets, link);
+        }
+        secrets
+    }
+
+    /// A text of somebody else's without what was sent, and without what looks like a credential.
+    pub(crate) fn cleaned(&self, text: &str) -> String {
+        let masked = self.secrets().masked(text).into_owned();
+        match scrubbed(&masked) {
+            Cow::Borrowed(_) => masked,
+            Cow::Owned(scrubbed) => scrubbed,
+        }
+    }
+}
+
+/// The path of a presigned link and each value of its query.
+fn add_link(secrets: &mut Secrets, link: &Uri) {
+    let values = link.query().unwrap_or_default().split('&');
+    let values = values.map(|pair| pair.split_once('=').map_or(pair, |(_name, value)| value));
+    for part in values.chain([link.path(), link.query().unwrap_or_default()]) {
+        if part.len() >= SHORTEST_PART {
+            secrets.add(part);
+            secrets.add(&percent_encoding::percent_decode_str(part).decode_utf8_lossy());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn what_was_sent_is_taken_out_of_what_comes_back() {
+        let mut header = HeaderValue::from_static("Bearer hunter2-hunter2");
+        header.set_sensitive(true);
+        let request = Request::get("https://s.example/in/the-path?X-Sig=in%2Fthe-query&v=1")
+            .header("authorization", header)
+            .header("x-plain", "not-secret")
+            .body(())
+            .unwrap();
+        let sent = Sent::with(&request);
+        let said =
+            "https://s.example/in/the-path?X-Sig=in%2Fthe-query in/the-query hunter2-hunter2 not-secret";
+        let cleaned = sent.cleaned(said);
+        for secret in ["the-path", "the-query", "hunter2"] {
+            assert!(!cleaned.contains(secret), "{cleaned}");
+        }
+        assert!(cleaned.starts_with("https://s.example***") && cleaned.ends_with("not-secret"), "{cleaned}");
+        assert!(!format!("{sent:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,114 @@
+//! The outermost layer: one span around a call, and how long it took.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use metrics::SharedString;
+use tower::{Service, ServiceExt};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+use super::metrics::call_ended;
+use super::watch::{Traffic, Watch};
+use crate::body::Body;
+use crate::error::{ApiError, Error, ErrorKind};
+use crate::operation::Operation;
+use crate::redact::scrubbed;
+use crate::service::{HttpFuture, HttpInner};
+use crate::stack::CallState;
+
+/// The span of a call, named by its operation.
+#[derive(Clone, Debug)]
+pub(crate) struct TraceCall<S> {
+    inner: S,
+    watch: Arc<Watch>,
+}
+
+impl<S> TraceCall<S> {
+    pub(crate) fn new(inner: S, watch: Arc<Watch>) -> Self {
+        Self { inner, watch }
+    }
+}
+
+impl<S: HttpInner> Service<Request<Body>> for TraceCall<S> {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = HttpFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> HttpFuture {
+        let inner = self.inner.clone();
+        let state = CallState::of(&request);
+        let endpoint = self.watch.endpoint(request.uri().path());
+        let span = span(&request, self.watch.traffic());
+        request.extensions_mut().insert(Arc::clone(&self.watch));
+        let recorded = span.clone();
+        let call = async move {
+            let result = inner.oneshot(request).await;
+            ended(&recorded, &state, endpoint, &result);
+            result
+        };
+        Box::pin(call.instrument(span))
+    }
+}
+
+/// The names are OpenTelemetry's, where it has one. A span's own name is a constant of the program; `otel.name` is what
+/// exporters show.
+fn span(request: &Request<Body>, traffic: Traffic) -> Span {
+    tracing::info_span!(
+        "databricks.call",
+        otel.name = Operation::of(request).name(),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        http.request.method = %request.method(),
+        server.address = request.uri().host(),
+        url.path = %shown(request, traffic),
+        http.response.status_code = Empty,
+        error.type = Empty,
+        request_id = Empty,
+        attempts = Empty,
+    )
+}
+
+/// The path of a presigned link may be part of the secret.
+fn shown(request: &Request<Body>, traffic: Traffic) -> std::borrow::Cow<'_, str> {
+    match traffic {
+        Traffic::Api => scrubbed(request.uri().path()),
+        Traffic::Storage | Traffic::Token => "[link]".into(),
+    }
+}
+
+fn ended(span: &Span, state: &CallState, endpoint: SharedString, result: &Result<Response<Body>, Error>) {
+    call_ended(endpoint, state.elapsed());
+    span.record("attempts", state.attempts());
+    match result {
+        Ok(response) => {
+            let status = response.status();
+            span.record("http.response.status_code", status.as_u16());
+            if let Some(api) = response.extensions().get::<ApiError>() {
+                failed(span, api.kind(), api.request_id.as_deref(), api);
+            } else if !status.is_success() {
+                failed(span, ApiError::new(status, "").kind(), None, &status);
+            }
+        }
+        Err(error) => failed(span, error.kind(), error.request_id(), error),
+    }
+}
+
+/// A credential that is refused needs somebody to act. Any other failure is the caller's to judge: what it means for a
+/// job or a statement is logged where that is known.
+fn failed(span: &Span, kind: ErrorKind, request_id: Option<&str>, error: &dyn std::fmt::Display) {
+    span.record("otel.status_code", "ERROR");
+    span.record("error.type", kind.as_str());
+    if let Some(id) = request_id {
+        span.record("request_id", id);
+    }
+    match kind {
+        ErrorKind::Auth => tracing::error!(%error, "the credential was refused, or could not be had"),
+        _ => tracing::debug!(%error, "the call failed"),
+    }
+}

@@ -1,0 +1,126 @@
+//! What the layers of a stack need to know in order to show what they do: whose traffic it is, how much may be shown, and
+//! which secrets the client knows. It travels in the request's extensions.
+
+use std::sync::Arc;
+
+use metrics::SharedString;
+use secrecy::ExposeSecret;
+
+use crate::config::{AuthConfig, DatabricksConfig, DebugConfig, IdToken};
+use crate::rate_limit::RateLimits;
+use crate::redact::Secrets;
+
+/// Whose traffic a stack carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Traffic {
+    /// The workspace's API.
+    Api,
+    /// Presigned storage links. They are credentials themselves, so nothing of them is shown.
+    Storage,
+    /// Token endpoints. Bodies are secrets.
+    Token,
+}
+
+/// In a request's extensions, shared by all requests of a stack.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    traffic: Traffic,
+    debug: DebugConfig,
+    known: Secrets,
+    limits: RateLimits,
+    classes: Vec<Arc<str>>,
+}
+
+impl Watch {
+    pub(crate) fn new(config: &DatabricksConfig, traffic: Traffic) -> Arc<Self> {
+        let limits = config.rate_limits().clone();
+        let classes = limits.classes().map(|(prefix, _)| Arc::from(prefix)).collect();
+        Arc::new(Self { traffic, debug: config.debug(), known: configured(config), limits, classes })
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    pub(crate) fn debug(&self) -> DebugConfig {
+        self.debug
+    }
+
+    /// The secrets that the client was configured with.
+    pub(crate) fn known(&self) -> &Secrets {
+        &self.known
+    }
+
+    /// The `endpoint` of metrics for a call to this path. No text is made.
+    pub(super) fn endpoint(&self, path: &str) -> SharedString {
+        match self.traffic {
+            Traffic::Storage => "storage".into(),
+            Traffic::Token => "token".into(),
+            Traffic::Api => {
+                let class = self.limits.class_of(path);
+                let known = self.classes.iter().find(|known| &***known == class);
+                known.map_or("default".into(), |known| Arc::clone(known).into())
+            }
+        }
+    }
+}
+
+/// Every secret of a configuration, used or not.
+fn configured(config: &DatabricksConfig) -> Secrets {
+    let mut secrets = Secrets::default();
+    config.secret_settings().for_each(|secret| secrets.add(secret));
+    if let Ok(credential) = config.credential() {
+        std::iter::once(&credential.auth)
+            .chain(&credential.fallbacks)
+            .for_each(|auth| add(&mut secrets, auth));
+    }
+    secrets
+}
+
+fn add(secrets: &mut Secrets, auth: &AuthConfig) {
+    match auth {
+        AuthConfig::PersonalAccessToken { token } => secrets.add(token.expose_secret()),
+        AuthConfig::OAuth { client_id, client_secret, .. }
+        | AuthConfig::ServicePrincipal { client_id, client_secret, .. } => {
+            secrets.add_basic(client_id, client_secret.expose_secret());
+        }
+        AuthConfig::Federation(federation) => match &federation.id_token {
+            IdToken::Text(token) => secrets.add(token.expose_secret()),
+            IdToken::GitHub { request_token, .. } => secrets.add(request_token.expose_secret()),
+            IdToken::File(_) => {}
+        },
+        // These ask for their tokens, which are known once they sign a request.
+        AuthConfig::AzureCli { .. }
+        | AuthConfig::DatabricksCli { .. }
+        | AuthConfig::ManagedIdentity { .. }
+        | AuthConfig::Custom(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn the_endpoint_is_a_class_and_never_a_path() {
+        let config = DatabricksConfig::new("h.example").unwrap();
+        for (traffic, path, expected) in [
+            (Traffic::Api, "/api/2.0/sql/statements/01ef", "/sql/statements"),
+            (Traffic::Api, "/api/2.2/jobs/runs/get", "/jobs/runs/get"),
+            (Traffic::Api, "/api/2.0/whatever/hunter2", "default"),
+            (Traffic::Storage, "/hunter2", "storage"),
+            (Traffic::Token, "/hunter2", "token"),
+        ] {
+            assert_eq!(Watch::new(&config, traffic).endpoint(path).as_ref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_configured_secret_is_known_and_not_shown() {
+        let config = DatabricksConfig::new("h.example").unwrap().with_token("hunter2-token".to_owned());
+        let watch = Watch::new(&config, Traffic::Api);
+        assert_eq!(watch.known().masked("hunter2-token"), "***");
+        assert!(!format!("{watch:?}").contains("hunter2"));
+    }
+}
