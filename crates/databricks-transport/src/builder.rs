@@ -13,7 +13,7 @@ use crate::config::DatabricksConfig;
 use crate::error::Error;
 use crate::leaf::HyperLeaf;
 use crate::rate_limit::{Limiters, RateLimit};
-use crate::service::HttpService;
+use crate::service::{HttpService, Stage};
 use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry, TraceAttempt, TraceCall};
 
 type UserLayer = Box<dyn Fn(HttpService) -> HttpService + Send + Sync>;
@@ -93,8 +93,8 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, Error> {
         let Self { config, leaf, leaf_layers, per_call, per_attempt } = self;
         config.validate()?;
-        let leaf = leaf.unwrap_or_else(|| HttpService::new(HyperLeaf::new(config.plain_http())));
-        let leaf = around(leaf, &leaf_layers);
+        let network = || Stage::new(HyperLeaf::new(config.plain_http()));
+        let leaf = around(leaf.map_or_else(network, Stage::of_service), &leaf_layers);
         let links = link_stack(&config, leaf.clone());
         let api = api_stack(&config, leaf, &per_call, &per_attempt)?;
         Ok(Client::assemble(config, api, links))
@@ -104,33 +104,36 @@ impl ClientBuilder {
 /// From the inside out; the numbers are those of the layers' table in the architecture document.
 fn api_stack(
     config: &DatabricksConfig,
-    leaf: HttpService,
+    leaf: Stage,
     per_call: &[UserLayer],
     per_attempt: &[UserLayer],
-) -> Result<HttpService, Error> {
+) -> Result<Stage, Error> {
     let limiters = Arc::new(Limiters::new(config.rate_limits().clone()));
-    let source = source(config, leaf.clone())?;
+    let source = source(config, HttpService::new(leaf.clone()))?;
 
-    let attempt = HttpService::new(TraceAttempt::new(leaf)); // 9
+    let attempt = Stage::new(TraceAttempt::new(leaf)); // 9
     let attempt = around(attempt, per_attempt);
-    let attempt = Inactivity::new(attempt, config.timeout()); // 8
-    let attempt = Answer::new(attempt); // 7: a circuit breaker counts what comes out of here
-    let attempt = Auth::new(attempt, source); // 6
-    let attempt = RateLimit::new(attempt, limiters); // 5, and 4: an open circuit would refuse before this wait
+    let attempt = Stage::new(Inactivity::new(attempt, config.timeout())); // 8
+    let attempt = Stage::new(Answer::new(attempt)); // 7: a circuit breaker counts what comes out of here
+    let attempt = Stage::new(Auth::new(attempt, source)); // 6
+    let attempt = Stage::new(RateLimit::new(attempt, limiters)); // 5, and 4: an open circuit would refuse before this wait
 
-    let call = Retry::new(attempt, config.retry().clone(), Jitter::full()); // 3
-    let call = around(HttpService::new(call), per_call);
-    let call = Deadline::new(call); // 2
-    Ok(HttpService::new(TraceCall::new(call))) // 1
+    let call = Stage::new(Retry::new(attempt, config.retry().clone(), Jitter::full())); // 3
+    let call = around(call, per_call);
+    let call = Stage::new(Deadline::new(call)); // 2
+    Ok(Stage::new(TraceCall::new(call))) // 1
 }
 
 /// The stack of presigned storage links: no credential, no quota of the workspace, and none of the user's layers but those around the leaf,
 /// so that nothing meant for the workspace reaches a storage host. The link is a credential too: no part of it, and
 /// nothing that may repeat it, is kept or logged.
-fn link_stack(config: &DatabricksConfig, leaf: HttpService) -> HttpService {
-    let attempt = Answer::of_storage(Inactivity::new(TraceAttempt::new(leaf), config.timeout()));
-    let call = Deadline::new(Retry::new(attempt, config.retry().clone(), Jitter::full()));
-    HttpService::new(TraceCall::of_links(call))
+fn link_stack(config: &DatabricksConfig, leaf: Stage) -> Stage {
+    let attempt = Stage::new(TraceAttempt::new(leaf));
+    let attempt = Stage::new(Inactivity::new(attempt, config.timeout()));
+    let attempt = Stage::new(Answer::of_storage(attempt));
+    let call = Stage::new(Retry::new(attempt, config.retry().clone(), Jitter::full()));
+    let call = Stage::new(Deadline::new(call));
+    Stage::new(TraceCall::of_links(call))
 }
 
 fn erased<L>(layer: L) -> UserLayer
@@ -144,8 +147,12 @@ where
 }
 
 /// The first layer ends up outermost.
-fn around(inner: HttpService, layers: &[UserLayer]) -> HttpService {
-    layers.iter().rev().fold(inner, |inner, layer| layer(inner))
+fn around(inner: Stage, layers: &[UserLayer]) -> Stage {
+    if layers.is_empty() {
+        return inner;
+    }
+    let inner = HttpService::new(inner);
+    Stage::of_service(layers.iter().rev().fold(inner, |inner, layer| layer(inner)))
 }
 
 impl fmt::Debug for ClientBuilder {

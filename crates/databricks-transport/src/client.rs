@@ -15,7 +15,7 @@ use crate::config::DatabricksConfig;
 use crate::error::{ApiError, CallSummary, Error, ErrorKind};
 use crate::operation::Operation;
 use crate::request::ApiRequest;
-use crate::service::HttpService;
+use crate::service::Stage;
 use crate::stack::{CallState, ReadWhole};
 
 /// The largest JSON answer that [`Client::call`] reads; inline results end at 25 MiB.
@@ -33,8 +33,8 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     config: DatabricksConfig,
     user_agent: HeaderValue,
-    api: HttpService,
-    links: HttpService,
+    api: Stage,
+    links: Stage,
 }
 
 impl Client {
@@ -51,7 +51,7 @@ impl Client {
         ClientBuilder::new(config)
     }
 
-    pub(crate) fn assemble(config: DatabricksConfig, api: HttpService, links: HttpService) -> Self {
+    pub(crate) fn assemble(config: DatabricksConfig, api: Stage, links: Stage) -> Self {
         let user_agent = user_agent(&config);
         Self(Arc::new(Inner { config, user_agent, api, links }))
     }
@@ -139,7 +139,7 @@ impl Client {
 
     async fn run(
         &self,
-        stack: &HttpService,
+        stack: &Stage,
         operation: Operation,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Error> {

@@ -34,8 +34,7 @@ struct Sample {
 /// Measures and prints.
 pub(crate) fn print() {
     let (runtime, server) = (load::runtime(), Server::start());
-    let (bare, unlimited, limited) =
-        (Bare::new(&server), Stack::unlimited(&server), Stack::limited(&server));
+    let (bare, unlimited, limited) = (Bare::new(&server), Stack::unlimited(&server), Stack::limited(&server));
     warm_up(&runtime, &bare);
     warm_up(&runtime, &unlimited);
     warm_up(&runtime, &limited);
