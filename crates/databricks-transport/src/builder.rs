@@ -14,7 +14,7 @@ use crate::config::DatabricksConfig;
 use crate::error::Error;
 use crate::network::HyperLeaf;
 use crate::rate_limit::{Limiters, RateLimit};
-use crate::service::HttpService;
+use crate::service::{HttpService, Stage};
 use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry, RetryPolicy};
 use crate::trace::{TraceAttempt, TraceCall, Traffic, Watch, describe};
 
@@ -115,8 +115,8 @@ impl ClientBuilder {
         config.validate()?;
         describe();
         let leaf = match leaf {
-            Some(leaf) => leaf,
-            None => HttpService::new(HyperLeaf::new(config.network()?)),
+            Some(leaf) => Stage::of_service(leaf),
+            None => Stage::new(HyperLeaf::new(config.network()?)),
         };
         let leaf = around(leaf, &leaf_layers);
         let circuits = Arc::new(Circuits::new(config.circuit_breaker().clone()));
@@ -138,36 +138,40 @@ struct Shared {
 /// From the inside out; the numbers are those of the layers' table in the architecture document.
 fn api_stack(
     config: &DatabricksConfig,
-    leaf: HttpService,
+    leaf: Stage,
     per_call: &[UserLayer],
     per_attempt: &[UserLayer],
     shared: &Shared,
-) -> Result<HttpService, Error> {
+) -> Result<Stage, Error> {
     let limiters = Arc::new(Limiters::new(config.rate_limits().clone()));
-    let source = source(config, leaf.clone(), &shared.jitter)?;
+    let source = source(config, HttpService::new(leaf.clone()), &shared.jitter)?;
 
-    let attempt = HttpService::new(TraceAttempt::new(leaf)); // 9
+    let attempt = Stage::new(TraceAttempt::new(leaf)); // 9
     let attempt = around(attempt, per_attempt);
-    let attempt = Inactivity::new(attempt, config.timeout()); // 8
-    let attempt = CircuitBreaker::new(Answer::new(attempt), Arc::clone(&shared.circuits)); // 7
-    let attempt = Auth::new(attempt, source); // 6
-    let attempt = RateLimit::new(attempt, limiters); // 5
-    let attempt = CircuitCheck::new(attempt, Arc::clone(&shared.circuits)); // 4
+    let attempt = Stage::new(Inactivity::new(attempt, config.timeout())); // 8
+    let attempt = Stage::new(Answer::new(attempt));
+    let attempt = Stage::new(CircuitBreaker::new(attempt, Arc::clone(&shared.circuits))); // 7
+    let attempt = Stage::new(Auth::new(attempt, source)); // 6
+    let attempt = Stage::new(RateLimit::new(attempt, limiters)); // 5
+    let attempt = Stage::new(CircuitCheck::new(attempt, Arc::clone(&shared.circuits))); // 4
 
-    let call = Retry::new(attempt, Arc::clone(&shared.retry)); // 3
-    let call = around(HttpService::new(call), per_call);
-    let call = Deadline::new(call); // 2
-    Ok(HttpService::new(TraceCall::new(call, Watch::new(config, Traffic::Api)))) // 1
+    let call = Stage::new(Retry::new(attempt, Arc::clone(&shared.retry))); // 3
+    let call = around(call, per_call);
+    let call = Stage::new(Deadline::new(call)); // 2
+    Ok(Stage::new(TraceCall::new(call, Watch::new(config, Traffic::Api)))) // 1
 }
 
 /// The stack of presigned storage links: no credential, no quota of the workspace, and none of the user's layers but those around the leaf,
 /// so that nothing meant for the workspace reaches a storage host. The link is a credential too: no part of it, and
 /// nothing that may repeat it, is kept or logged.
-fn link_stack(config: &DatabricksConfig, leaf: HttpService, shared: &Shared) -> HttpService {
-    let attempt = Answer::of_storage(Inactivity::new(TraceAttempt::new(leaf), config.timeout()));
-    let attempt = CircuitBreaker::new(attempt, Arc::clone(&shared.circuits));
-    let call = Deadline::new(Retry::new(attempt, Arc::clone(&shared.retry)));
-    HttpService::new(TraceCall::new(call, Watch::new(config, Traffic::Storage)))
+fn link_stack(config: &DatabricksConfig, leaf: Stage, shared: &Shared) -> Stage {
+    let attempt = Stage::new(TraceAttempt::new(leaf));
+    let attempt = Stage::new(Inactivity::new(attempt, config.timeout()));
+    let attempt = Stage::new(Answer::of_storage(attempt));
+    let attempt = Stage::new(CircuitBreaker::new(attempt, Arc::clone(&shared.circuits)));
+    let call = Stage::new(Retry::new(attempt, Arc::clone(&shared.retry)));
+    let call = Stage::new(Deadline::new(call));
+    Stage::new(TraceCall::new(call, Watch::new(config, Traffic::Storage)))
 }
 
 fn erased<L>(layer: L) -> UserLayer
@@ -181,8 +185,12 @@ where
 }
 
 /// The first layer ends up outermost.
-fn around(inner: HttpService, layers: &[UserLayer]) -> HttpService {
-    layers.iter().rev().fold(inner, |inner, layer| layer(inner))
+fn around(inner: Stage, layers: &[UserLayer]) -> Stage {
+    if layers.is_empty() {
+        return inner;
+    }
+    let inner = HttpService::new(inner);
+    Stage::of_service(layers.iter().rev().fold(inner, |inner, layer| layer(inner)))
 }
 
 impl fmt::Debug for ClientBuilder {

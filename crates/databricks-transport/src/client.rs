@@ -17,7 +17,7 @@ use crate::error::{ApiError, CallSummary, Error, ErrorKind};
 use crate::operation::Operation;
 use crate::redact::without_quotes;
 use crate::request::ApiRequest;
-use crate::service::HttpService;
+use crate::service::Stage;
 use crate::stack::{CallState, NotRepeated, ReadWhole};
 use crate::trace::count_error;
 
@@ -36,8 +36,8 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     config: DatabricksConfig,
     user_agent: HeaderValue,
-    api: HttpService,
-    links: HttpService,
+    api: Stage,
+    links: Stage,
     circuits: Arc<Circuits>,
 }
 
@@ -57,8 +57,8 @@ impl Client {
 
     pub(crate) fn assemble(
         config: DatabricksConfig,
-        api: HttpService,
-        links: HttpService,
+        api: Stage,
+        links: Stage,
         circuits: Arc<Circuits>,
     ) -> Self {
         let user_agent = user_agent(&config);
@@ -170,7 +170,7 @@ impl Client {
 
     async fn run(
         &self,
-        stack: &HttpService,
+        stack: &Stage,
         operation: Operation,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Error> {

@@ -1,0 +1,75 @@
+//! The load: calls one after another, calls side by side, a download; and the processor time they take.
+
+use std::fs;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
+
+use crate::clients::{Caller, Run};
+use crate::server::LARGE;
+
+/// A runtime of one thread: the client's work is then one thread's time, and the scheduler's choices are not measured.
+pub(crate) fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// The time of each call.
+pub(crate) fn sequential<C: Caller>(runtime: &Runtime, caller: &C, calls: usize) -> Vec<Duration> {
+    runtime.block_on(async {
+        let mut times = Vec::with_capacity(calls);
+        for _ in 0..calls {
+            let start = Instant::now();
+            let run = caller.get_run().await;
+            times.push(start.elapsed());
+            check(&run);
+        }
+        times
+    })
+}
+
+/// The time of all calls together, so many of them at once.
+pub(crate) fn concurrent<C: Caller>(
+    runtime: &Runtime,
+    caller: &C,
+    calls: usize,
+    concurrency: usize,
+) -> Duration {
+    runtime.block_on(async {
+        let mut workers = JoinSet::new();
+        let start = Instant::now();
+        for _ in 0..concurrency {
+            let caller = caller.clone();
+            workers.spawn(async move {
+                for _ in 0..calls / concurrency {
+                    check(&caller.get_run().await);
+                }
+            });
+        }
+        while let Some(ended) = workers.join_next().await {
+            ended.unwrap();
+        }
+        start.elapsed()
+    })
+}
+
+/// The time of one large answer.
+pub(crate) fn download<C: Caller>(runtime: &Runtime, caller: &C) -> Duration {
+    runtime.block_on(async {
+        let start = Instant::now();
+        assert_eq!(caller.download().await, LARGE);
+        start.elapsed()
+    })
+}
+
+fn check(run: &Run) {
+    assert_eq!((run.run_id, run.state.life_cycle_state.as_str()), (455_644_833, "RUNNING"));
+    black_box(run);
+}
+
+/// The processor time that this thread has used, where the system tells (Linux).
+pub(crate) fn thread_time() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
