@@ -47,7 +47,7 @@ pub use config::{
     AuthConfig, ConfigBuilder, CustomAuth, DatabricksConfig, DescribedSetting, Description, Federation,
     IdToken, RetryConfig,
 };
-pub use error::{ApiError, Error, ErrorKind};
+pub use error::{ApiError, Error, ErrorInfo, ErrorKind, FieldViolation, QuotaViolation, ResourceInfo};
 pub use operation::Operation;
 pub use rate_limit::{Rate, RateLimits};
 pub use request::{ApiRequest, encode_path, encode_segment};
