@@ -56,7 +56,8 @@ impl ClientBuilder {
 
     /// Adds a layer directly around the leaf, be it the network or one's own: what a recorder or a set of faults needs.
     /// The first one added is the outermost. It sees everything that leaves the client, attempt by attempt: signed API
-    /// requests, and storage links, which are credentials themselves.
+    /// requests, and storage links, which are credentials themselves. Answers that are read whole come by here with plain
+    /// bodies: the network asks for gzip and undoes it.
     pub fn leaf_layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<HttpService> + Send + Sync + 'static,

@@ -51,7 +51,7 @@ pub use config::{
     AuthConfig, CircuitBreakerConfig, ConfigBuilder, CustomAuth, DatabricksConfig, DescribedSetting,
     Description, Federation, IdToken, RetryBudget, RetryConfig,
 };
-pub use error::{ApiError, Error, ErrorKind};
+pub use error::{ApiError, Error, ErrorInfo, ErrorKind, FieldViolation, QuotaViolation, ResourceInfo};
 pub use operation::Operation;
 pub use rate_limit::{Rate, RateLimits};
 pub use request::{ApiRequest, encode_path, encode_segment};

@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn variables_decide_by_scheme_and_spelling() {
-        let table: &[(&[(&str, &str)], &str, &str)] = &[
+        type Row = (&'static [(&'static str, &'static str)], &'static str, &'static str);
+        let table: &[Row] = &[
             (&[], "direct", "direct"),
             (&[("HTTPS_PROXY", "s:1")], "http://s:1", "direct"),
             (&[("HTTP_PROXY", "p:1")], "direct", "http://p:1"),

@@ -123,7 +123,8 @@ fn of_code(code: &str) -> Option<ErrorKind> {
         | "SCHEMA_DOES_NOT_EXIST"
         | "TABLE_DOES_NOT_EXIST"
         | "VOLUME_DOES_NOT_EXIST" => ErrorKind::NotFound,
-        "ALREADY_EXISTS" | "RESOURCE_ALREADY_EXISTS" => ErrorKind::AlreadyExists,
+        // The last one is SCIM's word for it.
+        "ALREADY_EXISTS" | "RESOURCE_ALREADY_EXISTS" | "uniqueness" => ErrorKind::AlreadyExists,
         "CATALOG_ALREADY_EXISTS"
         | "SCHEMA_ALREADY_EXISTS"
         | "TABLE_ALREADY_EXISTS"
@@ -163,6 +164,7 @@ mod tests {
             (400, Some("INVALID_PARAMETER_VALUE"), "x", ErrorKind::Invalid),
             (409, Some("ALREADY_EXISTS"), "x", ErrorKind::AlreadyExists),
             (409, Some("RESOURCE_CONFLICT"), "x", ErrorKind::Conflict),
+            (409, Some("uniqueness"), "x", ErrorKind::AlreadyExists),
             (409, None, "", ErrorKind::Conflict),
             (412, None, "", ErrorKind::Conflict),
             (413, None, "", ErrorKind::Invalid),

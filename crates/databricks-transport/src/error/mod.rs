@@ -1,6 +1,8 @@
 //! The one error of the transport: what failed, in which operation, after how many attempts, and what to check.
 
 mod api;
+mod decode;
+mod details;
 mod kind;
 mod parse;
 
@@ -11,6 +13,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 pub use api::ApiError;
+pub use details::{ErrorInfo, FieldViolation, QuotaViolation, ResourceInfo};
 pub use kind::ErrorKind;
 
 use crate::redact::Sent;
@@ -247,22 +250,28 @@ impl StdError for Error {
     }
 }
 
-/// Text on one line: runs of white space become one space, control characters go, length is bounded.
+/// Text on one line: runs of white space become one space; control characters, and those that turn or hide the text
+/// around them, go; length is bounded.
 pub(crate) struct OneLine<'a>(pub(crate) &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = 0;
-        for (index, word) in self.0.split_whitespace().enumerate() {
-            if index > 0 {
-                f.write_str(" ")?;
-            }
-            for character in word.chars().filter(|c| !c.is_control()) {
-                write!(f, "{character}")?;
-                shown += 1;
+        let mut is_gap = false;
+        for character in self.0.chars() {
+            if character.is_whitespace() {
+                is_gap = shown > 0;
+            } else if is_shown(character) {
+                if is_gap {
+                    f.write_str(" ")?;
+                    shown += 1;
+                }
+                is_gap = false;
                 if shown >= SHOWN {
                     return f.write_str("…");
                 }
+                write!(f, "{character}")?;
+                shown += 1;
             }
         }
         Ok(())
@@ -278,6 +287,28 @@ fn cleaned_source(source: BoxError, sent: &Sent) -> BoxError {
         current = error.source();
     }
     if sent.cleaned(&texts) == texts { source } else { sent.cleaned(&source.to_string()).into() }
+}
+
+/// Whether a text shows nothing.
+fn is_blank(text: &str) -> bool {
+    !text.chars().any(|character| !character.is_whitespace() && is_shown(character))
+}
+
+/// Neither a control character nor one without a form of its own: marks of direction, joiners, tags, byte order marks.
+fn is_shown(character: char) -> bool {
+    !character.is_control()
+        && !matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// The last cause in a chain: what really happened (`connection refused`), without the layers above it.
@@ -331,6 +362,8 @@ mod tests {
         let text = format!("a\u{1b}[31m{}", "x".repeat(10_000));
         let shown = Error::new(ErrorKind::Other, text).to_string();
         assert!(shown.chars().count() <= SHOWN + 1 && !shown.contains('\u{1b}'));
+        let gaps = "\u{1} \u{202e}\u{200b} ".repeat(10_000) + "a\u{2028}b \u{feff}";
+        assert_eq!(OneLine(&gaps).to_string(), "a b");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
-use super::ApiError;
+use super::{ApiError, decode, is_blank};
 
 /// The longest piece of a body of unknown shape that becomes the message.
 const TEXT: usize = 1000;
@@ -14,10 +14,11 @@ const TEXT: usize = 1000;
 const STORAGE_CODE: usize = 64;
 
 pub(super) fn answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ApiError {
-    let text = String::from_utf8_lossy(body);
+    let text = decode::text(body);
     let mut error = match serde_json::from_str::<Value>(&text) {
         Ok(Value::Object(object)) => from_object(status, &object),
         Ok(Value::String(text)) => from_text(status, &text),
+        Ok(Value::Null) => ApiError::new(status, ""),
         _ if looks_like_html(headers, &text) => ApiError::new(status, html_text(&text)),
         _ => from_text(status, &text),
     };
@@ -27,7 +28,7 @@ pub(super) fn answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Ap
     if let Some(location) = redirect(status, headers) {
         error.message = format!("redirected to {location}: check the host");
     }
-    if error.message.trim().is_empty() {
+    if is_blank(&error.message) {
         error.message = silent(status);
     }
     error
@@ -36,7 +37,7 @@ pub(super) fn answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Ap
 /// The code of an error as S3, Azure and Google Cloud Storage write it: `<Error><Code>AccessDenied</Code>..</Error>`.
 /// Nothing else of the answer is kept, neither its text nor where it redirects to.
 pub(super) fn storage_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ApiError {
-    let text = String::from_utf8_lossy(body);
+    let text = decode::text(body);
     let mut error = ApiError::new(status, storage_message(status));
     error.error_code = storage_code(&text).map(str::to_owned);
     error.request_id = request_id(headers);
@@ -84,7 +85,7 @@ fn message(object: &Map<String, Value>) -> Option<String> {
 /// The text of a value that is a text or a number, unless it is blank.
 fn scalar(value: Option<&Value>) -> Option<String> {
     match value? {
-        Value::String(text) if !text.trim().is_empty() && text != "null" => Some(text.clone()),
+        Value::String(text) if !is_blank(text) && text != "null" => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
@@ -164,20 +165,27 @@ fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     if !status.is_redirection() {
         return None;
     }
-    let location = headers.get(LOCATION)?.to_str().ok()?;
-    let location = location.split('#').next().unwrap_or_default();
-    let (target, query) = location.split_once('?').unwrap_or((location, ""));
-    let target = match target.split_once('@') {
-        Some((before, host)) => format!("{}{host}", before.split_once("//").map_or("", |_| "//")),
-        None => target.to_owned(),
+    Some(shortened(&repeatable(headers.get(LOCATION)?.to_str().ok()?)))
+}
+
+/// Where a redirect leads, without what may be a secret in it: of a query only `error` is kept, which says why.
+fn repeatable(location: &str) -> String {
+    let (location, _) = location.split_once('#').unwrap_or((location, ""));
+    let (path, query) = location.split_once('?').unwrap_or((location, ""));
+    let path = match path.split_once("//") {
+        Some((scheme, rest)) => {
+            let (authority, path) =
+                rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}//{host}{}", path.map(|path| format!("/{path}")).unwrap_or_default())
+        }
+        None => path.to_owned(),
     };
-    let plain =
-        |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
-    let error = query.split('&').find(|pair| pair.strip_prefix("error=").is_some_and(plain));
-    Some(shortened(&match error {
-        Some(error) => format!("{target}?{error}"),
-        None => target,
-    }))
+    let plain = |why: &str| why.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    match query.split('&').find(|pair| pair.strip_prefix("error=").is_some_and(plain)) {
+        Some(why) => format!("{path}?{why}"),
+        None => path,
+    }
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {
@@ -264,7 +272,7 @@ mod tests {
             ),
             (503, b"", None, "the server gave no reason"),
             (503, b" \n", None, "the server gave no reason"),
-            (500, b"\xff\xfe broken", None, "\u{fffd}\u{fffd} broken"),
+            (500, b"\xff\xff broken", None, "\u{fffd}\u{fffd} broken"),
             (500, b"\"quoted text\"", None, "quoted text"),
             (500, b"[1,2]", None, "[1,2]"),
             (500, br#"{"error_code":"X_Y"}"#, Some("X_Y"), "the server gave no reason"),
@@ -296,6 +304,14 @@ mod tests {
             .insert(LOCATION, "https://h/login.html?error=private-link-validation-error:1".parse().unwrap());
         let error = answer(StatusCode::FOUND, &headers, b"");
         assert!(error.message.contains("private-link-validation-error"), "{error}");
+        for (location, shown) in [
+            ("https://h/a?state=s3cret&error=denied&token=s3cret#s3cret", "https://h/a?error=denied"),
+            ("https://me:s3cret@h:8443", "https://h:8443"),
+            ("//h/a?s3cret", "//h/a"),
+            ("/login.html?next=s3cret", "/login.html"),
+        ] {
+            assert_eq!(repeatable(location), shown);
+        }
     }
 
     #[test]

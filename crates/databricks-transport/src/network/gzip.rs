@@ -195,12 +195,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_bomb_comes_out_in_small_pieces_and_stops_at_the_limit() {
-        let bomb = Bytes::from(zipped(&vec![0; 64 * 1024 * 1024]));
+        let bomb = Bytes::from(zipped(&vec![0; 16 * 1024 * 1024]));
         let body = || Body::wrap(Gunzip::new(Body::from_bytes(bomb.clone())));
         let error = body().collect(1024 * 1024).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         let sizes: Vec<_> = body().into_stream().map(|piece| piece.unwrap().len()).collect().await;
-        assert_eq!(sizes.iter().sum::<usize>(), 64 * 1024 * 1024);
+        assert_eq!(sizes.iter().sum::<usize>(), 16 * 1024 * 1024);
         assert!(sizes.iter().all(|size| *size <= BITE * 1032 + 64 * 1024), "{:?}", sizes.iter().max());
     }
 

@@ -60,39 +60,41 @@ fn tcp() -> HttpConnector {
 /// Connections for http: what stands before a proxy that forwards is marked, for hyper to name whole URLs there.
 pub(super) fn connect_plain(proxies: Arc<Proxies>, trust: Option<Arc<ClientConfig>>) -> Connector<PlainWire> {
     let dial = Dial::new(tcp(), Arc::clone(&proxies), trust);
-    bounded(tower::service_fn(move |uri: Uri| {
-        let proxy = proxies.on_the_way_to(&uri);
+    let known = Arc::clone(&proxies);
+    let connect = tower::service_fn(move |uri: Uri| {
+        let proxy = known.on_the_way_to(&uri);
         let is_forwarded = proxy.is_some_and(|proxy| proxy.scheme != ProxyScheme::Socks5);
         let dial = dial.clone();
         async move { Ok(TokioIo::new(Wire::new(dial.oneshot(uri).await?, is_forwarded))) }
-    }))
+    });
+    bounded(connect, proxies)
 }
 
 /// Connections for https.
 pub(super) fn connect_tls(proxies: Arc<Proxies>, trust: Arc<ClientConfig>) -> Connector<TlsWire> {
-    let dial = Dial::new(tcp(), proxies, Some(Arc::clone(&trust)));
+    let dial = Dial::new(tcp(), Arc::clone(&proxies), Some(Arc::clone(&trust)));
     let mut https = HttpsConnector::from((dial, trust));
     https.enforce_https();
-    bounded(https)
+    bounded(https, proxies)
 }
 
 /// A connector with a limit for everything it takes to connect.
-fn bounded<C, W>(connector: C) -> Connector<W>
+fn bounded<C, W>(connector: C, proxies: Arc<Proxies>) -> Connector<W>
 where
     C: Service<Uri, Response = W, Error = BoxError> + Clone + Send + Sync + 'static,
     C::Future: Send,
     W: 'static,
 {
     Connector::new(tower::service_fn(move |uri: Uri| {
-        let connecting = connector.clone().oneshot(uri);
-        async move {
-            let slow = |_| {
-                let text = format!("connecting took longer than {} s", CONNECT_TIMEOUT.as_secs());
-                BoxError::from(io::Error::new(io::ErrorKind::TimedOut, text))
-            };
-            tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(slow)?
-        }
+        let way = proxies.on_the_way_to(&uri).map(|proxy| format!(" by way of the proxy {proxy}"));
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, connector.clone().oneshot(uri));
+        async move { connecting.await.map_err(|_| too_slow(way.unwrap_or_default()))? }
     }))
+}
+
+fn too_slow(way: String) -> BoxError {
+    let text = format!("connecting{way} took longer than {} s", CONNECT_TIMEOUT.as_secs());
+    io::Error::new(io::ErrorKind::TimedOut, text).into()
 }
 
 #[cfg(test)]
@@ -166,7 +168,7 @@ mod tests {
         let start = Instant::now();
         let never = tower::service_fn(|_: Uri| futures::future::pending::<Result<PlainWire, BoxError>>());
         let request = Request::get("http://h.invalid/x").body(Body::empty()).unwrap();
-        let error = pool(bounded(never)).request(request).await.unwrap_err();
+        let error = pool(bounded(never, Arc::default())).request(request).await.unwrap_err();
         assert!(error.is_connect());
         assert_eq!(start.elapsed(), CONNECT_TIMEOUT);
     }

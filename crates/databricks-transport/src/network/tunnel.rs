@@ -8,6 +8,7 @@ use crate::config::Proxy;
 
 /// The longest head of an answer that is read, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
+const END: &[u8] = b"\r\n\r\n";
 
 /// Asks for a connection to `host` (with its port). After it the stream is the host's.
 pub(super) async fn open<S>(stream: &mut S, proxy: &Proxy, host: &str) -> Result<(), NoWay>
@@ -22,26 +23,40 @@ where
     stream.flush().await.map_err(broke)?;
     let mut head = Vec::new();
     loop {
-        // What follows the head of a good answer cannot be the host's: in TLS the client speaks first.
-        match answer(&head) {
-            Answer::Status(status) if status.is_success() => return Ok(()),
-            Answer::Status(status) => return Err(NoWay::new(refusal(proxy, host, status))),
-            Answer::Foreign => {
-                let what = format!("the answer of the proxy {proxy} is not HTTP; check {}", proxy.origin);
-                return Err(NoWay::new(what));
-            }
-            Answer::Unfinished(length) if length > LONGEST_HEAD => {
-                return Err(NoWay::new(format!("the answer of the proxy {proxy} has no end to its headers")));
-            }
-            Answer::Unfinished(_) => {}
-        }
         let mut piece = [0; 1024];
         let read = stream.read(&mut piece).await.map_err(broke)?;
         if read == 0 {
             return Err(NoWay::new(format!("the proxy {proxy} closed the connection without an answer")));
         }
+        let fresh = head.len().saturating_sub(END.len());
         head.extend_from_slice(piece.get(..read).unwrap_or_default());
+        // An answer that drips is not read from its start with every drop.
+        let may_be_whole = fresh == 0 || end_of_head(head.get(fresh..).unwrap_or_default()).is_some();
+        if (may_be_whole || head.len() > LONGEST_HEAD) && is_open(&head, proxy, host)? {
+            return Ok(());
+        }
     }
+}
+
+/// Whether the proxy agreed; not yet, when its answer has no end so far. What follows a good answer's head cannot be the
+/// host's: in TLS the client speaks first.
+fn is_open(head: &[u8], proxy: &Proxy, host: &str) -> Result<bool, NoWay> {
+    match answer(head) {
+        Answer::Status(status) if status.is_success() => Ok(true),
+        Answer::Status(status) => Err(NoWay::new(refusal(proxy, host, status))),
+        Answer::Foreign => {
+            let what = format!("the answer of the proxy {proxy} is not HTTP; check {}", proxy.origin);
+            Err(NoWay::new(what))
+        }
+        Answer::Unfinished if head.len() > LONGEST_HEAD => {
+            Err(NoWay::new(format!("the answer of the proxy {proxy} has no end to its headers")))
+        }
+        Answer::Unfinished => Ok(false),
+    }
+}
+
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(END.len()).position(|window| window == END)
 }
 
 fn question(proxy: &Proxy, host: &str) -> Vec<u8> {
@@ -60,8 +75,8 @@ fn question(proxy: &Proxy, host: &str) -> Vec<u8> {
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     Status(StatusCode),
-    /// More is to come after so many bytes.
-    Unfinished(usize),
+    /// More is to come.
+    Unfinished,
     Foreign,
 }
 
@@ -74,12 +89,12 @@ fn answer(bytes: &[u8]) -> Answer {
     }
     let mut rest = bytes;
     loop {
-        let Some(end) = rest.windows(4).position(|four| four == b"\r\n\r\n") else {
-            return Answer::Unfinished(bytes.len());
+        let Some(end) = end_of_head(rest) else {
+            return Answer::Unfinished;
         };
         let code = rest.get(START.len() + 2..START.len() + 5).unwrap_or_default();
         match StatusCode::from_bytes(code) {
-            Ok(status) if status.is_informational() => rest = rest.get(end + 4..).unwrap_or_default(),
+            Ok(status) if status.is_informational() => rest = rest.get(end + END.len()..).unwrap_or_default(),
             Ok(status) => return Answer::Status(status),
             Err(_) => return Answer::Foreign,
         }

@@ -6,6 +6,7 @@ mod bad_servers;
 mod cli;
 mod config_sources;
 mod config_table;
+mod error_shapes;
 mod errors;
 mod gzip;
 mod http2;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::logs::logged;
-use crate::support::{local, raw_server, server};
+use crate::support::{TOKEN, local, raw_server, server};
 use crate::tls::{Authority, https_server};
 use databricks_transport::{ApiRequest, Client, DatabricksConfig, Error, ErrorKind, Operation};
 use serde_json::Value;
@@ -243,7 +243,7 @@ async fn the_proxys_password_is_in_no_log_error_or_description() {
     let shown = shown.into_inner().unwrap();
     for text in [&log, &shown] {
         assert!(text.contains("127.0.0.1") && !text.is_empty());
-        for secret in ["hunter2", BASIC] {
+        for secret in ["hunter2", BASIC, TOKEN] {
             assert!(!text.contains(secret), "{secret} is in\n{text}");
         }
     }
@@ -261,4 +261,54 @@ async fn the_environments_proxy_is_described_where_it_was_found() {
     let described = config.unwrap().describe().to_string();
     assert!(described.contains("https_proxy = http://***@proxy.example:3128 (HTTPS_PROXY)"), "{described}");
     assert!(described.contains("no_proxy = localhost,10.0.0.0/8 (no_proxy)"), "{described}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_or_proxy_that_accepts_and_says_nothing_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let authority = Authority::new();
+    let ours = |host: &str| local(host).with_ca_file(authority.file.path());
+    for (config, way) in [
+        (ours(&format!("https://{address}")), String::new()),
+        (
+            ours(HOST).with_proxy(format!("http://{address}")),
+            format!(" by way of the proxy http://{address}"),
+        ),
+        (
+            ours(HOST).with_proxy(format!("https://{address}")),
+            format!(" by way of the proxy https://{address}"),
+        ),
+        (
+            ours(HOST).with_proxy(format!("socks5://{address}")),
+            format!(" by way of the proxy socks5://{address}"),
+        ),
+    ] {
+        let client = Client::new(config).unwrap();
+        let error = client.send(WRITE, ApiRequest::post("/x").body("data")).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::Connect, false), "{error}");
+        assert!(error.to_string().contains(&format!("connecting{way} took longer than 10 s")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_while_connecting_takes_nobody_with_him() {
+    let authority = Authority::new();
+    let host = https_server(authority.acceptor("workspace.example", &["h2"])).await;
+    let (port, _) = proxy(host, None, false).await;
+    let config = local(HOST).with_ca_file(authority.file.path()).with_proxy(format!("localhost:{port}"));
+    let client = Client::new(config).unwrap();
+    let call = || client.call::<Value>(READ, ApiRequest::get("/x"));
+    // Given up at every point of its way: each poll goes one step further.
+    for steps in 0..30 {
+        let mut given_up = Box::pin(call());
+        for _ in 0..steps {
+            let _ = futures::poll!(&mut given_up);
+            tokio::task::yield_now().await;
+        }
+        drop(given_up);
+    }
+    for answer in futures::future::join_all((0..50).map(|_| call())).await {
+        assert_eq!(answer.unwrap(), "HTTP/2.0");
+    }
 }
