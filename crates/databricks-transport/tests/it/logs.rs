@@ -27,7 +27,7 @@ impl io::Write for Log {
 }
 
 /// Everything that is logged while this runs.
-async fn logged(work: impl Future<Output = ()>) -> String {
+pub(crate) async fn logged(work: impl Future<Output = ()>) -> String {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -1,11 +1,14 @@
 //! The transport as its users see it: a client over scripted leaves, and over real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod breaker;
 #[cfg(unix)]
 mod cli;
 mod config_sources;
 mod config_table;
 mod errors;
+mod faults;
+mod interplay;
 mod logs;
 mod network;
 mod secrets;
