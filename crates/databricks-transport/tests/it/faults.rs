@@ -195,15 +195,13 @@ async fn every_fault_has_its_row_and_all_rows_obey_the_law() {
 
 #[tokio::test(start_paused = true)]
 async fn the_server_is_heard_however_it_asks_to_wait() {
-    let info =
+    const INFO: &str =
         "{\"error_code\":\"X\",\"details\":[{\"@type\":\"google.rpc.RetryInfo\",\"retry_delay\":\"7s\"}]}";
-    let date = "Wed, 21 Oct 2015 07:28:00 GMT";
-    // The date is the server's, which is years behind this machine.
-    let forms: [(&str, &[(&str, &str)]); 3] = [
-        ("", &[("retry-after", "7")]),
-        ("", &[("date", date), ("retry-after", "Wed, 21 Oct 2015 07:28:07 GMT")]),
-        (info, &[]),
-    ];
+    // The server's own date, which is years behind this machine's.
+    const DATED: &[(&str, &str)] =
+        &[("date", "Wed, 21 Oct 2015 07:28:00 GMT"), ("retry-after", "Wed, 21 Oct 2015 07:28:07 GMT")];
+    const SECONDS: &[(&str, &str)] = &[("retry-after", "7")];
+    let forms: [(&str, &[(&str, &str)]); 3] = [("", SECONDS), ("", DATED), (INFO, &[])];
     for (code, waits) in [(429, 7.0), (503, 7.5)] {
         for (body, headers) in forms {
             let answer = move |number| {
