@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::support::{config, status};
 use databricks_transport::{
-    ApiRequest, Authorization, Authorize, Body, CircuitState, Client, Error, ErrorKind, Jitter, Operation,
-    Rate, RateLimits, RetryBudget, RetryConfig,
+    ApiRequest, Authorization, Authorize, Body, CircuitBreakerConfig, CircuitState, Client, Error, ErrorKind,
+    Jitter, Operation, Rate, RateLimits, RetryBudget, RetryConfig,
 };
 use http::{Request, Response};
 use tokio::time::Instant;
@@ -135,4 +135,40 @@ async fn a_client_in_an_outage_sends_less_and_less_and_recovers() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     let served = futures::future::join_all((0..10).map(|_| read(&client))).await;
     assert!(served.iter().all(Result::is_ok), "{served:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_threads_leave_no_circuit_stuck_and_no_call_waiting() {
+    let settings = CircuitBreakerConfig::default().with_open_for(Duration::from_millis(1));
+    let config = config().with_rate_limits(RateLimits::unlimited()).with_circuit_breaker(settings);
+    let works = Arc::new(AtomicBool::new(false));
+    let (told, numbers) = (Arc::clone(&works), Arc::new(AtomicUsize::new(0)));
+    let leaf = tower::service_fn(move |_: Request<Body>| {
+        let (told, numbers) = (Arc::clone(&told), Arc::clone(&numbers));
+        async move {
+            tokio::task::yield_now().await;
+            let fails = !told.load(Ordering::Relaxed) && numbers.fetch_add(1, Ordering::Relaxed) % 8 < 6;
+            Ok::<_, Error>(status(if fails { 503 } else { 200 }))
+        }
+    });
+    let client = Client::builder(config).leaf(leaf).build().unwrap();
+    let call = |number: usize| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            let once = client.send(Operation::new("test.write"), ApiRequest::post("/api/2.0/x"));
+            if number % 5 == 0 {
+                // Polled once or twice, and dropped.
+                let _ = tokio::time::timeout(Duration::ZERO, once).await;
+            } else {
+                let _ = once.await;
+            }
+        })
+    };
+    for _ in 0..20 {
+        futures::future::join_all((0..200).map(call)).await.into_iter().for_each(Result::unwrap);
+    }
+    works.store(true, Ordering::Relaxed);
+    while read(&client).await.is_err() || client.circuits()[0].state != CircuitState::Closed {
+        tokio::task::yield_now().await;
+    }
 }
