@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_servers;
+mod breaker;
 #[cfg(unix)]
 mod cli;
 mod config_sources;
@@ -10,6 +11,8 @@ mod error_shapes;
 mod errors;
 mod gzip;
 mod http2;
+mod faults;
+mod interplay;
 mod logs;
 mod metrics;
 mod network;

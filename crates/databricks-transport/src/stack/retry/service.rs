@@ -75,6 +75,8 @@ struct Call {
     state: Arc<CallState>,
     counts: Counts,
     signed_again: bool,
+    /// What is taken from the budget for the next attempt, and how many were sent before it.
+    reserved: Option<(Reserved, u32)>,
     /// What the last repetition took from the budget.
     spent: Option<u32>,
     /// How the attempt before this one ended.
@@ -89,6 +91,7 @@ impl Call {
             state: CallState::of(request),
             counts: Counts::default(),
             signed_again: false,
+            reserved: None,
             spent: None,
             previous: None,
         }
@@ -101,6 +104,7 @@ impl Call {
         result: Answer,
         again: Option<Request<Body>>,
     ) -> ControlFlow<Answer, Request<Body>> {
+        self.pay();
         let result = match result {
             // Nothing was sent this time; what was answered before says more.
             Err(refusal) if refusal.kind() == ErrorKind::CircuitOpen => {
@@ -128,7 +132,10 @@ impl Call {
             match self.plan(&result, outcome) {
                 Ok((wait, reserved)) => {
                     self.note(&result, wait.time);
-                    self.wait(wait, reserved).await;
+                    self.reserved = reserved.map(|reserved| (reserved, self.state.attempts()));
+                    if !wait.is_elsewhere {
+                        tokio::time::sleep(wait.time).await;
+                    }
                 }
                 Err(None) => return ControlFlow::Break(result),
                 Err(Some(why)) => return ControlFlow::Break(explained(result, &why.to_string())),
@@ -154,12 +161,12 @@ impl Call {
         Ok((wait, Some(reserved)))
     }
 
-    /// Waits. Dropped meanwhile, nothing is spent.
-    async fn wait(&mut self, wait: Wait, reserved: Option<Reserved>) {
-        if !wait.is_elsewhere {
-            tokio::time::sleep(wait.time).await;
+    /// Pays for a repetition that was sent; for one that was given up before, nothing.
+    fn pay(&mut self) {
+        let Some((reserved, before)) = self.reserved.take() else { return };
+        if self.state.attempts() > before {
+            self.spent = Some(reserved.spend());
         }
-        self.spent = reserved.map(Reserved::spend).or(self.spent);
     }
 
     fn note(&self, result: &Answer, wait: Duration) {
@@ -173,6 +180,13 @@ impl Call {
         let attempt = self.state.attempts();
         tracing::warn!(operation = self.operation.name(), attempt, ?wait, failure, "trying again");
         self.state.failed_with(failure);
+    }
+}
+
+/// Dropped, the call is over, or was given up.
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.pay();
     }
 }
 
@@ -254,7 +268,8 @@ mod tests {
         sent: &Arc<Mutex<u32>>,
     ) -> Answer {
         let counter = Arc::clone(sent);
-        let leaf = tower::service_fn(move |_: Request<Body>| {
+        let leaf = tower::service_fn(move |request: Request<Body>| {
+            CallState::of(&request).sent();
             let mut sent = counter.lock().unwrap();
             let step = steps[(*sent as usize).min(steps.len() - 1)];
             *sent += 1;
@@ -411,6 +426,10 @@ mod tests {
         let limit = Duration::from_millis(499);
         tokio::time::timeout(limit, call).await.unwrap_err();
         assert_eq!((*sent.lock().unwrap(), policy.budget.tokens()), (1, 500));
+        let call = run(&policy, &[Status(503)], MANY, Body::empty(), &sent);
+        let limit = Duration::from_millis(501);
+        tokio::time::timeout(limit, call).await.unwrap_err();
+        assert_eq!((*sent.lock().unwrap(), policy.budget.tokens()), (3, 495), "what was sent is paid for");
     }
 
     #[tokio::test(start_paused = true)]
