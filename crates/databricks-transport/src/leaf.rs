@@ -70,10 +70,11 @@ impl Service<Request<Body>> for HyperLeaf {
     fn call(&mut self, request: Request<Body>) -> HttpFuture {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
-            let target = target(request.uri());
+            // Its text is for errors; a clone of the URI copies nothing.
+            let uri = request.uri().clone();
             let is_local = request.extensions().get::<OnThisMachine>().is_some();
             let network = inner.network(request.uri(), is_local).await?;
-            let answer = network.request(request).await.map_err(|error| failed(error, &target))?;
+            let answer = network.request(request).await.map_err(|error| failed(error, &target(&uri)))?;
             Ok(answer.map(Body::wrap))
         })
     }
