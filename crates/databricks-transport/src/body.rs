@@ -59,7 +59,7 @@ impl Body {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Self(Inner::Stream(Box::pin(Wrapped { body: Box::pin(body) })))
+        Self(Inner::Stream(Box::pin(Wrapped { body })))
     }
 
     /// The same body again, or `None` for a stream.
@@ -85,26 +85,20 @@ impl Body {
     /// # Errors
     /// [`ErrorKind::Invalid`] when there are more than `limit` bytes; otherwise what the stream failed with.
     pub async fn collect(self, limit: usize) -> Result<Bytes, Error> {
-        let mut collected = match self.0 {
+        let body = match self.0 {
             Inner::Empty => return Ok(Bytes::new()),
-            Inner::Bytes(bytes) if bytes.len() <= limit => return Ok(bytes),
-            Inner::Bytes(bytes) => return Err(too_long(bytes.len(), limit)),
-            Inner::Stream(body) => Collecting { body, bytes: BytesMut::new() },
+            Inner::Bytes(bytes) => return within(limit, bytes.len()).map(|()| bytes),
+            Inner::Stream(body) => body,
         };
         // What announces that it is too long is not even begun.
-        let announced = usize::try_from(collected.body.size_hint().lower()).unwrap_or(usize::MAX);
-        if announced > limit {
-            return Err(too_long(announced, limit));
-        }
+        within(limit, usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX))?;
+        let mut collected = Collected { body, first: Bytes::new(), rest: BytesMut::new() };
         while let Some(data) = next_data(&mut collected.body).await {
             let data = data?;
-            let length = collected.bytes.len().saturating_add(data.len());
-            if length > limit {
-                return Err(too_long(length, limit));
-            }
-            collected.bytes.extend_from_slice(&data);
+            within(limit, collected.len().saturating_add(data.len()))?;
+            collected.push(data);
         }
-        Ok(collected.bytes.freeze())
+        Ok(collected.finish())
     }
 
     /// Reads up to `limit` bytes and forgets the rest, failures included: what there is of an error's text.
@@ -131,18 +125,48 @@ impl Body {
     }
 }
 
-struct Collecting {
+/// What has been read of a stream. Small answers arrive as one piece, which is not copied.
+struct Collected {
     body: BoxBody,
-    bytes: BytesMut,
+    first: Bytes,
+    /// The first piece and those after it, once there is a second.
+    rest: BytesMut,
 }
 
-fn too_long(length: usize, limit: usize) -> Error {
-    Error::new(
+impl Collected {
+    fn len(&self) -> usize {
+        self.first.len().max(self.rest.len())
+    }
+
+    fn push(&mut self, data: Bytes) {
+        if data.is_empty() {
+            return;
+        }
+        if self.len() == 0 {
+            self.first = data;
+            return;
+        }
+        if self.rest.is_empty() {
+            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.rest.extend_from_slice(&data);
+    }
+
+    fn finish(self) -> Bytes {
+        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
+    }
+}
+
+fn within(limit: usize, length: usize) -> Result<(), Error> {
+    if length <= limit {
+        return Ok(());
+    }
+    Err(Error::new(
         ErrorKind::Invalid,
         format!(
             "the body has at least {length} bytes, more than the {limit} that are read into memory; stream it instead"
         ),
-    )
+    ))
 }
 
 /// The next piece of data; trailers are skipped.
@@ -274,8 +298,11 @@ where
     }
 }
 
-struct Wrapped<B> {
-    body: Pin<Box<B>>,
+pin_project_lite::pin_project! {
+    struct Wrapped<B> {
+        #[pin]
+        body: B,
+    }
 }
 
 impl<B> HttpBody for Wrapped<B>
@@ -286,11 +313,8 @@ where
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.body.as_mut().poll_frame(cx).map_err(|error| cut_off(error.into()))
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.project().body.poll_frame(cx).map_err(|error| cut_off(error.into()))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -328,6 +352,15 @@ mod tests {
         assert_eq!(stream_of(&["ab", "", "cd"]).collect(4).await.unwrap(), "abcd");
         assert_eq!(Body::from("abcd").collect(4).await.unwrap(), "abcd");
         assert_eq!(Body::empty().collect(0).await.unwrap(), "");
+    }
+
+    #[tokio::test]
+    async fn a_body_of_one_piece_is_not_copied() {
+        let piece = Bytes::from(vec![7; 100]);
+        let pieces = [Bytes::new(), piece.clone(), Bytes::new()].map(Ok);
+        let collected = Body::from_stream(futures::stream::iter(pieces)).collect(100).await.unwrap();
+        assert_eq!(collected.as_ptr(), piece.as_ptr());
+        assert_eq!(collected, piece);
     }
 
     #[tokio::test]

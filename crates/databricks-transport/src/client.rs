@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
-use http::uri::PathAndQuery;
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use tower::ServiceExt;
@@ -36,6 +36,8 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     config: DatabricksConfig,
     user_agent: HeaderValue,
+    /// Where requests go; none when the configured host does not fit into a request.
+    origin: Option<(Scheme, Authority)>,
     api: Stage,
     links: Stage,
     circuits: Arc<Circuits>,
@@ -61,8 +63,8 @@ impl Client {
         links: Stage,
         circuits: Arc<Circuits>,
     ) -> Self {
-        let user_agent = user_agent(&config);
-        Self(Arc::new(Inner { config, user_agent, api, links, circuits }))
+        let (user_agent, origin) = (user_agent(&config), origin(&config));
+        Self(Arc::new(Inner { config, user_agent, origin, api, links, circuits }))
     }
 
     /// The configuration it was built with.
@@ -149,11 +151,24 @@ impl Client {
     fn addressed(&self, request: ApiRequest) -> Result<Request<Body>, Error> {
         let mut request = request.build()?;
         let path = request.uri().path_and_query().cloned();
-        *request.uri_mut() = absolute(&self.0.config, path)?;
+        *request.uri_mut() = self.absolute(path)?;
         // The connection writes its own.
         request.headers_mut().remove(HOST);
         request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.0.user_agent.clone());
         Ok(request)
+    }
+
+    fn absolute(&self, path: Option<PathAndQuery>) -> Result<Uri, Error> {
+        let unusable = || {
+            let host = self.0.config.host();
+            Error::new(ErrorKind::Config, format!("the host `{host}` cannot be used in a request"))
+        };
+        let (scheme, authority) = self.0.origin.clone().ok_or_else(unusable)?;
+        let mut parts = Parts::default();
+        parts.scheme = Some(scheme);
+        parts.authority = Some(authority);
+        parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
+        Uri::from_parts(parts).map_err(|error| unusable().with_source(error))
     }
 
     async fn run_signed(
@@ -217,18 +232,15 @@ fn good(mut response: Response<Body>) -> Result<Response<Body>, Error> {
     })
 }
 
-fn absolute(config: &DatabricksConfig, path: Option<PathAndQuery>) -> Result<Uri, Error> {
+/// Scheme, host and port of the workspace, made once: every request carries them.
+fn origin(config: &DatabricksConfig) -> Option<(Scheme, Authority)> {
     let host = config.host();
-    let name = host.host_str().unwrap_or_default();
+    let name = host.host_str()?;
     let authority = match host.port() {
         Some(port) => format!("{name}:{port}"),
         None => name.to_owned(),
     };
-    let path = path.unwrap_or(PathAndQuery::from_static("/"));
-    Uri::builder().scheme(host.scheme()).authority(authority).path_and_query(path).build().map_err(|error| {
-        Error::new(ErrorKind::Config, format!("the host `{host}` cannot be used in a request"))
-            .with_source(error)
-    })
+    Some((Scheme::try_from(host.scheme()).ok()?, Authority::try_from(authority).ok()?))
 }
 
 /// `program/1.0 databricks-delta-lake-rs/0.1.0 os/linux auth/pat`
@@ -269,7 +281,7 @@ fn undecodable(headers: &HeaderMap, error: serde_json::Error) -> Error {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { config, user_agent, api: _, links: _, circuits } = &*self.0;
+        let Inner { config, user_agent, origin: _, api: _, links: _, circuits } = &*self.0;
         f.debug_struct("Client")
             .field("config", config)
             .field("user_agent", user_agent)

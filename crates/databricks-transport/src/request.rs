@@ -173,12 +173,14 @@ fn path_and_query(path: &str, query: &str) -> Result<http::Uri, Error> {
     if !path.starts_with('/') || path.starts_with("//") {
         return Err(invalid("it must start with a single `/`"));
     }
-    let text = match (query.is_empty(), path.contains('?')) {
-        (true, _) => path.to_owned(),
-        (false, true) => format!("{path}&{query}"),
-        (false, false) => format!("{path}?{query}"),
-    };
-    text.parse()
+    let mut text = String::with_capacity(path.len() + 1 + query.len());
+    text.push_str(path);
+    if !query.is_empty() {
+        text.push(if path.contains('?') { '&' } else { '?' });
+        text.push_str(query);
+    }
+    // From the text itself: parsing a borrowed one copies it again.
+    http::Uri::try_from(text)
         .map_err(|_| invalid("percent-encode what is special in it (`encode_path`, `encode_segment`)"))
 }
 
