@@ -1,7 +1,6 @@
 //! The one place where the stack is put together.
 
 use std::fmt;
-use std::sync::Arc;
 
 use http::{Request, Response};
 use tower::{Layer, Service};
@@ -12,7 +11,7 @@ use crate::client::Client;
 use crate::config::DatabricksConfig;
 use crate::error::Error;
 use crate::leaf::HyperLeaf;
-use crate::rate_limit::{Limiters, RateLimit};
+use crate::rate_limit::{RateLimit, RateLimiters};
 use crate::service::HttpService;
 use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry, TraceAttempt, TraceCall};
 
@@ -26,11 +25,19 @@ pub struct ClientBuilder {
     leaf_layers: Vec<UserLayer>,
     per_call: Vec<UserLayer>,
     per_attempt: Vec<UserLayer>,
+    rate_limiters: Option<RateLimiters>,
 }
 
 impl ClientBuilder {
     pub(crate) fn new(config: DatabricksConfig) -> Self {
-        Self { config, leaf: None, leaf_layers: Vec::new(), per_call: Vec::new(), per_attempt: Vec::new() }
+        Self {
+            config,
+            leaf: None,
+            leaf_layers: Vec::new(),
+            per_call: Vec::new(),
+            per_attempt: Vec::new(),
+            rate_limiters: None,
+        }
     }
 
     /// Where requests end, API calls and storage links alike: a recorder, a simulated workspace, or any service.
@@ -85,19 +92,27 @@ impl ClientBuilder {
         self
     }
 
+    /// Waits in the same limiters as another client, in place of those that the configuration describes. For clients of
+    /// one workspace that spend one quota.
+    pub fn rate_limiters(mut self, limiters: RateLimiters) -> Self {
+        self.rate_limiters = Some(limiters);
+        self
+    }
+
     /// The client. Nothing is sent or read before its first request.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the credential is missing or unusable, a limit or timeout
     /// cannot be kept, or the host would be reached in the clear.
     pub fn build(self) -> Result<Client, Error> {
-        let Self { config, leaf, leaf_layers, per_call, per_attempt } = self;
+        let Self { config, leaf, leaf_layers, per_call, per_attempt, rate_limiters } = self;
         config.validate()?;
+        let limiters = rate_limiters.map_or_else(|| RateLimiters::new(config.rate_limits().clone()), Ok)?;
         let leaf = leaf.unwrap_or_else(|| HttpService::new(HyperLeaf::new(config.plain_http())));
         let leaf = around(leaf, &leaf_layers);
         let links = link_stack(&config, leaf.clone());
-        let api = api_stack(&config, leaf, &per_call, &per_attempt)?;
-        Ok(Client::assemble(config, api, links))
+        let api = api_stack(&config, leaf, limiters.clone(), &per_call, &per_attempt)?;
+        Ok(Client::assemble(config, api, links, limiters))
     }
 }
 
@@ -105,10 +120,10 @@ impl ClientBuilder {
 fn api_stack(
     config: &DatabricksConfig,
     leaf: HttpService,
+    limiters: RateLimiters,
     per_call: &[UserLayer],
     per_attempt: &[UserLayer],
 ) -> Result<HttpService, Error> {
-    let limiters = Arc::new(Limiters::new(config.rate_limits().clone()));
     let source = source(config, leaf.clone())?;
 
     let attempt = HttpService::new(TraceAttempt::new(leaf)); // 9
@@ -150,13 +165,14 @@ fn around(inner: HttpService, layers: &[UserLayer]) -> HttpService {
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { config, leaf, leaf_layers, per_call, per_attempt } = self;
+        let Self { config, leaf, leaf_layers, per_call, per_attempt, rate_limiters } = self;
         f.debug_struct("ClientBuilder")
             .field("config", config)
             .field("own_leaf", &leaf.is_some())
             .field("leaf_layers", &leaf_layers.len())
             .field("per_call", &per_call.len())
             .field("per_attempt", &per_attempt.len())
+            .field("own_rate_limiters", &rate_limiters.is_some())
             .finish()
     }
 }

@@ -14,6 +14,7 @@ use crate::builder::ClientBuilder;
 use crate::config::DatabricksConfig;
 use crate::error::{ApiError, CallSummary, Error, ErrorKind};
 use crate::operation::Operation;
+use crate::rate_limit::{RateLimitState, RateLimiters};
 use crate::request::ApiRequest;
 use crate::service::HttpService;
 use crate::stack::{CallState, ReadWhole};
@@ -35,6 +36,7 @@ struct Inner {
     user_agent: HeaderValue,
     api: HttpService,
     links: HttpService,
+    limiters: RateLimiters,
 }
 
 impl Client {
@@ -51,14 +53,29 @@ impl Client {
         ClientBuilder::new(config)
     }
 
-    pub(crate) fn assemble(config: DatabricksConfig, api: HttpService, links: HttpService) -> Self {
+    pub(crate) fn assemble(
+        config: DatabricksConfig,
+        api: HttpService,
+        links: HttpService,
+        limiters: RateLimiters,
+    ) -> Self {
         let user_agent = user_agent(&config);
-        Self(Arc::new(Inner { config, user_agent, api, links }))
+        Self(Arc::new(Inner { config, user_agent, api, links, limiters }))
     }
 
     /// The configuration it was built with.
     pub fn config(&self) -> &DatabricksConfig {
         &self.0.config
+    }
+
+    /// What its rate limits do right now: rates in force, who waits, which class the server has paused.
+    pub fn rate_limits(&self) -> Vec<RateLimitState> {
+        self.0.limiters.states()
+    }
+
+    /// Its limiters, to share them with another client of the same workspace.
+    pub fn rate_limiters(&self) -> RateLimiters {
+        self.0.limiters.clone()
     }
 
     /// Sends a request to the workspace. The answer is a 2xx; its body is streamed.
@@ -233,7 +250,7 @@ fn undecodable(headers: &HeaderMap, error: serde_json::Error) -> Error {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { config, user_agent, api: _, links: _ } = &*self.0;
+        let Inner { config, user_agent, api: _, links: _, limiters: _ } = &*self.0;
         f.debug_struct("Client").field("config", config).field("user_agent", user_agent).finish()
     }
 }

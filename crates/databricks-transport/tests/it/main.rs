@@ -8,6 +8,7 @@ mod config_table;
 mod errors;
 mod logs;
 mod network;
+mod rate_limits;
 mod secrets;
 mod stack;
 mod support;
