@@ -188,8 +188,8 @@ impl RateLimiter {
         Error::new(
             ErrorKind::RateLimited,
             format!(
-                "the endpoints of class {class} have no quota for another {seconds:.1} s, longer than this call may take; \
-                 allow more time with `with_total_timeout`, or send less"
+                "the rate limit of class {class} gives no turn for another {seconds:.1} s, longer than this call may take: \
+                 allow more time (`with_total_timeout`), or send less"
             ),
         )
     }
