@@ -56,7 +56,7 @@ async fn main() -> Result<(), Error> {
 async fn play(policy: &str, scenario: &Scenario) -> Result<Figures, Error> {
     match policy {
         "cubic" => run(scenario, Cubic::new).await,
-        "fixed 15" => run(scenario, |_| FixedRate(Rate::per_second(15.0))).await,
+        "fixed 15" => run(scenario, |_| FixedRate(Rate::per_second(15.0).with_burst(1))).await,
         _ => run(scenario, Adaptive::new).await,
     }
 }
