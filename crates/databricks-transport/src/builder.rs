@@ -9,11 +9,11 @@ use tower::{Layer, Service};
 use crate::auth::{Auth, source};
 use crate::body::Body;
 use crate::circuit_breaker::{CircuitBreaker, CircuitCheck, Circuits};
-use crate::client::Client;
+use crate::client::{Client, Stacks};
 use crate::config::DatabricksConfig;
 use crate::error::Error;
 use crate::network::HyperLeaf;
-use crate::rate_limit::{Limiters, RateLimit};
+use crate::rate_limit::{RateLimit, RateLimiters};
 use crate::service::{HttpService, Stage};
 use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry, RetryPolicy};
 use crate::trace::{TraceAttempt, TraceCall, Traffic, Watch, describe};
@@ -29,6 +29,7 @@ pub struct ClientBuilder {
     per_call: Vec<UserLayer>,
     per_attempt: Vec<UserLayer>,
     jitter: Jitter,
+    rate_limiters: Option<RateLimiters>,
 }
 
 impl ClientBuilder {
@@ -40,6 +41,7 @@ impl ClientBuilder {
             per_call: Vec::new(),
             per_attempt: Vec::new(),
             jitter: Jitter::full(),
+            rate_limiters: None,
         }
     }
 
@@ -96,6 +98,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Waits in the same limiters as another client, in place of those that the configuration describes. For clients of
+    /// one workspace that spend one quota.
+    pub fn rate_limiters(mut self, limiters: RateLimiters) -> Self {
+        self.rate_limiters = Some(limiters);
+        self
+    }
+
     /// How waits between attempts are drawn, those of token calls too. [`Jitter::full`] unless set.
     ///
     /// There is no clock to set: everything here waits by tokio's, so a test that pauses it
@@ -111,10 +120,11 @@ impl ClientBuilder {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the credential is missing or unusable, a limit or timeout
     /// cannot be kept, or the host would be reached in the clear.
     pub fn build(self) -> Result<Client, Error> {
-        let Self { config, leaf, leaf_layers, per_call, per_attempt, jitter } = self;
+        let Self { config, leaf, leaf_layers, per_call, per_attempt, jitter, rate_limiters } = self;
         let config = if leaf.is_none() { config.with_environments_proxies() } else { config };
         config.validate()?;
         describe();
+        let limiters = rate_limiters.map_or_else(|| RateLimiters::new(config.rate_limits().clone()), Ok)?;
         let leaf = match leaf {
             Some(leaf) => Stage::of_service(leaf),
             None => Stage::new(HyperLeaf::new(config.network()?)),
@@ -124,8 +134,8 @@ impl ClientBuilder {
         let retry = RetryPolicy::new(config.retry().clone(), jitter.clone());
         let shared = Shared { circuits: Arc::clone(&circuits), retry, jitter };
         let links = link_stack(&config, leaf.clone(), &shared);
-        let api = api_stack(&config, leaf, &per_call, &per_attempt, &shared)?;
-        Ok(Client::assemble(config, api, links, circuits))
+        let api = api_stack(&config, leaf, limiters.clone(), &per_call, &per_attempt, &shared)?;
+        Ok(Client::assemble(config, Stacks { api, links, circuits, limiters }))
     }
 }
 
@@ -140,11 +150,11 @@ struct Shared {
 fn api_stack(
     config: &DatabricksConfig,
     leaf: Stage,
+    limiters: RateLimiters,
     per_call: &[UserLayer],
     per_attempt: &[UserLayer],
     shared: &Shared,
 ) -> Result<Stage, Error> {
-    let limiters = Arc::new(Limiters::new(config.rate_limits().clone()));
     let source = source(config, HttpService::new(leaf.clone()), &shared.jitter)?;
 
     let attempt = Stage::new(TraceAttempt::new(leaf)); // 9
@@ -196,7 +206,7 @@ fn around(inner: Stage, layers: &[UserLayer]) -> Stage {
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { config, leaf, leaf_layers, per_call, per_attempt, jitter } = self;
+        let Self { config, leaf, leaf_layers, per_call, per_attempt, jitter, rate_limiters } = self;
         f.debug_struct("ClientBuilder")
             .field("config", config)
             .field("own_leaf", &leaf.is_some())
@@ -204,6 +214,7 @@ impl fmt::Debug for ClientBuilder {
             .field("per_call", &per_call.len())
             .field("per_attempt", &per_attempt.len())
             .field("jitter", jitter)
+            .field("own_rate_limiters", &rate_limiters.is_some())
             .finish()
     }
 }

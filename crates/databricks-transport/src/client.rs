@@ -15,6 +15,7 @@ use crate::circuit_breaker::{Circuit, Circuits};
 use crate::config::DatabricksConfig;
 use crate::error::{ApiError, CallSummary, Error, ErrorKind};
 use crate::operation::Operation;
+use crate::rate_limit::{RateLimitState, RateLimiters};
 use crate::redact::without_quotes;
 use crate::request::ApiRequest;
 use crate::service::Stage;
@@ -38,9 +39,15 @@ struct Inner {
     user_agent: HeaderValue,
     /// Where requests go; none when the configured host does not fit into a request.
     origin: Option<(Scheme, Authority)>,
-    api: Stage,
-    links: Stage,
-    circuits: Arc<Circuits>,
+    stacks: Stacks,
+}
+
+/// What a builder puts together: where requests enter, and what can be asked about them.
+pub(crate) struct Stacks {
+    pub(crate) api: Stage,
+    pub(crate) links: Stage,
+    pub(crate) circuits: Arc<Circuits>,
+    pub(crate) limiters: RateLimiters,
 }
 
 impl Client {
@@ -57,14 +64,9 @@ impl Client {
         ClientBuilder::new(config)
     }
 
-    pub(crate) fn assemble(
-        config: DatabricksConfig,
-        api: Stage,
-        links: Stage,
-        circuits: Arc<Circuits>,
-    ) -> Self {
+    pub(crate) fn assemble(config: DatabricksConfig, stacks: Stacks) -> Self {
         let (user_agent, origin) = (user_agent(&config), origin(&config));
-        Self(Arc::new(Inner { config, user_agent, origin, api, links, circuits }))
+        Self(Arc::new(Inner { config, user_agent, origin, stacks }))
     }
 
     /// The configuration it was built with.
@@ -86,7 +88,17 @@ impl Client {
     /// # }
     /// ```
     pub fn circuits(&self) -> Vec<Circuit> {
-        self.0.circuits.all()
+        self.0.stacks.circuits.all()
+    }
+
+    /// What its rate limits do right now: rates in force, who waits, which class the server has paused.
+    pub fn rate_limits(&self) -> Vec<RateLimitState> {
+        self.0.stacks.limiters.states()
+    }
+
+    /// Its limiters, to share them with another client of the same workspace.
+    pub fn rate_limiters(&self) -> RateLimiters {
+        self.0.stacks.limiters.clone()
     }
 
     /// Sends a request to the workspace. The answer is a 2xx; its body is streamed.
@@ -144,7 +156,7 @@ impl Client {
             return count_error(Err(error));
         }
         request.headers_mut().remove(AUTHORIZATION);
-        count_error(self.run(&self.0.links, operation, request).await)
+        count_error(self.run(&self.0.stacks.links, operation, request).await)
     }
 
     /// The request with the workspace's host and our name on it.
@@ -176,7 +188,7 @@ impl Client {
         operation: Operation,
         request: Request<Body>,
     ) -> Result<Response<Body>, Error> {
-        let answer = self.run(&self.0.api, operation, request).await;
+        let answer = self.run(&self.0.stacks.api, operation, request).await;
         answer.map_err(|error| match self.hint(&error) {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -281,7 +293,8 @@ fn undecodable(headers: &HeaderMap, error: serde_json::Error) -> Error {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { config, user_agent, origin: _, api: _, links: _, circuits } = &*self.0;
+        let Inner { config, user_agent, origin: _, stacks } = &*self.0;
+        let Stacks { api: _, links: _, circuits, limiters: _ } = stacks;
         f.debug_struct("Client")
             .field("config", config)
             .field("user_agent", user_agent)

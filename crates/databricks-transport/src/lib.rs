@@ -53,7 +53,9 @@ pub use config::{
 };
 pub use error::{ApiError, Error, ErrorInfo, ErrorKind, FieldViolation, QuotaViolation, ResourceInfo};
 pub use operation::Operation;
-pub use rate_limit::{Rate, RateLimits};
+pub use rate_limit::{
+    Adaptive, FixedRate, Permit, Rate, RateLimitState, RateLimiter, RateLimiters, RateLimits, RatePolicy,
+};
 pub use request::{ApiRequest, encode_path, encode_segment};
 pub use service::{BoxError, HttpService};
 pub use stack::Jitter;

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use http::{Request, Response, StatusCode};
 use tower::{Service, ServiceExt};
 
-use super::limiter::{Limiters, PausedTooLong};
+use super::limiters::RateLimiters;
 use crate::body::Body;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::service::{HttpFuture, HttpInner};
 use crate::stack::{CallState, retry_after};
 
@@ -24,11 +24,11 @@ pub(crate) struct Paused;
 #[derive(Clone, Debug)]
 pub(crate) struct RateLimit<S> {
     inner: S,
-    limiters: Arc<Limiters>,
+    limiters: RateLimiters,
 }
 
 impl<S> RateLimit<S> {
-    pub(crate) fn new(inner: S, limiters: Arc<Limiters>) -> Self {
+    pub(crate) fn new(inner: S, limiters: RateLimiters) -> Self {
         Self { inner, limiters }
     }
 }
@@ -43,13 +43,11 @@ impl<S: HttpInner> Service<Request<Body>> for RateLimit<S> {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> HttpFuture {
-        let (inner, limiters) = (self.inner.clone(), Arc::clone(&self.limiters));
+        let (inner, limiters) = (self.inner.clone(), self.limiters.clone());
         Box::pin(async move {
             let class = limiters.class(request.uri().path());
             let deadline = CallState::of(&request).deadline();
-            let too_long = |paused: PausedTooLong| refused(class.name(), paused);
-            let permit = class.acquire(deadline).await.map_err(too_long)?;
-            limiters.client().acquire(deadline).await.map_err(too_long)?;
+            let permit = limiters.acquire(class, deadline).await?;
             request.extensions_mut().insert(ClassName(Arc::clone(class.name())));
 
             let mut response = inner.oneshot(request).await?;
@@ -57,24 +55,14 @@ impl<S: HttpInner> Service<Request<Body>> for RateLimit<S> {
                 metrics::counter!("databricks_rate_limits_total", "endpoint" => class.name().to_string())
                     .increment(1);
                 let wait = retry_after(&response);
-                class.on_throttled(permit, wait);
+                permit.throttled(wait);
                 if wait.is_some() {
                     response.extensions_mut().insert(Paused);
                 }
             } else {
-                class.on_served(permit);
+                permit.served();
             }
             Ok(response)
         })
     }
-}
-
-fn refused(class: &str, PausedTooLong { remaining }: PausedTooLong) -> Error {
-    Error::new(
-        ErrorKind::RateLimited,
-        format!(
-            "the endpoints of class {class} have no quota for another {:.1} s, longer than this call may take",
-            remaining.as_secs_f64()
-        ),
-    )
 }

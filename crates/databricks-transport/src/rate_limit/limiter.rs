@@ -1,361 +1,424 @@
-//! One limiter per endpoint class: a queue that is served in order, governor's arithmetic, and a rate that adapts.
+//! A limiter: a queue that is served in order, a bucket of tokens, and a policy that chooses the rate.
 //!
-//! governor's quotas are fixed and its own waiting does not know tokio's clock. So it is only asked (`check`), on a
-//! clock of ours; waiting is a tokio sleep at the head of a fair queue; and a changed rate is a new governor.
+//! Everything is decided under one short lock. Only the first of the queue sleeps; whoever leaves wakes the next.
 
-use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
-use super::limits::{OTHERS, Rate, RateLimits};
+use super::bucket::Bucket;
+use super::policy::{PolicyFactory, RatePolicy};
+use super::queue::{Queue, Seat};
+use super::rate::Rate;
+use super::state::RateLimitState;
+use crate::error::{Error, ErrorKind};
 
-/// On a 429 the rate is multiplied by this.
-const CUT: f64 = 0.5;
-/// After each good window the rate is multiplied by this.
-const RECOVERY: f64 = 1.1;
-/// The rate changes upwards at most once in this time.
-const WINDOW: Duration = Duration::from_secs(1);
-/// A cut never goes below this many requests a second.
-const FLOOR: f64 = 1.0;
 /// A longer `Retry-After` is taken for this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// A policy may change its mind while nothing happens: the first of the queue asks at least this often.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// governor on tokio's clock, so that paused time in tests is the limiter's time too.
-#[derive(Clone, Debug)]
-struct TokioClock {
-    origin: Instant,
-}
+/// Keeps requests to a rate: one endpoint class of a client has one, and a program may have its own for whatever it
+/// sends elsewhere. Cheap to clone; clones are the same limiter.
+///
+/// Waiting is in order of arrival. Dropping a waiting future gives its place up and costs no turn.
+///
+/// ```
+/// use std::time::Duration;
+/// use databricks_transport::{Rate, RateLimiter};
+///
+/// # async fn send() -> u16 { 200 }
+/// # async fn run() -> Result<(), databricks_transport::Error> {
+/// let limiter = RateLimiter::new(Rate::per_second(20.0).with_burst(5));
+///
+/// let permit = limiter.acquire(None).await?;
+/// match send().await {
+///     429 => permit.throttled(Some(Duration::from_secs(1))),
+///     _ => permit.served(),
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct RateLimiter(Arc<Core>);
 
-impl Clock for TokioClock {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        self.origin.elapsed()
-    }
-}
-
-type Governor = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>;
-
-/// The limiters of a client, by class.
-#[derive(Debug)]
-pub(crate) struct Limiters {
-    limits: RateLimits,
-    client: Limiter,
-    others: Limiter,
-    classes: HashMap<String, Limiter>,
-}
-
-impl Limiters {
-    pub(crate) fn new(limits: RateLimits) -> Self {
-        let classes = limits.classes().map(|(prefix, rate)| (prefix.to_owned(), Limiter::new(prefix, rate)));
-        Self {
-            client: Limiter::new("client", limits.client()),
-            others: Limiter::new(OTHERS, limits.others()),
-            classes: classes.collect(),
-            limits,
-        }
-    }
-
-    /// The limiter of a path's class.
-    pub(crate) fn class(&self, path: &str) -> &Limiter {
-        self.classes.get(self.limits.class_of(path)).unwrap_or(&self.others)
-    }
-
-    /// The limiter of the whole client.
-    pub(crate) fn client(&self) -> &Limiter {
-        &self.client
-    }
-}
-
-/// A limiter of one class.
-#[derive(Debug)]
-pub(crate) struct Limiter {
+struct Core {
     name: Arc<str>,
     base: Option<Rate>,
-    /// Held while waiting for a turn: tokio's mutex serves its waiters in order.
-    turnstile: tokio::sync::Mutex<()>,
+    origin: Instant,
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
 struct State {
-    governor: Option<Governor>,
-    per_second: f64,
-    /// Nothing is admitted before this moment: a pause the server asked for, or the spacing after a change of rate.
-    not_before: Option<Instant>,
-    last_admitted: Option<Instant>,
-    changed: Instant,
-    /// Counts the cuts. A permit remembers it, so that many requests in flight cut once, not once each.
-    cuts: u64,
+    gate: Option<Gate>,
+    /// Nothing is admitted before this moment: the server asked for it.
+    paused_until: Duration,
+    /// Requests sent up to here say nothing new about the server's bucket.
+    emptied_at: Option<Duration>,
+    queue: Queue,
+    next_ticket: u64,
+}
+
+struct Gate {
+    policy: Box<dyn RatePolicy>,
+    bucket: Bucket,
 }
 
 /// Leave to send one request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Permit {
-    cuts: u64,
+///
+/// Say how it went, with [`served`](Permit::served) or [`throttled`](Permit::throttled), so that the rate adapts. A permit
+/// that is dropped has been used and says nothing: the request failed before the server saw it, or nobody knows.
+#[derive(Debug)]
+pub struct Permit {
+    limiter: RateLimiter,
+    ticket: u64,
+    sent: Duration,
+    /// Nothing has been sent with it yet: dropping it gives it back.
+    reserved: bool,
 }
 
-/// The class is paused for longer than the caller can wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PausedTooLong {
-    pub(crate) remaining: Duration,
-}
+impl RateLimiter {
+    /// A limiter of its own with the standard policy ([`Adaptive`](crate::Adaptive)). A rate outside 0.001 to 1,000,000
+    /// requests a second counts as the nearest of these.
+    pub fn new(rate: Rate) -> Self {
+        Self::named("limiter", Some(rate), &PolicyFactory::default())
+    }
 
-impl Limiter {
-    fn new(name: &str, base: Option<Rate>) -> Self {
-        let now = Instant::now();
+    /// A limiter of its own with another policy, which is given the rate.
+    pub fn with_policy<P: RatePolicy + 'static>(rate: Rate, policy: impl FnOnce(Rate) -> P) -> Self {
+        Self::built("limiter", Some(rate), |rate| Box::new(policy(rate)))
+    }
+
+    /// The limiter of a class; without a rate only pauses hold it up.
+    pub(crate) fn named(name: &str, base: Option<Rate>, policy: &PolicyFactory) -> Self {
+        Self::built(name, base, |base| policy.make(base))
+    }
+
+    fn built(name: &str, base: Option<Rate>, policy: impl FnOnce(Rate) -> Box<dyn RatePolicy>) -> Self {
+        let base = base.map(Rate::clamped);
         let state = State {
-            governor: base.and_then(governor),
-            per_second: base.map_or(f64::INFINITY, |rate| rate.requests_per_second()),
-            not_before: None,
-            last_admitted: None,
-            changed: now,
-            cuts: 0,
+            gate: base.map(|base| Gate::new(policy(base))),
+            paused_until: Duration::ZERO,
+            emptied_at: None,
+            queue: Queue::default(),
+            next_ticket: 0,
         };
-        Self { name: name.into(), base, turnstile: tokio::sync::Mutex::new(()), state: Mutex::new(state) }
+        Self(Arc::new(Core { name: name.into(), base, origin: Instant::now(), state: Mutex::new(state) }))
     }
 
     /// The class' name in logs and metrics.
     pub(crate) fn name(&self) -> &Arc<str> {
-        &self.name
+        &self.0.name
     }
 
-    /// Waits for a turn, in order of arrival. Dropping the future gives the place in the queue up.
-    pub(crate) async fn acquire(&self, deadline: Option<Instant>) -> Result<Permit, PausedTooLong> {
-        let _turn = self.turnstile.lock().await;
-        loop {
-            let wake = match self.state().admit(Instant::now()) {
-                Ok(permit) => return Ok(permit),
-                Err(wake) => wake,
-            };
-            if let Some(deadline) = deadline.filter(|deadline| wake > *deadline) {
-                let remaining = wake.saturating_duration_since(Instant::now());
-                tracing::debug!(class = %self.name, ?remaining, over = ?(wake - deadline), "no turn before the deadline");
-                return Err(PausedTooLong { remaining });
-            }
-            tokio::time::sleep_until(wake).await;
+    /// Waits for a turn, in order of arrival, and never past the deadline. Dropping the future gives the place up.
+    ///
+    /// # Errors
+    /// [`ErrorKind::RateLimited`], at once when the turn certainly comes too late: because of a pause, or because of
+    /// those who wait already. When that becomes certain only later, then.
+    pub async fn acquire(&self, deadline: Option<Instant>) -> Result<Permit, Error> {
+        let deadline = deadline.map(|deadline| deadline.saturating_duration_since(self.0.origin));
+        match self.enter(None, deadline)? {
+            Entered::Now(permit) => Ok(permit),
+            Entered::Queued(waiting) => waiting.turn().await,
         }
     }
 
-    /// The server answered 429 to a request sent with this permit: slow down, and pause as long as it asks.
-    pub(crate) fn on_throttled(&self, permit: Permit, retry_after: Option<Duration>) {
-        let now = Instant::now();
-        let mut state = self.state();
-        if let Some(pause) = retry_after {
-            state.hold_until(now.checked_add(pause.min(LONGEST_PAUSE)));
+    /// What it does right now.
+    pub fn state(&self) -> RateLimitState {
+        let now = self.now();
+        let mut state = self.lock();
+        let rate = state.gate.as_mut().map(|gate| gate.rate(now));
+        RateLimitState {
+            class: self.0.name.to_string(),
+            base: self.0.base,
+            rate,
+            waiting: state.queue.len(),
+            paused_for: state.paused_until.saturating_sub(now),
         }
-        if permit.cuts != state.cuts {
-            return;
+    }
+
+    /// A permit, a place in the queue, or a refusal. A ticket given back keeps its place.
+    fn enter(&self, ticket: Option<u64>, deadline: Option<Duration>) -> Result<Entered, Error> {
+        let now = self.now();
+        let mut state = self.lock();
+        let ticket = ticket.unwrap_or_else(|| state.ticket());
+        if state.queue.position(ticket) == 0 && state.admit(now).is_ok() {
+            return Ok(Entered::Now(self.permit(ticket, now)));
         }
-        state.cuts += 1;
-        let (Some(base), old) = (self.base, state.per_second) else { return };
-        let floor = FLOOR.min(base.requests_per_second());
-        state.change(Rate::per_second((old * CUT).max(floor)).with_burst(1), now);
-        let new = state.per_second;
+        let at_best = state.at_best(state.queue.position(ticket), self.0.base);
+        if deadline.is_some_and(|deadline| at_best > deadline) {
+            drop(state);
+            return Err(self.refusal(at_best.saturating_sub(now)));
+        }
+        let seat = state.queue.join(ticket, deadline);
+        Ok(Entered::Queued(Waiting { limiter: self.clone(), ticket, deadline, seat }))
+    }
+
+    fn permit(&self, ticket: u64, sent: Duration) -> Permit {
+        Permit { limiter: self.clone(), ticket, sent, reserved: false }
+    }
+
+    fn throttled(&self, sent: Duration, retry_after: Option<Duration>) {
+        let now = self.now();
+        let pause = retry_after.map(|pause| pause.min(LONGEST_PAUSE));
+        let mut state = self.lock();
+        state.paused_until = state.paused_until.max(now.saturating_add(pause.unwrap_or_default()));
+        let change = state.throttled(now, sent, pause);
+        state.dismiss(now, self.0.base);
         drop(state);
-        tracing::warn!(class = %self.name, old_rate = old, new_rate = new, ?retry_after, "rate limited by the server");
-    }
-
-    /// The server answered anything but 429: recover a little, at most once a window.
-    pub(crate) fn on_served(&self, permit: Permit) {
-        let Some(base) = self.base else { return };
-        let now = Instant::now();
-        let mut state = self.state();
-        let below = state.per_second < base.requests_per_second();
-        if !below || permit.cuts != state.cuts || now.saturating_duration_since(state.changed) < WINDOW {
-            return;
-        }
-        let raised = state.per_second * RECOVERY;
-        if raised < base.requests_per_second() {
-            state.change(Rate::per_second(raised).with_burst(1), now);
-        } else {
-            // The full rate returns, the burst does not: this class has shown that the server minds it.
-            state.change(base.with_burst(1), now);
+        if let Some((old_rate, new_rate)) = change.filter(|(old, new)| new < old) {
+            tracing::warn!(class = %self.0.name, old_rate, new_rate, ?retry_after, "rate limited by the server");
         }
     }
 
-    /// Requests a second now; infinite without a limit.
-    #[cfg(test)]
-    pub(crate) fn rate(&self) -> f64 {
-        self.state().per_second
+    fn served(&self, sent: Duration) {
+        let now = self.now();
+        let mut state = self.lock();
+        let change = state.served(now, sent);
+        drop(state);
+        if let Some((old_rate, new_rate)) = change {
+            tracing::debug!(class = %self.0.name, old_rate, new_rate, "the rate recovers");
+        }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn refusal(&self, wait: Duration) -> Error {
+        let (class, seconds) = (&self.0.name, wait.as_secs_f64());
+        Error::new(
+            ErrorKind::RateLimited,
+            format!(
+                "the rate limit of class {class} gives no turn for another {seconds:.1} s, longer than this call may take: \
+                 allow more time (`with_total_timeout`), or send less"
+            ),
+        )
+    }
+
+    fn now(&self) -> Duration {
+        self.0.origin.elapsed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         // The state is valid after every statement, so a panic elsewhere cannot have broken it.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Permit {
+    /// The server answered anything but 429.
+    pub fn served(self) {
+        self.limiter.served(self.sent);
+    }
+
+    /// The server answered 429: slow down, and pause as long as it asks (an hour at most).
+    pub fn throttled(self, retry_after: Option<Duration>) {
+        self.limiter.throttled(self.sent, retry_after);
+    }
+
+    /// Nothing was sent: somebody else may.
+    pub fn give_back(mut self) {
+        self.reserved = true;
+    }
+
+    /// Until it is used, dropping it gives it back.
+    pub(crate) fn reserve(mut self) -> Self {
+        self.reserved = true;
+        self
+    }
+
+    /// Uses a reserved permit now. When its class was paused meanwhile, it gives the permit back and waits, at the place
+    /// that it had; `None` when it did not have to wait.
+    pub(crate) fn redeem(mut self) -> Result<Self, Reentry> {
+        let now = self.limiter.now();
+        if self.limiter.lock().paused_until > now {
+            return Err(Reentry { limiter: self.limiter.clone(), ticket: self.ticket });
+        }
+        self.reserved = false;
+        self.sent = now;
+        Ok(self)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.reserved {
+            let mut state = self.limiter.lock();
+            if let Some(gate) = &mut state.gate {
+                gate.bucket.give_back();
+            }
+            state.queue.wake_first();
+        }
+    }
+}
+
+/// A place in a queue that its holder had and may have again.
+#[derive(Debug)]
+pub(crate) struct Reentry {
+    limiter: RateLimiter,
+    ticket: u64,
+}
+
+impl Reentry {
+    /// Waits at the old place.
+    pub(crate) async fn acquire(self, deadline: Option<Instant>) -> Result<Permit, Error> {
+        let deadline = deadline.map(|deadline| deadline.saturating_duration_since(self.limiter.0.origin));
+        match self.limiter.enter(Some(self.ticket), deadline)? {
+            Entered::Now(permit) => Ok(permit),
+            Entered::Queued(waiting) => waiting.turn().await,
+        }
+    }
+}
+
+enum Entered {
+    Now(Permit),
+    Queued(Waiting),
+}
+
+/// Somebody in the queue; dropped, he leaves it.
+struct Waiting {
+    limiter: RateLimiter,
+    ticket: u64,
+    deadline: Option<Duration>,
+    seat: Arc<Seat>,
+}
+
+impl Waiting {
+    async fn turn(self) -> Result<Permit, Error> {
+        loop {
+            match self.look()? {
+                Look::Go(permit) => return Ok(permit),
+                Look::Again(at) => self.sleep(at).await,
+            }
+        }
+    }
+
+    fn look(&self) -> Result<Look, Error> {
+        let limiter = &self.limiter;
+        if let Some(wait) = self.seat.refused.get() {
+            return Err(limiter.refusal(*wait));
+        }
+        let now = limiter.now();
+        let mut state = limiter.lock();
+        let position = state.queue.position(self.ticket);
+        let turn = if position == 0 { state.admit(now).map_err(Some) } else { Err(None) };
+        let Err(wake) = turn else {
+            return Ok(Look::Go(limiter.permit(self.ticket, now)));
+        };
+        let at_best = state.at_best(position, limiter.0.base);
+        drop(state);
+        if self.deadline.is_some_and(|deadline| now >= deadline || at_best > deadline) {
+            return Err(limiter.refusal(at_best.saturating_sub(now)));
+        }
+        let wake = wake.map(|wake| wake.min(now.saturating_add(ASK_AGAIN)));
+        Ok(Look::Again(wake.into_iter().chain(self.deadline).min()))
+    }
+
+    /// Until the moment, or until somebody has news.
+    async fn sleep(&self, until: Option<Duration>) {
+        let news = self.seat.wake.notified();
+        match until.and_then(|until| self.limiter.0.origin.checked_add(until)) {
+            // Whichever comes first; both mean to look again.
+            Some(moment) => drop(tokio::time::timeout_at(moment, news).await),
+            None => news.await,
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.limiter.lock().queue.leave(self.ticket);
+    }
+}
+
+enum Look {
+    Go(Permit),
+    Again(Option<Duration>),
 }
 
 impl State {
-    /// A permit now, or when to ask again.
-    fn admit(&mut self, now: Instant) -> Result<Permit, Instant> {
-        if let Some(not_before) = self.not_before.filter(|moment| *moment > now) {
-            return Err(not_before);
-        }
-        self.not_before = None;
-        if let Some(governor) = &self.governor
-            && let Err(until) = governor.check()
-        {
-            let wait = until.wait_time_from(governor.clock().now());
-            return Err(now + wait.max(Duration::from_micros(1)));
-        }
-        self.last_admitted = Some(now);
-        Ok(Permit { cuts: self.cuts })
+    fn ticket(&mut self) -> u64 {
+        self.next_ticket += 1;
+        self.next_ticket
     }
 
-    fn hold_until(&mut self, moment: Option<Instant>) {
-        self.not_before = self.not_before.max(moment);
+    /// A token for the first in line, or when to ask again.
+    fn admit(&mut self, now: Duration) -> Result<(), Duration> {
+        if self.paused_until > now {
+            return Err(self.paused_until);
+        }
+        self.gate.as_mut().map_or(Ok(()), |gate| gate.take(now))
     }
 
-    /// A new rate keeps its distance from the last request that the old one admitted.
-    fn change(&mut self, rate: Rate, now: Instant) {
-        self.governor = governor(rate);
-        self.per_second = rate.requests_per_second();
-        self.changed = now;
-        let spaced = self.last_admitted.and_then(|last| last.checked_add(rate.interval()));
-        self.hold_until(spaced);
+    /// When this position can be served at best, at the base rate.
+    fn at_best(&self, position: usize, base: Option<Rate>) -> Duration {
+        let tokens =
+            self.gate.as_ref().zip(base).map_or(Duration::ZERO, |(gate, base)| gate.at_best(position, base));
+        tokens.max(self.paused_until)
+    }
+
+    fn dismiss(&mut self, now: Duration, base: Option<Rate>) {
+        let mut queue = std::mem::take(&mut self.queue);
+        queue.dismiss(now, |position| self.at_best(position, base));
+        self.queue = queue;
+    }
+
+    /// The rate before and after.
+    fn throttled(&mut self, now: Duration, sent: Duration, pause: Option<Duration>) -> Option<(f64, f64)> {
+        let news = self.emptied_at.is_none_or(|emptied| sent > emptied);
+        let gate = self.gate.as_mut()?;
+        let old = gate.rate(now).requests_per_second();
+        if news {
+            gate.bucket.drain(now);
+            self.emptied_at = Some(now);
+        }
+        gate.policy.throttled(now, sent, pause);
+        Some((old, gate.rate(now).requests_per_second()))
+    }
+
+    /// The rate before and after, when it changed.
+    fn served(&mut self, now: Duration, sent: Duration) -> Option<(f64, f64)> {
+        let gate = self.gate.as_mut()?;
+        let old = gate.bucket.rate().requests_per_second();
+        gate.policy.served(now, sent);
+        let new = gate.rate(now).requests_per_second();
+        if new <= old {
+            return None;
+        }
+        self.queue.wake_first();
+        Some((old, new))
     }
 }
 
-fn governor(rate: Rate) -> Option<Governor> {
-    let quota = Quota::with_period(rate.interval())?.allow_burst(rate.burst());
-    Some(RateLimiter::direct_with_clock(quota, TokioClock { origin: Instant::now() }))
+impl Gate {
+    fn new(mut policy: Box<dyn RatePolicy>) -> Self {
+        let rate = policy.rate(Duration::ZERO).clamped();
+        Self { policy, bucket: Bucket::new(rate, Duration::ZERO) }
+    }
+
+    /// The policy's rate now, which the bucket keeps from now on.
+    fn rate(&mut self, now: Duration) -> Rate {
+        let rate = self.policy.rate(now).clamped();
+        self.bucket.change(rate, now);
+        rate
+    }
+
+    fn take(&mut self, now: Duration) -> Result<(), Duration> {
+        self.rate(now);
+        // A moment that is not later would be asked about again and again.
+        self.bucket.take(now).map_err(|moment| moment.max(now.saturating_add(Duration::from_micros(1))))
+    }
+
+    fn at_best(&self, position: usize, base: Rate) -> Duration {
+        let speed = base.requests_per_second().max(self.bucket.rate().requests_per_second());
+        self.bucket.moment_of(position.saturating_add(1), speed)
+    }
+}
+
+impl fmt::Debug for RateLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.state(), f)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
-
-    fn limiter(rate: Rate) -> Arc<Limiter> {
-        Arc::new(Limiter::new("test", Some(rate)))
-    }
-
-    async fn seconds_for(limiter: &Limiter, requests: u32) -> f64 {
-        let start = Instant::now();
-        for _ in 0..requests {
-            limiter.acquire(None).await.unwrap();
-        }
-        start.elapsed().as_secs_f64()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_burst_does_not_wait_and_what_follows_keeps_the_rate() {
-        let limiter = limiter(Rate::per_second(10.0));
-        assert!(seconds_for(&limiter, 10).await < 0.001);
-        let waited = seconds_for(&limiter, 20).await;
-        assert!((1.9..2.1).contains(&waited), "{waited}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn waiters_are_served_in_order_and_a_dropped_one_gives_its_place_up() {
-        let limiter = limiter(Rate::per_second(1.0));
-        limiter.acquire(None).await.unwrap();
-        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-        let mut waiters: Vec<_> = (0..4)
-            .map(|number| {
-                let (limiter, sender) = (Arc::clone(&limiter), sender.clone());
-                tokio::spawn(async move {
-                    limiter.acquire(None).await.unwrap();
-                    sender.send(number).unwrap();
-                })
-            })
-            .collect();
-        tokio::task::yield_now().await;
-        waiters.remove(0).abort();
-        drop(sender);
-        let start = Instant::now();
-        let mut order = Vec::new();
-        while let Some(number) = receiver.recv().await {
-            order.push(number);
-        }
-        assert_eq!(order, [1, 2, 3]);
-        assert!(start.elapsed() < Duration::from_millis(3100), "the dropped one used no turn");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn many_429s_in_flight_cut_once_and_pause_for_the_longest_retry_after() {
-        let limiter = limiter(Rate::per_second(100.0));
-        let mut permits = Vec::new();
-        for _ in 0..50 {
-            permits.push(limiter.acquire(None).await.unwrap());
-        }
-        for (index, permit) in permits.into_iter().enumerate() {
-            limiter.on_throttled(permit, Some(Duration::from_secs(1 + index as u64 % 5)));
-        }
-        assert_eq!(limiter.rate(), 50.0);
-        let waited = seconds_for(&limiter, 1).await;
-        assert!((5.0..5.1).contains(&waited), "{waited}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_rate_never_falls_below_the_floor_and_recovers_to_the_base_only() {
-        let limiter = limiter(Rate::per_second(4.0));
-        for _ in 0..10 {
-            let permit = limiter.acquire(None).await.unwrap();
-            limiter.on_throttled(permit, None);
-        }
-        assert_eq!(limiter.rate(), FLOOR);
-        for _ in 0..400 {
-            let permit = limiter.acquire(None).await.unwrap();
-            limiter.on_served(permit);
-        }
-        assert_eq!(limiter.rate(), 4.0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_hundred_answers_in_a_second_raise_the_rate_once() {
-        let limiter = limiter(Rate::per_second(100.0));
-        let permit = limiter.acquire(None).await.unwrap();
-        limiter.on_throttled(permit, None);
-        tokio::time::advance(WINDOW).await;
-        for _ in 0..40 {
-            let permit = limiter.acquire(None).await.unwrap();
-            limiter.on_served(permit);
-        }
-        assert!((limiter.rate() - 55.0).abs() < 1e-9, "{}", limiter.rate());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_class_slower_than_the_floor_is_not_sped_up_by_a_429() {
-        let limiter = limiter(Rate::per_minute(30.0));
-        let permit = limiter.acquire(None).await.unwrap();
-        limiter.on_throttled(permit, None);
-        assert_eq!(limiter.rate(), 0.5);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_new_rate_gives_no_request_away() {
-        let limiter = limiter(Rate::per_second(2.0).with_burst(1));
-        let permit = limiter.acquire(None).await.unwrap();
-        limiter.on_throttled(permit, None);
-        let waited = seconds_for(&limiter, 1).await;
-        assert!((1.0..1.1).contains(&waited), "{waited}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_a_limit_only_a_pause_waits_and_a_pause_past_the_deadline_fails_at_once() {
-        let limiter = Limiter::new("test", None);
-        assert_eq!(seconds_for(&limiter, 1000).await, 0.0);
-        let permit = limiter.acquire(None).await.unwrap();
-        limiter.on_throttled(permit, Some(Duration::from_secs(60)));
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let refused = limiter.acquire(Some(deadline)).await.unwrap_err();
-        assert_eq!(refused.remaining, Duration::from_secs(60));
-        assert_eq!(seconds_for(&limiter, 1).await, 60.0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_absurd_retry_after_pauses_an_hour_at_most() {
-        let limiter = Limiter::new("test", None);
-        let permit = limiter.acquire(None).await.unwrap();
-        limiter.on_throttled(permit, Some(Duration::MAX));
-        assert!(seconds_for(&limiter, 1).await <= LONGEST_PAUSE.as_secs_f64() + 0.01);
-    }
-}
+mod tests;

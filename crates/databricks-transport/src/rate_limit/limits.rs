@@ -1,82 +1,13 @@
-//! Limits as values, and which class a path belongs to.
+//! The limits of a client as values, and which class a path belongs to.
 
-use std::num::NonZeroU32;
-use std::time::Duration;
-
-use crate::error::{Error, ErrorKind};
-
-/// Slower rates than one request in 1000 seconds are mistakes.
-const SLOWEST: f64 = 0.001;
-/// Faster rates are finer than the limiter's clock.
-const FASTEST: f64 = 1e6;
-
-/// A number of requests a second, and how many may be sent at once after a quiet time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rate {
-    per_second: f64,
-    burst: NonZeroU32,
-}
-
-impl Rate {
-    /// So many requests a second, with a burst of as many: one window's worth, so that a short burst does not wait.
-    pub fn per_second(requests: f64) -> Self {
-        Self { per_second: requests, burst: burst_of(requests) }
-    }
-
-    /// So many requests a minute, with a burst of as many: one window's worth, so that a short burst does not wait.
-    ///
-    /// After a quiet minute the server may therefore see up to twice the number within one minute; it answers 429
-    /// when that is too many, and the limiter adapts.
-    pub fn per_minute(requests: f64) -> Self {
-        Self { per_second: requests / 60.0, burst: burst_of(requests) }
-    }
-
-    /// Another number of requests that may be sent at once; 0 counts as 1.
-    #[must_use]
-    pub fn with_burst(mut self, requests: u32) -> Self {
-        self.burst = NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN);
-        self
-    }
-
-    /// Requests a second.
-    pub fn requests_per_second(&self) -> f64 {
-        self.per_second
-    }
-
-    /// How many may be sent at once.
-    pub fn burst(&self) -> NonZeroU32 {
-        self.burst
-    }
-
-    /// The time between two requests.
-    pub(crate) fn interval(&self) -> Duration {
-        Duration::from_secs_f64(1.0 / self.per_second.clamp(SLOWEST, FASTEST))
-    }
-
-    pub(crate) fn validate(&self) -> Result<(), Error> {
-        if (SLOWEST..=FASTEST).contains(&self.per_second) {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Config,
-            format!(
-                "the rate limit is {} requests a second: it must be between {SLOWEST} and {FASTEST}",
-                self.per_second
-            ),
-        ))
-    }
-}
-
-fn burst_of(window: f64) -> NonZeroU32 {
-    // A cast from a float saturates, and NaN is 0.
-    NonZeroU32::new(window.floor() as u32).unwrap_or(NonZeroU32::MIN)
-}
+use super::policy::{PolicyFactory, RatePolicy};
+use super::rate::Rate;
+use crate::error::Error;
 
 /// The limits of a client: one over everything, one for each endpoint class, one for every other endpoint.
 ///
-/// A class is a prefix of the path, whole segments, without `/api/2.x`; the longest that fits wins. On a 429 the
-/// class' rate is halved (never below 1 a second) and the class pauses for `Retry-After`; it recovers by a tenth a
-/// second.
+/// A class is a prefix of the path, whole segments, without `/api/2.x`; the longest that fits wins. On a 429 the class
+/// pauses for `Retry-After` and its rate adapts as its policy says: [`Adaptive`](crate::Adaptive) unless set.
 ///
 /// The default: 100 a second for the client; `/jobs/runs/submit` 100, `/jobs/runs/get` 1000, `/sql/statements` 200
 /// and `/unity-catalog` 500 a minute; 1000 a minute for the others together.
@@ -93,6 +24,7 @@ pub struct RateLimits {
     others: Option<Rate>,
     /// Longest prefix first.
     classes: Vec<(String, Option<Rate>)>,
+    policy: PolicyFactory,
 }
 
 /// The class of the paths that no other class matches.
@@ -104,6 +36,7 @@ impl Default for RateLimits {
             client: Some(Rate::per_second(100.0)),
             others: Some(Rate::per_minute(1000.0)),
             classes: Vec::new(),
+            policy: PolicyFactory::default(),
         };
         limits
             .with_class("/jobs/runs/submit", Rate::per_minute(100.0))
@@ -116,8 +49,9 @@ impl Default for RateLimits {
 impl RateLimits {
     /// No limits of ours. The classes remain, so that `Retry-After` still pauses one; for servers in this process.
     pub fn unlimited() -> Self {
-        let classes = Self::default().classes.into_iter().map(|(prefix, _)| (prefix, None)).collect();
-        Self { client: None, others: None, classes }
+        let Self { classes, policy, .. } = Self::default();
+        let classes = classes.into_iter().map(|(prefix, _)| (prefix, None)).collect();
+        Self { client: None, others: None, classes, policy }
     }
 
     /// The limit of the whole client.
@@ -144,6 +78,24 @@ impl RateLimits {
         self
     }
 
+    /// How the classes adapt: `make` is given the base rate of a class and returns its policy. [`Adaptive`](crate::Adaptive) unless set.
+    /// The limit of the whole client does not adapt.
+    ///
+    /// ```
+    /// use databricks_transport::{Adaptive, FixedRate, RateLimits};
+    ///
+    /// let gentle = RateLimits::default().with_policy(|base| Adaptive::new(base).with_backoff(0.7));
+    /// let fixed = RateLimits::default().with_policy(FixedRate);
+    /// ```
+    #[must_use]
+    pub fn with_policy<P: RatePolicy + 'static>(
+        mut self,
+        make: impl Fn(Rate) -> P + Send + Sync + 'static,
+    ) -> Self {
+        self.policy = PolicyFactory::new(make);
+        self
+    }
+
     /// The limit of the whole client, if there is one.
     pub fn client(&self) -> Option<Rate> {
         self.client
@@ -164,9 +116,14 @@ impl RateLimits {
         self.classes.iter().map(|(prefix, rate)| (prefix.as_str(), *rate))
     }
 
+    pub(crate) fn policy(&self) -> &PolicyFactory {
+        &self.policy
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
-        let rates = self.classes.iter().map(|(_, rate)| *rate).chain([self.client, self.others]);
-        rates.flatten().try_for_each(|rate| rate.validate())
+        let adapting = || self.classes.iter().map(|(_, rate)| *rate).chain([self.others]).flatten();
+        adapting().chain(self.client).try_for_each(|rate| rate.validate())?;
+        adapting().try_for_each(|base| self.policy.make(base).validate())
     }
 }
 

@@ -1,9 +1,23 @@
 //! Staying within the workspace's quotas: limits per endpoint class under one limit for the whole client.
 
-mod layer;
-mod limiter;
-mod limits;
+mod adaptive;
+mod bucket;
+mod policy;
+mod rate;
 
+mod limiter;
+mod limiters;
+mod limits;
+mod queue;
+mod state;
+
+mod layer;
+
+pub use adaptive::Adaptive;
 pub(crate) use layer::{ClassName, Paused, RateLimit};
-pub(crate) use limiter::Limiters;
-pub use limits::{Rate, RateLimits};
+pub use limiter::{Permit, RateLimiter};
+pub use limiters::RateLimiters;
+pub use limits::RateLimits;
+pub use policy::{FixedRate, RatePolicy};
+pub use rate::Rate;
+pub use state::RateLimitState;

@@ -17,6 +17,7 @@ mod logs;
 mod metrics;
 mod network;
 mod proxy;
+mod rate_limits;
 mod secrets;
 mod stack;
 mod support;

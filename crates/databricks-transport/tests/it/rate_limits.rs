@@ -1,0 +1,244 @@
+//! What the standard policy reaches against a server's limit, and what a client shows of its limits.
+
+use std::time::Duration;
+
+use crate::support::{Script, answer, config, status};
+use databricks_transport::{
+    Adaptive, ApiRequest, ErrorKind, FixedRate, Operation, Rate, RateLimiters, RateLimits,
+};
+use tokio::time::Instant;
+
+#[allow(dead_code, reason = "the example prints more figures than are asserted")]
+#[path = "../../examples/rate_limits/simulation.rs"]
+mod simulation;
+
+use simulation::{BASE, Figures, Scenario, Work, run};
+
+const READ: Operation = Operation::new("test.read").idempotent();
+const STATEMENT: &str = "/api/2.0/sql/statements/1";
+
+fn scenario(rate: f64, burst: f64) -> Scenario {
+    Scenario {
+        clients: 1,
+        workers: 8,
+        limits: vec![(0.0, rate)],
+        burst,
+        latency: Duration::from_millis(20),
+        work: Work::Calls(500),
+        seed: 1,
+    }
+}
+
+async fn adaptive(scenario: &Scenario) -> Figures {
+    run(scenario, Adaptive::new).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_hundred_calls_at_half_the_base_take_a_tenth_longer_than_ideal_at_most() {
+    for (burst, seconds) in [(1.0, 11.2), (10.0, 11.0), (50.0, 10.0)] {
+        for seed in 1..=3 {
+            let figures = adaptive(&Scenario { seed, ..scenario(50.0, burst) }).await;
+            assert!(figures.seconds <= seconds, "burst {burst}, seed {seed}: {figures:?}");
+            assert!(figures.throttled <= 10, "burst {burst}, seed {seed}: {figures:?}");
+        }
+    }
+}
+
+/// The server's limit is half of itself for so many seconds; what is reached in the minute after it has doubled again.
+async fn reaches_most_of_a_limit_that_halved_and_doubled(burst: f64, halves: &[f64]) {
+    for half in halves {
+        let back = 10.0 + half;
+        let figures = adaptive(&Scenario {
+            limits: vec![(0.0, 50.0), (10.0, 25.0), (back, 50.0)],
+            work: Work::Seconds { from: back, to: back + 60.0 },
+            ..scenario(50.0, burst)
+        })
+        .await;
+        assert_eq!(figures.ideal, 3000.0);
+        assert!(figures.goodput() >= 0.85, "burst {burst}, half for {half} s: {figures:?}");
+        assert!(figures.recovery.unwrap() <= 15.0, "burst {burst}, half for {half} s: {figures:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_halves_and_doubles_again_is_found_again_without_a_burst() {
+    reaches_most_of_a_limit_that_halved_and_doubled(1.0, &[10.0, 30.0, 60.0]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_halves_and_doubles_again_is_found_again_with_a_small_burst() {
+    reaches_most_of_a_limit_that_halved_and_doubled(10.0, &[10.0, 30.0, 60.0]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_halves_and_doubles_again_is_found_again_with_a_burst_of_a_second() {
+    reaches_most_of_a_limit_that_halved_and_doubled(50.0, &[10.0, 30.0, 60.0]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fixed_rate_and_no_limit_show_what_adapting_is_worth() {
+    let fixed =
+        run(&scenario(50.0, 10.0), |_| FixedRate(Rate::per_second(15.0).with_burst(1))).await.unwrap();
+    assert!(fixed.goodput() < 0.4 && fixed.throttled == 0, "{fixed:?}");
+    let none = run(&scenario(50.0, 10.0), |_| FixedRate(Rate::per_second(BASE))).await.unwrap();
+    assert!(none.goodput() < 0.5 && none.throttled > 40, "{none:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_limit_latency_or_number_of_callers_makes_it_degenerate() {
+    let table = [
+        (10.0, 1, 1, 1.0),
+        (10.0, 200, 32, 1.0),
+        (12.0, 20, 8, 50.0),
+        (17.0, 5, 32, 3.0),
+        (23.0, 200, 2, 10.0),
+        (30.0, 100, 16, 1.0),
+        (37.0, 1, 32, 10.0),
+        (45.0, 50, 4, 1.0),
+        (58.0, 20, 32, 100.0),
+        (66.0, 150, 12, 3.0),
+        (81.0, 10, 5, 10.0),
+        (90.0, 200, 32, 1.0),
+        (90.0, 3, 1, 50.0),
+    ];
+    for (rate, millis, workers, burst) in table {
+        let latency = Duration::from_millis(millis);
+        let work = Work::Seconds { from: 0.0, to: 60.0 };
+        let figures = adaptive(&Scenario { workers, latency, work, ..scenario(rate, burst) }).await;
+        // Callers that wait for each answer cannot use more than this.
+        let wanted = workers as f64 / latency.as_secs_f64() * 60.0;
+        let reached = figures.served as f64 / figures.ideal.min(wanted);
+        assert!(
+            reached >= 0.7,
+            "{rate}/s, {millis} ms, {workers} callers, burst {burst}: {reached} {figures:?}"
+        );
+        assert!(figures.throttled_share() < 0.12, "{rate}/s, {millis} ms, {workers} callers: {figures:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_of_one_server_share_it() {
+    let work = Work::Seconds { from: 0.0, to: 120.0 };
+    for burst in [10.0, 50.0] {
+        let four = Scenario { clients: 4, workers: 4, work, ..scenario(50.0, burst) };
+        let figures = adaptive(&four).await;
+        assert!(figures.goodput() >= 0.8 && figures.throttled_share() < 0.05, "{figures:?}");
+        assert!(figures.fairness >= 0.5, "{figures:?}");
+    }
+}
+
+fn throttled(seconds: &'static str) -> http::Response<databricks_transport::Body> {
+    let mut response = status(429);
+    response.headers_mut().insert("retry-after", seconds.parse().unwrap());
+    response
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_shows_its_limits_as_they_are() {
+    let script = Script::new(|number| answer(if number == 0 { throttled("30") } else { status(200) }));
+    let client = script.client(config());
+    let state = |class: &str| client.rate_limits().into_iter().find(|state| state.class == class).unwrap();
+    let classes: Vec<_> = client.rate_limits().into_iter().map(|state| state.class).collect();
+    assert_eq!(
+        classes,
+        ["client", "/jobs/runs/get", "/jobs/runs/submit", "/sql/statements", "/unity-catalog", "default"]
+    );
+    assert_eq!(state("/sql/statements").rate, Some(Rate::per_minute(200.0)));
+
+    let calls = async {
+        tokio::join!(
+            client.send(READ, ApiRequest::get(STATEMENT)),
+            client.send(READ, ApiRequest::get(STATEMENT))
+        )
+    };
+    let look = async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        state("/sql/statements")
+    };
+    let (_, seen) = tokio::join!(calls, look);
+    assert_eq!(seen.paused_for, Duration::from_secs(20));
+    assert_eq!((seen.base, seen.waiting), (Some(Rate::per_minute(200.0)), 2), "{seen:?}");
+    assert!(seen.rate.unwrap().requests_per_second() < 200.0 / 60.0, "{seen:?}");
+    assert_eq!(state("/unity-catalog").paused_for, Duration::ZERO, "another class is not concerned");
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_share_their_limiters_share_pauses_and_rates() {
+    let script = Script::new(|number| answer(if number == 0 { throttled("30") } else { status(200) }));
+    let limiters = RateLimiters::new(RateLimits::default()).unwrap();
+    let first = script.builder(config()).rate_limiters(limiters.clone()).build().unwrap();
+    let second = script.builder(config()).rate_limiters(first.rate_limiters()).build().unwrap();
+    let own = script.client(config());
+    let start = Instant::now();
+    let pause = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        own.send(READ, ApiRequest::get(STATEMENT)).await.unwrap();
+        let alone = start.elapsed();
+        second.send(READ, ApiRequest::get(STATEMENT)).await.unwrap();
+        (alone, start.elapsed())
+    };
+    let (answer, (alone, shared)) = tokio::join!(first.send(READ, ApiRequest::get(STATEMENT)), pause);
+    answer.unwrap();
+    assert_eq!(alone, Duration::from_secs(1));
+    assert!(shared >= Duration::from_secs(30), "{shared:?}");
+    assert_eq!(limiters.states(), second.rate_limits());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_behind_too_many_others_fails_at_once_and_says_what_to_do() {
+    let limits = RateLimits::unlimited().with_class("/jobs", Rate::per_second(1.0).with_burst(1));
+    let script = Script::answers(&[(200, "")]);
+    let client = script.client(config().with_rate_limits(limits).with_total_timeout(Duration::from_secs(10)));
+    let call = || client.send(READ, ApiRequest::get("/api/2.2/jobs/list"));
+    let results = futures::future::join_all((0..20).map(|_| async {
+        let result = call().await;
+        (result, Instant::now())
+    }));
+    let start = Instant::now();
+    let results = results.await;
+    let refused: Vec<_> =
+        results.iter().filter_map(|(result, at)| result.as_ref().err().zip(Some(*at))).collect();
+    assert_eq!(refused.len(), 9, "one goes at once, ten in the 10 s");
+    for (error, at) in refused {
+        assert_eq!((error.kind(), error.attempts(), at), (ErrorKind::RateLimited, 0, start));
+        let text = error.to_string();
+        assert!(
+            text.contains("/jobs") && text.contains("11.0 s") && text.contains("with_total_timeout"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_class_pays_nothing_for_a_turn_that_the_clients_limit_refuses() {
+    let limits = RateLimits::unlimited()
+        .with_client(Rate::per_minute(1.0).with_burst(1))
+        .with_class("/jobs", Rate::per_minute(1.0).with_burst(2));
+    let script = Script::answers(&[(200, "")]);
+    let client = script.client(config().with_rate_limits(limits).with_total_timeout(Duration::from_secs(40)));
+    let call = || client.send(READ, ApiRequest::get("/api/2.2/jobs/list"));
+    call().await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(call().await.unwrap_err().kind(), ErrorKind::RateLimited);
+    }
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let start = Instant::now();
+    call().await.unwrap();
+    assert_eq!(start.elapsed(), Duration::from_secs(30), "the client's limit alone was waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_class_paused_while_a_call_waits_for_the_clients_turn_holds_it_back() {
+    let limits = RateLimits::unlimited().with_client(Rate::per_second(1.0).with_burst(1));
+    let script = Script::new(|number| answer(if number == 0 { throttled("20") } else { status(200) }));
+    let client = script.client(config().with_rate_limits(limits));
+    let start = Instant::now();
+    let call = || client.send(READ, ApiRequest::get(STATEMENT));
+    let (first, second, third) = tokio::join!(call(), call(), call());
+    for answer in [first, second, third] {
+        answer.unwrap();
+    }
+    // The first was sent and throttled; the others had their class' permit already and waited for the client's.
+    assert!(start.elapsed() >= Duration::from_secs(20), "{:?}", start.elapsed());
+    assert_eq!(script.sent(), 4);
+}
