@@ -49,8 +49,9 @@ impl Rate {
 
     /// The nearest rate that can be kept.
     pub(crate) fn clamped(self) -> Self {
-        // `max` first: it takes NaN for the other.
-        Self { per_second: self.per_second.max(SLOWEST).min(FASTEST), ..self }
+        let per_second =
+            if self.per_second.is_nan() { SLOWEST } else { self.per_second.clamp(SLOWEST, FASTEST) };
+        Self { per_second, ..self }
     }
 
     pub(crate) fn validate(&self) -> Result<(), Error> {

@@ -103,7 +103,7 @@ async fn who_cannot_be_served_in_time_is_refused_at_once_and_takes_no_place() {
     let (sender, receiver) = mpsc::unbounded_channel();
     let start = Instant::now();
     for (number, seconds) in [(1, 10), (2, 1), (3, 2), (4, 2), (5, 3)] {
-        let _ = waiter(&limiter, number, after(seconds), &sender);
+        drop(waiter(&limiter, number, after(seconds), &sender));
         tokio::task::yield_now().await;
     }
     drop(sender);
@@ -118,7 +118,7 @@ async fn a_pause_sends_those_away_who_cannot_outlast_it_and_nobody_else() {
     let (sender, receiver) = mpsc::unbounded_channel();
     let start = Instant::now();
     for (number, seconds) in [(1, 5), (2, 60), (3, 15), (4, 11)] {
-        let _ = waiter(&limiter, number, after(seconds), &sender);
+        drop(waiter(&limiter, number, after(seconds), &sender));
         tokio::task::yield_now().await;
     }
     permit.throttled(Some(Duration::from_secs(10)));
@@ -149,7 +149,7 @@ async fn a_permit_that_is_given_back_is_the_next_ones() {
     let permit = limiter.acquire(None).await.unwrap();
     let (sender, receiver) = mpsc::unbounded_channel();
     let start = Instant::now();
-    let _ = waiter(&limiter, 1, None, &sender);
+    drop(waiter(&limiter, 1, None, &sender));
     drop(sender);
     tokio::time::sleep(Duration::from_secs(3)).await;
     permit.give_back();
