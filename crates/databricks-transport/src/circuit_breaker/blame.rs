@@ -36,6 +36,8 @@ impl Verdict {
     pub(super) fn of(result: &Result<Response<Body>, Error>) -> Self {
         match result {
             Ok(response) => Self::of_response(response),
+            // A server that closes a connection in good order sends its work to another.
+            Err(error) if error.is_unprocessed() && error.kind() != ErrorKind::Connect => Self::Unknown,
             Err(error) => match error.kind() {
                 kind @ (ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Unavailable) => {
                     Self::Failed(Failure { kind, status: error.status() })
@@ -112,6 +114,14 @@ mod tests {
         ] {
             let verdict = Verdict::of(&Err(Error::new(kind, "x")));
             assert_eq!(verdict == Verdict::Unknown, !counts, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_the_server_did_not_take_up_says_nothing_about_it() {
+        for (kind, expected) in [(ErrorKind::Unavailable, false), (ErrorKind::Connect, true)] {
+            let error = Error::new(kind, "x").with_unprocessed();
+            assert_eq!(matches!(Verdict::of(&Err(error)), Verdict::Failed(_)), expected, "{kind:?}");
         }
     }
 

@@ -156,7 +156,7 @@ async fn many_threads_leave_no_circuit_stuck_and_no_call_waiting() {
         let client = client.clone();
         tokio::spawn(async move {
             let once = client.send(Operation::new("test.write"), ApiRequest::post("/api/2.0/x"));
-            if number % 5 == 0 {
+            if number.is_multiple_of(5) {
                 // Polled once or twice, and dropped.
                 let _ = tokio::time::timeout(Duration::ZERO, once).await;
             } else {

@@ -105,23 +105,12 @@ impl Call {
         again: Option<Request<Body>>,
     ) -> ControlFlow<Answer, Request<Body>> {
         self.pay();
-        let result = match result {
-            // Nothing was sent this time; what was answered before says more.
-            Err(refusal) if refusal.kind() == ErrorKind::CircuitOpen => {
-                return ControlFlow::Break(match self.previous.take() {
-                    Some(previous) => {
-                        explained(previous, &format!("It was not sent again: {}.", refusal.message()))
-                    }
-                    None => Err(refusal),
-                });
-            }
-            result => result,
-        };
-        let outcome = Outcome::of(&result);
-        self.state.settled(outcome.is_unknown());
-        if outcome == Outcome::Final && result.is_ok() {
-            self.policy.budget.succeeded(self.spent.take());
+        if let Err(refusal) = &result
+            && refusal.kind() == ErrorKind::CircuitOpen
+        {
+            return ControlFlow::Break(self.before_the_refusal(result));
         }
+        let outcome = self.judge(&result);
         // Even a call that cannot be sent again shall not leave the next one with a token that was refused.
         let renews = !self.signed_again && forget_refused(&result);
         let Some(again) = again else { return ControlFlow::Break(result) };
@@ -130,13 +119,8 @@ impl Call {
             self.note(&result, Duration::ZERO);
         } else {
             match self.plan(&result, outcome) {
-                Ok((wait, reserved)) => {
-                    self.note(&result, wait.time);
-                    self.reserved = reserved.map(|reserved| (reserved, self.state.attempts()));
-                    if !wait.is_elsewhere {
-                        tokio::time::sleep(wait.time).await;
-                    }
-                }
+                Ok(Duration::ZERO) => {}
+                Ok(wait) => tokio::time::sleep(wait).await,
                 Err(None) => return ControlFlow::Break(result),
                 Err(Some(why)) => return ControlFlow::Break(explained(result, &why.to_string())),
             }
@@ -145,20 +129,40 @@ impl Call {
         ControlFlow::Continue(again)
     }
 
-    /// The next attempt, when there is to be one: its wait, and what is taken from the budget for it.
-    fn plan(&mut self, result: &Answer, outcome: Outcome) -> Result<(Wait, Option<Reserved>), Option<Stop>> {
+    /// An open circuit kept this attempt from being sent: what was answered before, if anything was, says more.
+    fn before_the_refusal(&mut self, refused: Answer) -> Answer {
+        match (self.previous.take(), &refused) {
+            (Some(previous), Err(refusal)) => {
+                explained(previous, &format!("It was not sent again: {}.", refusal.message()))
+            }
+            _ => refused,
+        }
+    }
+
+    /// How the attempt ended, as far as sending again is concerned; noted where it is needed later.
+    fn judge(&self, result: &Answer) -> Outcome {
+        let outcome = Outcome::of(result);
+        self.state.settled(outcome.is_unknown());
+        if outcome == Outcome::Final && result.is_ok() {
+            self.policy.budget.succeeded(self.spent);
+        }
+        outcome
+    }
+
+    /// How long to sleep before the next attempt, when there is to be one; what it costs is reserved.
+    fn plan(&mut self, result: &Answer, outcome: Outcome) -> Result<Duration, Option<Stop>> {
         let RetryPolicy { config, jitter, budget } = &*self.policy;
         let idempotent = self.operation.is_idempotent();
         let again = decide(config, &mut self.counts, outcome, idempotent).ok_or(None)?;
         let wait = Wait::new(result, jitter, again.longest_wait);
         wait.check(&self.state, Instant::now())?;
-        let after_timeout = match again.cost {
-            Cost::Nothing => return Ok((wait, None)),
-            Cost::Retry => false,
-            Cost::AfterTimeout => true,
+        let reserved = match again.cost {
+            Cost::Nothing => None,
+            cost => Some(budget.reserve(cost == Cost::AfterTimeout).ok_or(Stop::BudgetSpent)?),
         };
-        let reserved = budget.reserve(after_timeout).ok_or(Stop::BudgetSpent)?;
-        Ok((wait, Some(reserved)))
+        self.reserved = reserved.map(|reserved| (reserved, self.state.attempts()));
+        self.note(result, wait.time);
+        Ok(if wait.is_elsewhere { Duration::ZERO } else { wait.time })
     }
 
     /// Pays for a repetition that was sent; for one that was given up before, nothing.
