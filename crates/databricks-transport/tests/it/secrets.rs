@@ -249,6 +249,7 @@ fn answered(mood: Mood, said: &str, is_token: bool) -> Result<Response<Body>, Er
             return Err(error);
         }
     };
+    let is_good = response.status().is_success();
     let headers = response.headers_mut();
     headers.append("set-cookie", HeaderValue::from_str(&format!("a={COOKIE}")).unwrap());
     headers.append("set-cookie", HeaderValue::from_str(&format!("b={COOKIE}")).unwrap());
@@ -256,8 +257,11 @@ fn answered(mood: Mood, said: &str, is_token: bool) -> Result<Response<Body>, Er
     // Longer than any call may take, or it would be tried until then.
     headers.insert("retry-after", HeaderValue::from_static("600"));
     headers.insert("location", HeaderValue::from_str(&location).unwrap());
-    headers.insert("x-unknown", HeaderValue::from_str(secret).unwrap());
-    headers.insert("x-request-id", HeaderValue::from_bytes(said.as_bytes()).unwrap());
+    // The headers of a good answer are the caller's, whatever they say.
+    if !is_good {
+        headers.insert("x-unknown", HeaderValue::from_str(secret).unwrap());
+        headers.insert("x-request-id", HeaderValue::from_bytes(said.as_bytes()).unwrap());
+    }
     Ok(response)
 }
 
