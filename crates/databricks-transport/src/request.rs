@@ -41,7 +41,25 @@ pub fn encode_path(path: &str) -> String {
     utf8_percent_encode(path, PATH).to_string()
 }
 
-/// A request to the workspace: method, path, query, headers and body. The [`Client`](crate::Client) adds the host.
+/// A request to the workspace: method, path, query, headers and body. The [`Client`](crate::Client) adds the host and the
+/// credential.
+///
+/// Building one is pure, so what a program sends is tested without a runtime. `Debug` shows the names of the query and the
+/// headers, and no value.
+///
+/// ```
+/// use databricks_transport::{ApiRequest, encode_segment};
+///
+/// # fn main() -> Result<(), databricks_transport::Error> {
+/// let table = encode_segment("main.weather.days");
+/// let request = ApiRequest::patch(format!("/api/2.1/unity-catalog/tables/{table}"))
+///     .query("force", true)
+///     .json(&serde_json::json!({ "owner": "weather-team" }))?
+///     .build()?;
+/// assert_eq!(request.uri(), "/api/2.1/unity-catalog/tables/main.weather.days?force=true");
+/// assert_eq!(request.headers()["content-type"], "application/json");
+/// # Ok(()) }
+/// ```
 #[must_use = "a request does nothing until a client sends it"]
 pub struct ApiRequest {
     method: Method,

@@ -3,6 +3,20 @@
 use std::time::Duration;
 
 /// How failed attempts are repeated.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use databricks_transport::{DatabricksConfig, RetryConfig};
+///
+/// # fn main() -> Result<(), databricks_transport::Error> {
+/// let retry = RetryConfig::default()
+///     .with_max_attempts(5)
+///     .with_delays(Duration::from_millis(200), Duration::from_secs(10));
+/// let config = DatabricksConfig::new("h.example")?.with_retry(retry);
+/// assert_eq!(config.retry().max_attempts, 5);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryConfig {
     /// How often a request is sent at most, the first time included; 0 counts as 1. Answers of 429 wait for the
