@@ -15,3 +15,8 @@ struct Testing;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/local.md")]
 struct Local;
+
+/// Configuration, requests and failures.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/transport.md")]
+struct Transport;

@@ -19,6 +19,18 @@ type BoxBody = Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>;
 /// The body of a request or an answer.
 ///
 /// `Debug` prints its shape and length, never its content.
+///
+/// ```
+/// use databricks_transport::Body;
+///
+/// let body = Body::from("{}");
+/// assert_eq!(body.as_bytes(), Some(&b"{}"[..]));
+/// assert_eq!(format!("{body:?}"), "Body(2 bytes)");
+///
+/// let pieces = [Ok("some".into()), Ok(" bytes".into())];
+/// let streamed = Body::from_sized_stream(futures::stream::iter(pieces), 10);
+/// assert!(streamed.try_clone().is_none(), "a stream is not sent twice");
+/// ```
 pub struct Body(Inner);
 
 enum Inner {

@@ -21,6 +21,23 @@ use crate::trace::{TraceAttempt, TraceCall, Traffic, Watch, describe};
 type UserLayer = Box<dyn Fn(HttpService) -> HttpService + Send + Sync>;
 
 /// Builds a [`Client`]: adds layers of one's own, or puts another leaf in the place of the network.
+///
+/// ```
+/// use databricks_transport::{ApiRequest, Body, Client, DatabricksConfig, Error, Operation};
+/// use http::{Request, Response};
+///
+/// const READ: Operation = Operation::new("read").idempotent();
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// let leaf = tower::service_fn(|_: Request<Body>| async { Ok(Response::new(Body::from("7"))) });
+/// let config = DatabricksConfig::new("h.example")?.with_token("dapi-example");
+/// let client = Client::builder(config).leaf(leaf).build()?;
+/// assert_eq!(client.call::<u64>(READ, ApiRequest::get("/api/2.0/x")).await?, 7);
+/// # Ok(()) }
+/// ```
+///
+/// The crate's examples `custom_layers` and `own_leaf` show layers and a leaf with a type of its own.
 #[must_use = "a builder does nothing until `build`"]
 pub struct ClientBuilder {
     config: DatabricksConfig,

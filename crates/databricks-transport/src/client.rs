@@ -30,7 +30,32 @@ pub(crate) const NAME: &str = concat!("databricks-delta-lake-rs/", env!("CARGO_P
 
 /// A connection to one workspace. Cheap to clone; clones share connections, limits and state.
 ///
+/// [`call`](Client::call) is for JSON, [`send`](Client::send) for any other body, [`fetch_link`](Client::fetch_link) for
+/// the storage links that the API hands out. Dropping a call's future ends it: nothing goes on in the background.
+///
 /// `Debug` shows the configuration, never a secret.
+///
+/// ```no_run
+/// use databricks_transport::{ApiRequest, Client, DatabricksConfig, ErrorKind, Operation};
+/// use serde::Deserialize;
+///
+/// const GET_RUN: Operation = Operation::new("jobs.get_run").idempotent();
+///
+/// #[derive(Deserialize)]
+/// struct Run {
+///     run_id: u64,
+/// }
+///
+/// # async fn example() -> Result<(), databricks_transport::Error> {
+/// let client = Client::new(DatabricksConfig::from_env()?)?;
+/// let request = ApiRequest::get("/api/2.2/jobs/runs/get").query("run_id", 7);
+/// match client.call::<Run>(GET_RUN, request).await {
+///     Ok(run) => println!("{}", run.run_id),
+///     Err(error) if error.kind() == ErrorKind::NotFound => println!("there is no such run"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -102,6 +127,18 @@ impl Client {
     }
 
     /// Sends a request to the workspace. The answer is a 2xx; its body is streamed.
+    ///
+    /// ```no_run
+    /// use databricks_transport::{ApiRequest, Client, Operation, encode_path};
+    ///
+    /// const READ: Operation = Operation::new("files.read").idempotent();
+    ///
+    /// # async fn example(client: &Client) -> Result<(), databricks_transport::Error> {
+    /// let path = encode_path("/Volumes/main/weather/raw/day 1.csv");
+    /// let answer = client.send(READ, ApiRequest::get(format!("/api/2.0/fs/files{path}"))).await?;
+    /// let bytes = answer.into_body().collect(16 * 1024 * 1024).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// Every other status is an error with the server's [`ApiError`]; so is what kept the answer away.

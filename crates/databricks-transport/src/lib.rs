@@ -20,6 +20,9 @@
 //! [`ConfigBuilder::load`] states; [`DatabricksConfig::describe`] tells what came of it, and an [`Authorize`] brings
 //! credentials of a program's own.
 //!
+//! What a client does can be seen by `tracing` (a span for each call, requests at DEBUG, JSON bodies at TRACE) and by
+//! `metrics` (`databricks_api_requests_total` and others, by endpoint class). Nothing secret is in any of them.
+//!
 //! Nothing here knows SQL, jobs or tables, starts a task on drop, or does I/O before the first request is sent.
 
 mod config;

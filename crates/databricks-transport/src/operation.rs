@@ -8,10 +8,17 @@ use std::time::Duration;
 /// layer and leaf can read it.
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use databricks_transport::Operation;
 ///
 /// const GET_RUN: Operation = Operation::new("jobs.get_run").idempotent();
 /// assert_eq!(GET_RUN.name(), "jobs.get_run");
+///
+/// // Starts something that costs money: sent again only when the server said that it did not run it. Its answer may come
+/// // as late as the server was asked to wait.
+/// const EXECUTE: Operation = Operation::new("sql.execute").with_attempt_timeout(Duration::from_secs(60));
+/// assert!(!EXECUTE.is_idempotent());
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {

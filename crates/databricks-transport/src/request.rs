@@ -41,7 +41,25 @@ pub fn encode_path(path: &str) -> String {
     utf8_percent_encode(path, PATH).to_string()
 }
 
-/// A request to the workspace: method, path, query, headers and body. The [`Client`](crate::Client) adds the host.
+/// A request to the workspace: method, path, query, headers and body. The [`Client`](crate::Client) adds the host and the
+/// credential.
+///
+/// Building one is pure, so what a program sends is tested without a runtime. `Debug` shows the names of the query and the
+/// headers, and no value.
+///
+/// ```
+/// use databricks_transport::{ApiRequest, encode_segment};
+///
+/// # fn main() -> Result<(), databricks_transport::Error> {
+/// let table = encode_segment("main.weather.days");
+/// let request = ApiRequest::patch(format!("/api/2.1/unity-catalog/tables/{table}"))
+///     .query("force", true)
+///     .json(&serde_json::json!({ "owner": "weather-team" }))?
+///     .build()?;
+/// assert_eq!(request.uri(), "/api/2.1/unity-catalog/tables/main.weather.days?force=true");
+/// assert_eq!(request.headers()["content-type"], "application/json");
+/// # Ok(()) }
+/// ```
 #[must_use = "a request does nothing until a client sends it"]
 pub struct ApiRequest {
     method: Method,
@@ -154,11 +172,13 @@ impl fmt::Debug for ApiRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, path, query, headers, body } = self;
         let (path, own) = path.split_once('?').unwrap_or((path, ""));
+        // What will be refused as a path may be a whole presigned link.
+        let shown = if is_path(path) { path } else { &repeated(path) };
         let separator = if own.is_empty() || query.is_empty() { "" } else { "&" };
         let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         f.debug_struct("ApiRequest")
             .field("method", method)
-            .field("path", &shown_path(path, Some(&format!("{own}{separator}{query}"))))
+            .field("path", &shown_path(shown, Some(&format!("{own}{separator}{query}"))))
             .field("headers", &names)
             .field("body", body)
             .finish()
@@ -170,7 +190,7 @@ fn path_and_query(path: &str, query: &str) -> Result<http::Uri, Error> {
         let shown = repeated(path);
         Error::new(ErrorKind::Invalid, format!("`{shown}` is not the path of a request: {why}"))
     };
-    if !path.starts_with('/') || path.starts_with("//") {
+    if !is_path(path) {
         return Err(invalid("it must start with a single `/`"));
     }
     let mut text = String::with_capacity(path.len() + 1 + query.len());
@@ -182,6 +202,11 @@ fn path_and_query(path: &str, query: &str) -> Result<http::Uri, Error> {
     // From the text itself: parsing a borrowed one copies it again.
     http::Uri::try_from(text)
         .map_err(|_| invalid("percent-encode what is special in it (`encode_path`, `encode_segment`)"))
+}
+
+/// Whether a text is no more than a path: a second slash would name a host.
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && !text.starts_with("//")
 }
 
 /// A path that is refused, as its error repeats it. A whole URL in its place may be a presigned link: its host is shown.
@@ -228,6 +253,27 @@ mod tests {
         for path in ["api/2.0", "//evil.example/x", "https://evil.example/", "/a b", "/a\r\nHost: x", ""] {
             let error = ApiRequest::get(path).build().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_request_shows_names_and_no_values() {
+        let request = ApiRequest::post("/api/2.0/x?own=hunter2")
+            .query("name", "hunter2")
+            .header(HeaderName::from_static("x-key"), HeaderValue::from_static("hunter2"))
+            .body("hunter2");
+        assert_eq!(
+            format!("{request:?}"),
+            r#"ApiRequest { method: POST, path: "/api/2.0/x?own&name", headers: ["x-key"], body: Body(7 bytes) }"#
+        );
+        assert!(!format!("{:?}", request.build().unwrap().headers()).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_path_is_not_repeated() {
+        for path in ["https://u:hunter2@s.example/hunter2?sig=hunter2", "//s.example/hunter2", "x?hunter2"] {
+            let shown = format!("{:?} {}", ApiRequest::get(path), ApiRequest::get(path).build().unwrap_err());
+            assert!(!shown.contains("hunter2"), "{shown}");
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::profile::ConfigFile;
 use super::setting::{Key, Origin, Settings, Value};
 use crate::error::{Error, ErrorKind};
+use crate::redact::is_plain;
 
 /// The file in the home folder that is read when no other is named.
 const FILE: &str = ".databrickscfg";
@@ -121,7 +122,8 @@ fn take_keys(settings: &mut Settings, keys: &std::collections::BTreeMap<String, 
         match Key::ALL.iter().find(|key| key.is_of_profiles() && key.name() == name) {
             Some(_) if text.is_empty() => {}
             Some(key) => settings.offer(*key, Value::new(text, origin.clone())),
-            // Other tools keep settings of their own here.
+            // Other tools keep settings of their own here. A line that is no setting may be a secret that was pasted.
+            None if text.is_empty() || !is_plain(name) => {}
             None => {
                 tracing::debug!(key = %name, %origin, "a key of the profile means nothing to this client")
             }

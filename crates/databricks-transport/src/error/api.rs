@@ -84,8 +84,8 @@ impl ApiError {
 
     /// The same without what the request carried and without what looks like a credential.
     pub(crate) fn cleaned(mut self, sent: &Sent) -> Self {
+        self.message = sent.cleaned(&self.message);
         let cleaned = |text: &str| sent.cleaned(text);
-        self.message = cleaned(&self.message);
         self.error_code = self.error_code.as_deref().map(cleaned);
         self.request_id = self.request_id.as_deref().map(cleaned);
         self.details = self.details.into_iter().map(|detail| cleaned_value(detail, &cleaned)).collect();

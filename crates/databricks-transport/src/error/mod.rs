@@ -34,6 +34,27 @@ const SHOWN: usize = 2000;
 /// assert_eq!(error.kind(), ErrorKind::Config);
 /// assert_eq!(error.to_string(), "DATABRICKS_HOST is not set");
 /// ```
+///
+/// What to do with one that a call returned:
+///
+/// ```
+/// use databricks_transport::{Error, ErrorKind};
+///
+/// fn next_step(error: &Error) -> &'static str {
+///     match error.kind() {
+///         ErrorKind::NotFound => "create it",
+///         ErrorKind::Config | ErrorKind::Auth => "tell a person: the message says what to check",
+///         // It may have happened: find out before doing it again.
+///         _ if error.is_ambiguous() => "look",
+///         _ if error.is_retryable() => "try again later",
+///         _ => "give up",
+///     }
+/// }
+///
+/// assert_eq!(next_step(&Error::new(ErrorKind::Timeout, "no answer").with_ambiguous(true)), "look");
+/// ```
+///
+/// Texts of servers are in it as they were said, but for what repeats a credential, which is `***`.
 pub struct Error(Box<Inner>);
 
 #[derive(Debug)]
@@ -59,7 +80,8 @@ pub(crate) struct CallSummary {
 }
 
 impl Error {
-    /// An error of a kind, with a message that names the value at fault and the remedy.
+    /// An error of a kind, with a message that names the value at fault and the remedy, and no secret: leaves and layers of
+    /// a program's own return them.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,

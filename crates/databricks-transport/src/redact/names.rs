@@ -57,6 +57,8 @@ const NAMES: &[&str] = &[
     "sql",
     "sql_text",
     "string_value",
+    "value",
+    "values",
 ];
 
 /// Names with such a word that say nothing secret and are what a log is read for.

@@ -126,8 +126,8 @@ pub(crate) fn shown_path(path: &str, query: Option<&str>) -> String {
     format!("{}?{}", scrubbed(path), names.collect::<Vec<_>>().join("&"))
 }
 
-/// A word that somebody chose as a name.
-fn is_plain(name: &str) -> bool {
+/// Whether a text is a word that somebody chose as a name.
+pub(crate) fn is_plain(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
         && !is_credential(name)

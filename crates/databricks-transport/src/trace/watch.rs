@@ -65,7 +65,8 @@ impl Watch {
     }
 }
 
-/// Every secret of a configuration, used or not.
+/// Every secret of a configuration, used or not. A secret that is part of another setting, such as the password in a
+/// proxy's URL, is added here by itself (`add_basic`).
 fn configured(config: &DatabricksConfig) -> Secrets {
     let mut secrets = Secrets::default();
     config.secret_settings().for_each(|secret| secrets.add(secret));

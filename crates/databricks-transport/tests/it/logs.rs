@@ -104,3 +104,54 @@ async fn a_trace_level_log_of_token_calls_shows_neither_what_is_sent_nor_what_co
         assert!(!log.contains(secret), "{secret} is in\n{log}");
     }
 }
+
+/// The lines of a log without their times, from the one that starts so.
+fn lines_with<'a>(log: &'a str, words: &str) -> Vec<&'a str> {
+    log.lines().filter(|line| line.contains(words)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_and_its_answer_are_a_line_each_with_bodies_and_headers_on_demand() {
+    let call = |shown: bool| async move {
+        let config = config().with_debug_headers(shown).with_debug_truncate_bytes(6);
+        let script = Script::answers(&[(200, r#"{"state":"RUNNING","value":"in-the-answer"}"#)]);
+        let body = json!({"statement": "in-the-body", "warehouse_id": "w-123456789"});
+        let request =
+            ApiRequest::post("/api/2.0/sql/statements").query("access", "in-the-query").json(&body).unwrap();
+        script.client(config).call::<serde_json::Value>(READ, request).await.unwrap();
+    };
+    let log = logged(call(false)).await;
+    for told in [
+        r#"request http.request.method=POST server.address="h.example" url.path="/api/2.0/sql/statements?access" attempt=1 bytes=56"#,
+        "answer http.response.status_code=200 endpoint=/sql/statements elapsed=0ns bytes=43",
+        r#"{\"statement\":\"***\",\"warehouse_id\":\"w-1234… (5 more bytes)\"}"#,
+        r#"{\"state\":\"RUNNIN… (1 more bytes)\",\"value\":\"***\"}"#,
+    ] {
+        assert_eq!(lines_with(&log, told).len(), 1, "{told}\n{log}");
+    }
+    assert!(!log.contains("headers="), "{log}");
+    let log = logged(call(true)).await;
+    assert!(log.contains("content-type: application/json") && log.contains("authorization: ***"), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_call_tells_its_kind_and_request_id_and_only_a_refused_credential_is_an_error() {
+    for (status, level, kind) in
+        [(404, "DEBUG", "not_found"), (401, "ERROR", "auth"), (403, "DEBUG", "permission_denied")]
+    {
+        let log = logged(async {
+            let script = Script::new(move |_| {
+                let answer = http::Response::builder().status(status).header("x-request-id", "r-1");
+                crate::support::answer(answer.body(Body::empty()).unwrap())
+            });
+            script.client(config()).send(READ, ApiRequest::get("/api/2.0/x")).await.unwrap_err();
+        })
+        .await;
+        let closed = *lines_with(&log, "close").last().unwrap();
+        for told in [&format!("error.type=\"{kind}\""), "request_id=\"r-1\"", "otel.status_code=\"ERROR\""] {
+            assert!(closed.contains(told), "{told} is missing in {closed}");
+        }
+        let errors = lines_with(&log, "ERROR databricks").len();
+        assert_eq!(errors, usize::from(level == "ERROR"), "{log}");
+    }
+}

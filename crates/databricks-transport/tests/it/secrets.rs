@@ -80,7 +80,7 @@ fn forms() -> Vec<(&'static str, String)> {
 /// Everything that can be seen, and which calls have been made.
 #[derive(Clone, Default)]
 struct Spy {
-    seen: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Mutex<BTreeSet<String>>>,
     called: Arc<Mutex<BTreeSet<&'static str>>>,
     failures: Arc<Mutex<usize>>,
 }
@@ -96,7 +96,7 @@ impl Spy {
     }
 
     fn note(&self, text: String) {
-        self.seen.lock().unwrap().push(text);
+        self.seen.lock().unwrap().insert(text);
     }
 
     fn call<T: Debug>(&self, name: &'static str, result: Result<T, Error>) -> Option<T> {
@@ -127,11 +127,15 @@ impl Spy {
 
     fn shows_nothing(&self) {
         let forms = forms();
-        for text in self.seen.lock().unwrap().iter() {
-            for (secret, form) in &forms {
-                assert!(!text.contains(form), "`{secret}`, as `{form}`, is in:\n{text}");
-            }
-        }
+        let seen = self.seen.lock().unwrap();
+        let shows = |text: &&String| forms.iter().find(|(_, form)| text.contains(form.as_str()));
+        let leaks: Vec<_> = seen.iter().filter_map(|text| Some((shows(&text)?, text))).collect();
+        let some: Vec<_> = leaks
+            .iter()
+            .take(10)
+            .map(|((secret, form), text)| format!("`{secret}`, as `{form}`, is in:\n{text}\n"))
+            .collect();
+        assert!(leaks.is_empty(), "{} leaks\n{}", leaks.len(), some.join("\n"));
     }
 }
 
@@ -220,7 +224,7 @@ fn answered(mood: Mood, said: &str, is_token: bool) -> Result<Response<Body>, Er
                 "data_array": [[secret]], "note": said, "token_value": secret,
             }),
         ),
-        Mood::Odd => json(200, &serde_json::json!({"access_token": [secret], "n": secret})),
+        Mood::Odd => json(200, &serde_json::json!({"id_token": secret, "refresh_token": [secret]})),
         Mood::Refuses(status) => json(
             status,
             &serde_json::json!({
@@ -245,13 +249,19 @@ fn answered(mood: Mood, said: &str, is_token: bool) -> Result<Response<Body>, Er
             return Err(error);
         }
     };
+    let is_good = response.status().is_success();
     let headers = response.headers_mut();
     headers.append("set-cookie", HeaderValue::from_str(&format!("a={COOKIE}")).unwrap());
     headers.append("set-cookie", HeaderValue::from_str(&format!("b={COOKIE}")).unwrap());
     let location = format!("https://me:{HOST_PASSWORD}@login.example/?error=no&code={LOCATION}#{LOCATION}");
+    // Longer than any call may take, or it would be tried until then.
+    headers.insert("retry-after", HeaderValue::from_static("600"));
     headers.insert("location", HeaderValue::from_str(&location).unwrap());
-    headers.insert("x-unknown", HeaderValue::from_str(secret).unwrap());
-    headers.insert("x-request-id", HeaderValue::from_bytes(said.as_bytes()).unwrap());
+    // The headers of a good answer are the caller's, whatever they say.
+    if !is_good {
+        headers.insert("x-unknown", HeaderValue::from_str(secret).unwrap());
+        headers.insert("x-request-id", HeaderValue::from_bytes(said.as_bytes()).unwrap());
+    }
     Ok(response)
 }
 
@@ -479,7 +489,12 @@ async fn nothing_that_is_planted_is_seen() {
             // Each mood of the workspace with each way to sign; each mood of a token endpoint with each that has one.
             for auth in every_method(mood, tools.path()) {
                 let well = client(&spy, auth.clone(), &echo(Mood::Good, mood));
-                every_call(&spy, &well).await;
+                match auth {
+                    AuthConfig::PersonalAccessToken { .. } | AuthConfig::OAuth { .. } => {
+                        every_call(&spy, &well).await
+                    }
+                    _ => drop(spy.call("Client::send", well.send(READ, request(&spy)).await)),
+                }
                 if mood != Mood::Good {
                     let ill = client(&spy, auth, &echo(mood, Mood::Good));
                     spy.call("Client::send", ill.send(READ, request(&spy)).await);
@@ -496,26 +511,19 @@ async fn nothing_that_is_planted_is_seen() {
     drop(guard);
 
     // The story is told, and the secrets were there to be told.
-    for told in [
-        "databricks.call",
-        "request body",
-        "answer body",
-        "given up",
-        "no token",
-        "trying again",
-        "x-own-key",
-    ] {
-        assert!(told == "given up" || log.contains(told), "`{told}` is not in the log");
+    for told in ["databricks.call", "request body", "answer body", "no token", "trying again", "x-own-key"] {
+        assert!(log.contains(told), "`{told}` is not in the log");
     }
     let sent = sent.lock().unwrap();
     for secret in [TOKEN, MINTED, GITHUB, OWN_HEADER, LINK_PATH] {
         assert!(sent.contains(secret), "`{secret}` was never sent");
     }
-    assert!(*spy.failures.lock().unwrap() > 500, "{}", spy.failures.lock().unwrap());
+    assert!(*spy.failures.lock().unwrap() > 300, "{}", spy.failures.lock().unwrap());
     for (key, ..) in snapshotter.snapshot().into_vec() {
         spy.note(format!("{key:?}"));
     }
-    log.lines().for_each(|line| spy.note(line.to_owned()));
+    // Without the time, most lines of the many calls are the same.
+    log.lines().for_each(|line| spy.note(line.split_once(' ').map_or(line, |(_, rest)| rest).to_owned()));
     spy.shows_nothing();
     assert_eq!(*spy.called.lock().unwrap(), public_calls().iter().map(String::as_str).collect());
 }
