@@ -20,14 +20,15 @@ pub type HttpService = tower::util::BoxCloneSyncService<http::Request<Body>, htt
 /// What a layer of the stack returns.
 pub(crate) type HttpFuture = BoxFuture<'static, Result<http::Response<Body>, Error>>;
 
-/// The bound that every inner service of a layer meets, said once.
+/// The bound that every inner service of a layer meets, said once. It is always ready, as a [`Stage`] is: a user's own
+/// service, which may not be, stands behind one.
 pub(crate) trait HttpInner:
-    tower::Service<http::Request<Body>, Response = http::Response<Body>, Error = Error, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static
+    Service<Request<Body>, Response = Response<Body>, Error = Error, Future: Send> + Clone + Send + Sync + 'static
 {
+    /// Sends a request inwards.
+    fn send(&self, request: Request<Body>) -> Self::Future {
+        self.clone().call(request)
+    }
 }
 
 impl<S> HttpInner for S where

@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 pub(crate) use authorize::DynAuthorize;
 pub use authorize::{Authorization, Authorize};
@@ -89,7 +89,7 @@ impl<S: HttpInner> Service<Request<Body>> for Auth<S> {
             let cache = match source {
                 Source::Fixed(header) => {
                     request.headers_mut().insert(AUTHORIZATION, header);
-                    return inner.oneshot(request).await;
+                    return inner.send(request).await;
                 }
                 Source::Renewed(cache) => cache,
             };
@@ -98,7 +98,7 @@ impl<S: HttpInner> Service<Request<Body>> for Auth<S> {
             let held = cache.get().await?;
             state.waits_for_token(false);
             sign(request.headers_mut(), &held.headers);
-            let mut response = inner.oneshot(request).await?;
+            let mut response = inner.send(request).await?;
             if is_refusal(&response) {
                 response.extensions_mut().insert(Refused { cache, held });
             }
@@ -134,6 +134,7 @@ fn is_refusal(response: &Response<Body>) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use tower::ServiceExt;
 
     #[tokio::test]
     async fn the_header_is_sent_sensitive_and_replaces_another() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::circuits::Circuits;
 use super::machine::Verdict;
@@ -38,7 +38,7 @@ impl<S: HttpInner> Service<Request<Body>> for CircuitCheck<S> {
 
     fn call(&mut self, request: Request<Body>) -> HttpFuture {
         match self.circuits.check(request.uri()) {
-            Ok(()) => Box::pin(self.inner.clone().oneshot(request)),
+            Ok(()) => Box::pin(self.inner.send(request)),
             Err(error) => Box::pin(futures::future::ready(Err(error))),
         }
     }
@@ -72,9 +72,9 @@ impl<S: HttpInner> Service<Request<Body>> for CircuitBreaker<S> {
         Box::pin(async move {
             let state = CallState::of(&request);
             let Some(admission) = circuits.admit(request.uri(), &state).await? else {
-                return inner.oneshot(request).await;
+                return inner.send(request).await;
             };
-            let result = inner.oneshot(request).await;
+            let result = inner.send(request).await;
             // What the caller's own upload failed with is not the host's fault.
             let verdict = if state.upload_failed() { Verdict::Unknown } else { Verdict::of(&result) };
             let open_until = admission.settle(verdict);

@@ -85,21 +85,25 @@ impl Service<Request<Body>> for HyperLeaf {
 
 impl Inner {
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
-        let target = target(request.uri());
+        // The target's text is for errors; a clone of the URI copies nothing.
+        let uri = request.uri().clone();
         let has_body = !http_body::Body::is_end_stream(request.body());
         let answer = if request.uri().scheme() == Some(&Scheme::HTTPS) {
             self.tls().await?.request(request).await
         } else if request.extensions().get::<OnThisMachine>().is_some() {
             self.local().await.request(request).await
         } else {
-            return self.send_plain(request, &target).await;
+            return self.send_plain(request, &uri).await;
         };
-        answer.map(|answer| answer.map(Body::wrap)).map_err(|error| failure::of(error, &target, has_body))
+        answer
+            .map(|answer| answer.map(Body::wrap))
+            .map_err(|error| failure::of(error, &target(&uri), has_body))
     }
 
     /// Over plain http: to this machine, to others when that is allowed, and by way of a proxy, which then reads along.
-    async fn send_plain(&self, mut request: Request<Body>, target: &str) -> Result<Response<Body>, Error> {
+    async fn send_plain(&self, mut request: Request<Body>, uri: &Uri) -> Result<Response<Body>, Error> {
         if !self.settings.plain_http && !is_loopback(request.uri().host()) {
+            let target = target(uri);
             return Err(Error::new(
                 ErrorKind::Config,
                 format!("{target} is not encrypted: use https, or allow it with with_plain_http(true)"),
@@ -112,10 +116,11 @@ impl Inner {
         }
         let has_body = !http_body::Body::is_end_stream(request.body());
         let answer = self.plain().await?.request(request).await;
-        let answer = answer.map_err(|error| failure::of(error, target, has_body))?;
+        let answer = answer.map_err(|error| failure::of(error, &target(uri), has_body))?;
         match proxy {
             Some(proxy) if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                Err(failure::not_connected(target, &tunnel::refusal(proxy, target, answer.status())))
+                let target = target(uri);
+                Err(failure::not_connected(&target, &tunnel::refusal(proxy, &target, answer.status())))
             }
             _ => Ok(answer.map(Body::wrap)),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response, StatusCode};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::limiters::RateLimiters;
 use crate::body::Body;
@@ -50,7 +50,7 @@ impl<S: HttpInner> Service<Request<Body>> for RateLimit<S> {
             let permit = limiters.acquire(class, deadline).await?;
             request.extensions_mut().insert(ClassName(Arc::clone(class.name())));
 
-            let mut response = inner.oneshot(request).await?;
+            let mut response = inner.send(request).await?;
             if response.status() == StatusCode::TOO_MANY_REQUESTS {
                 metrics::counter!("databricks_rate_limits_total", "endpoint" => class.name().to_string())
                     .increment(1);

@@ -4,7 +4,7 @@
 use std::task::{Context, Poll};
 
 use http::{HeaderMap, Request, Response, StatusCode};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use crate::body::Body;
 use crate::error::{ApiError, Error};
@@ -61,7 +61,7 @@ impl<S: HttpInner> Service<Request<Body>> for Answer<S> {
         let sent = Sent::with(&request);
         trace_request(&request, &sent);
         Box::pin(async move {
-            let (mut head, body) = inner.oneshot(request).await?.into_parts();
+            let (mut head, body) = inner.send(request).await?.into_parts();
             let body = match whole {
                 _ if !head.status.is_success() => {
                     let text = body.collect_prefix(ERROR_TEXT).await;
@@ -90,6 +90,7 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use bytes::Bytes;
+    use tower::ServiceExt;
 
     fn answering(
         status: u16,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::state::CallState;
 use crate::body::Body;
@@ -36,7 +36,7 @@ impl<S: HttpInner> Service<Request<Body>> for Deadline<S> {
         let inner = self.inner.clone();
         let state = CallState::of(&request);
         Box::pin(async move {
-            let answer = inner.oneshot(request);
+            let answer = inner.send(request);
             match state.deadline() {
                 Some(deadline) => tokio::time::timeout_at(deadline, answer)
                     .await

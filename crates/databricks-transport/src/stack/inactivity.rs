@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::state::CallState;
 use crate::body::Body;
@@ -50,7 +50,7 @@ impl<S: HttpInner> Service<Request<Body>> for Inactivity<S> {
             state.sent();
             tokio::select! {
                 biased;
-                answer = inner.oneshot(request) => answer.map(|response| {
+                answer = inner.send(request) => answer.map(|response| {
                     // Whoever reads this body knows by the status that the server ran the request.
                     let call = CallSummary { ambiguous: false, ..state.summary(&operation) };
                     response.map(|body| patient(body, limit, call))
@@ -196,6 +196,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use futures::StreamExt;
+    use tower::ServiceExt;
 
     const LIMIT: Duration = Duration::from_secs(30);
 

@@ -12,7 +12,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use metrics::SharedString;
 use tokio::time::Instant;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::metrics::{request_ended, status_text};
 use super::watch::Traffic;
@@ -49,7 +49,7 @@ impl<S: HttpInner> Service<Request<Body>> for TraceAttempt<S> {
         let attempt = Attempt::start(&request);
         attempt.log_request(&request);
         Box::pin(async move {
-            match inner.oneshot(request).await {
+            match inner.send(request).await {
                 Ok(mut response) => {
                     mark_sensitive(response.headers_mut());
                     let sent = attempt.answered(&response);

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use metrics::SharedString;
-use tower::{Service, ServiceExt};
+use tower::Service;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
@@ -48,7 +48,7 @@ impl<S: HttpInner> Service<Request<Body>> for TraceCall<S> {
         request.extensions_mut().insert(Arc::clone(&self.watch));
         let recorded = span.clone();
         let call = async move {
-            let result = inner.oneshot(request).await;
+            let result = inner.send(request).await;
             ended(&recorded, &state, endpoint, &result);
             result
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use tokio::time::Instant;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::RetryPolicy;
 use super::budget::Reserved;
@@ -58,7 +58,7 @@ impl<S: HttpInner> Service<Request<Body>> for Retry<S> {
             let mut next = request;
             loop {
                 let again = try_clone(&next);
-                let result = inner.clone().oneshot(next).await;
+                let result = inner.send(next).await;
                 match call.after(result, again).await {
                     ControlFlow::Continue(again) => next = again,
                     ControlFlow::Break(result) => return result,
@@ -234,6 +234,7 @@ mod tests {
     use super::*;
     use crate::config::{RetryBudget, RetryConfig};
     use std::sync::Mutex;
+    use tower::ServiceExt;
 
     const ONCE: Operation = Operation::new("once");
     const MANY: Operation = Operation::new("many").idempotent();
