@@ -10,7 +10,6 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
-use tower::ServiceExt;
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
@@ -21,7 +20,7 @@ use crate::network::OnThisMachine;
 use crate::operation::Operation;
 use crate::rate_limit::ClassName;
 use crate::redact::{Secrets, SentSecrets, scrubbed};
-use crate::service::HttpService;
+use crate::service::{Exchange, Stack};
 use crate::stack::{Answer, CallState, Deadline, Inactivity, Jitter, ReadWhole, Retry, RetryPolicy};
 use crate::trace::{TraceAttempt, Traffic, Watch};
 
@@ -39,19 +38,19 @@ const SHOWN: usize = 600;
 /// Sends requests to token endpoints.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenCaller {
-    service: HttpService,
+    stack: Stack,
     plain_http: bool,
     watch: Arc<Watch>,
 }
 
 impl TokenCaller {
-    pub(crate) fn new(leaf: HttpService, config: &DatabricksConfig, jitter: Jitter) -> Self {
+    pub(crate) fn new(leaf: impl Exchange, config: &DatabricksConfig, jitter: Jitter) -> Self {
         let attempt = Inactivity::new(TraceAttempt::new(leaf), SILENCE.min(config.timeout()));
         let attempt = Answer::of_tokens(attempt);
         let retry = RetryPolicy::new(config.retry().clone(), jitter);
         let call = Deadline::new(Retry::new(attempt, retry));
         let watch = Watch::new(config, Traffic::Token);
-        Self { service: HttpService::new(call), plain_http: config.plain_http(), watch }
+        Self { stack: Stack::new(call), plain_http: config.plain_http(), watch }
     }
 
     /// The JSON object that an endpoint answers with. `purpose` says what it is for, such as `oauth-m2m`.
@@ -64,7 +63,7 @@ impl TokenCaller {
         }
         let (mut request, secrets) = call.into_request().map_err(|why| failed(&why))?;
         request.extensions_mut().insert(Arc::clone(&self.watch));
-        let (head, body) = match self.service.clone().oneshot(request).await {
+        let (head, body) = match self.stack.send(request).await {
             Ok(response) => response.into_parts(),
             Err(error) => {
                 let what = format!("no answer from {host}: {}", masked(&secrets, error.message()));

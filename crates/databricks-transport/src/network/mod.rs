@@ -10,21 +10,19 @@ mod tunnel;
 mod wire;
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::header::PROXY_AUTHORIZATION;
 use http::uri::Scheme;
 use http::{Request, Response, StatusCode, Uri};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
-use tower::Service;
 
 use self::pool::{Pool, connect_plain, connect_tls, pool};
 use self::wire::{PlainWire, TlsWire};
 use crate::body::Body;
 use crate::config::{Network, Proxies, Proxy, ProxyScheme, is_loopback};
 use crate::error::{Error, ErrorKind};
-use crate::service::HttpFuture;
+use crate::service::{Answered, Exchange};
 
 /// In a request's extensions: it goes to a service of this machine at a link-local address, where nothing is encrypted
 /// and nothing leaves the machine. Only token calls carry it.
@@ -32,13 +30,8 @@ use crate::service::HttpFuture;
 pub(crate) struct OnThisMachine;
 
 /// Sends requests over the network. The bodies of answers that are read whole are plain: what gzip does, it does here.
-#[derive(Clone, Debug)]
-pub(crate) struct HyperLeaf {
-    inner: Arc<Inner>,
-}
-
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct HyperLeaf {
     settings: Network,
     proxies: Arc<Proxies>,
     trust: OnceCell<Arc<ClientConfig>>,
@@ -52,39 +45,26 @@ impl HyperLeaf {
     pub(crate) fn new(settings: Network) -> Self {
         let proxies = Arc::new(settings.proxies.clone());
         Self {
-            inner: Arc::new(Inner {
-                settings,
-                proxies,
-                trust: OnceCell::new(),
-                local: OnceCell::new(),
-                plain: OnceCell::new(),
-                tls: OnceCell::new(),
-            }),
+            settings,
+            proxies,
+            trust: OnceCell::new(),
+            local: OnceCell::new(),
+            plain: OnceCell::new(),
+            tls: OnceCell::new(),
         }
     }
 }
 
-impl Service<Request<Body>> for HyperLeaf {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = HttpFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> HttpFuture {
-        let inner = Arc::clone(&self.inner);
-        Box::pin(async move {
-            let asked = gzip::ask(&mut request);
-            let answer = inner.send(request).await?;
-            Ok(gzip::decoded(answer, asked))
-        })
+impl Exchange for HyperLeaf {
+    async fn send(&self, mut request: Request<Body>) -> Answered {
+        let asked = gzip::ask(&mut request);
+        let answer = self.request(request).await?;
+        Ok(gzip::decoded(answer, asked))
     }
 }
 
-impl Inner {
-    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
+impl HyperLeaf {
+    async fn request(&self, request: Request<Body>) -> Answered {
         // The target's text is for errors; a clone of the URI copies nothing.
         let uri = request.uri().clone();
         let has_body = !http_body::Body::is_end_stream(request.body());
@@ -164,7 +144,6 @@ fn target(uri: &Uri) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use tower::ServiceExt;
 
     #[test]
     fn the_target_of_a_message_has_no_path_query_or_password() {
@@ -175,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn plain_http_stays_on_this_machine_unless_allowed() {
         let request = Request::get("http://h.invalid/x").body(Body::empty()).unwrap();
-        let error = HyperLeaf::new(Network::default()).oneshot(request).await.unwrap_err();
+        let error = HyperLeaf::new(Network::default()).send(request).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("http://h.invalid is not encrypted"), "{error}");
     }
