@@ -14,7 +14,7 @@ use crate::config::DatabricksConfig;
 use crate::error::Error;
 use crate::network::HyperLeaf;
 use crate::rate_limit::{RateLimit, RateLimiters};
-use crate::service::{Answered, Around, Exchange, HttpService, Shared, Stack, UserLayer};
+use crate::service::{Answered, Around, Exchange, HttpService, Outgoing, Shared, Stack, UserLayer};
 use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry, RetryPolicy};
 use crate::trace::{TraceAttempt, TraceCall, Traffic, Watch, describe};
 
@@ -161,7 +161,7 @@ enum Leaf {
 }
 
 impl Exchange for Leaf {
-    async fn send(&self, request: Request<Body>) -> Answered {
+    async fn send(&self, request: Outgoing) -> Answered {
         match self {
             Self::Network(network) => network.send(request).await,
             Self::Own(leaf) => leaf.send(request).await,

@@ -17,6 +17,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A request goes in, an answer of any status comes out. Inside the stack a status is data, not an error.
 pub type HttpService = tower::util::BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Error>;
 
+/// A request on its way through the stack. It is moved from layer to layer, so that it stands still itself.
+pub(crate) type Outgoing = Box<Request<Body>>;
+
 /// How a request ends, inside the stack.
 pub(crate) type Answered = Result<Response<Body>, Error>;
 
@@ -27,7 +30,7 @@ pub(crate) type Answered = Result<Response<Body>, Error>;
 /// Services of users, which are tower's, are such a layer too: they are waited for until they are ready.
 pub(crate) trait Exchange: Send + Sync + 'static {
     /// Sends a request inwards, and gives what comes back.
-    fn send(&self, request: Request<Body>) -> impl Future<Output = Answered> + Send;
+    fn send(&self, request: Outgoing) -> impl Future<Output = Answered> + Send;
 }
 
 impl<S> Exchange for S
@@ -38,8 +41,8 @@ where
         + Sync
         + 'static,
 {
-    async fn send(&self, request: Request<Body>) -> Answered {
-        self.clone().oneshot(request).await
+    async fn send(&self, request: Outgoing) -> Answered {
+        self.clone().oneshot(*request).await
     }
 }
 
@@ -60,7 +63,7 @@ impl<S> Clone for Shared<S> {
 }
 
 impl<S: Exchange> Exchange for Shared<S> {
-    async fn send(&self, request: Request<Body>) -> Answered {
+    async fn send(&self, request: Outgoing) -> Answered {
         self.0.send(request).await
     }
 }
@@ -83,7 +86,7 @@ impl<S: Exchange> Around<S> {
 }
 
 impl<S: Exchange> Exchange for Around<S> {
-    async fn send(&self, request: Request<Body>) -> Answered {
+    async fn send(&self, request: Outgoing) -> Answered {
         match self {
             Self::Nothing(inner) => inner.send(request).await,
             Self::Layers(layers) => layers.send(request).await,
@@ -126,7 +129,7 @@ impl<S: Exchange> Service<Request<Body>> for Door<S> {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let inner = self.0.clone();
-        Box::pin(async move { inner.send(request).await })
+        Box::pin(async move { inner.send(Box::new(request)).await })
     }
 }
 
@@ -157,7 +160,7 @@ trait DynExchange: Send + Sync {
 
 impl<S: Exchange> DynExchange for S {
     fn send_boxed(&self, request: Request<Body>) -> BoxFuture<'_, Answered> {
-        Box::pin(self.send(request))
+        Box::pin(self.send(Box::new(request)))
     }
 }
 
@@ -200,8 +203,8 @@ mod tests {
         let layers = [UserLayer::new(tower::layer::layer_fn(|_| HttpService::new(SlowToStart::default())))];
         let around = Around::new(SlowToStart::default(), &layers);
         for _ in 0..2 {
-            SlowToStart::default().send(Request::new(Body::empty())).await.unwrap();
-            around.send(Request::new(Body::empty())).await.unwrap();
+            SlowToStart::default().send(Box::new(Request::new(Body::empty()))).await.unwrap();
+            around.send(Box::new(Request::new(Body::empty()))).await.unwrap();
         }
     }
 }

@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 pub(crate) use authorize::DynAuthorize;
 pub use authorize::{Authorization, Authorize};
@@ -27,7 +27,7 @@ pub(crate) use token_call::token_error;
 
 use crate::body::Body;
 use crate::error::ApiError;
-use crate::service::{Answered, Exchange};
+use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
 
 /// Where the signing headers come from. Asked before every attempt.
@@ -73,7 +73,7 @@ impl<S: fmt::Debug> fmt::Debug for Auth<S> {
 }
 
 impl<S: Exchange> Exchange for Auth<S> {
-    async fn send(&self, mut request: Request<Body>) -> Answered {
+    async fn send(&self, mut request: Outgoing) -> Answered {
         let cache = match &self.source {
             Source::Fixed(header) => {
                 request.headers_mut().insert(AUTHORIZATION, header.clone());
@@ -122,6 +122,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::error::Error;
+    use http::Request;
 
     #[tokio::test]
     async fn the_header_is_sent_sensitive_and_replaces_another() {
@@ -134,7 +135,7 @@ mod tests {
             futures::future::ready(Ok::<_, Error>(Response::new(Body::empty())))
         });
         let request = Request::get("/x").header(AUTHORIZATION, "Bearer other").body(Body::empty()).unwrap();
-        Auth::new(leaf, Source::Fixed(header)).send(request).await.unwrap();
+        Auth::new(leaf, Source::Fixed(header)).send(Box::new(request)).await.unwrap();
     }
 
     #[test]

@@ -3,12 +3,9 @@
 
 use std::sync::Arc;
 
-use http::Request;
-
 use super::circuits::Circuits;
 use super::machine::Verdict;
-use crate::body::Body;
-use crate::service::{Answered, Exchange};
+use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
 
 /// Refuses at once what an open circuit would not let through, before anything waits for a turn or a token.
@@ -25,7 +22,7 @@ impl<S> CircuitCheck<S> {
 }
 
 impl<S: Exchange> Exchange for CircuitCheck<S> {
-    async fn send(&self, request: Request<Body>) -> Answered {
+    async fn send(&self, request: Outgoing) -> Answered {
         self.circuits.check(request.uri())?;
         self.inner.send(request).await
     }
@@ -46,7 +43,7 @@ impl<S> CircuitBreaker<S> {
 }
 
 impl<S: Exchange> Exchange for CircuitBreaker<S> {
-    async fn send(&self, request: Request<Body>) -> Answered {
+    async fn send(&self, request: Outgoing) -> Answered {
         let state = CallState::of(&request);
         let Some(admission) = self.circuits.admit(request.uri(), &state).await? else {
             return self.inner.send(request).await;

@@ -22,7 +22,7 @@ use self::wire::{PlainWire, TlsWire};
 use crate::body::Body;
 use crate::config::{Network, Proxies, Proxy, ProxyScheme, is_loopback};
 use crate::error::{Error, ErrorKind};
-use crate::service::{Answered, Exchange};
+use crate::service::{Answered, Exchange, Outgoing};
 
 /// In a request's extensions: it goes to a service of this machine at a link-local address, where nothing is encrypted
 /// and nothing leaves the machine. Only token calls carry it.
@@ -56,9 +56,9 @@ impl HyperLeaf {
 }
 
 impl Exchange for HyperLeaf {
-    async fn send(&self, mut request: Request<Body>) -> Answered {
+    async fn send(&self, mut request: Outgoing) -> Answered {
         let asked = gzip::ask(&mut request);
-        let answer = self.request(request).await?;
+        let answer = self.request(*request).await?;
         Ok(gzip::decoded(answer, asked))
     }
 }
@@ -154,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn plain_http_stays_on_this_machine_unless_allowed() {
         let request = Request::get("http://h.invalid/x").body(Body::empty()).unwrap();
-        let error = HyperLeaf::new(Network::default()).send(request).await.unwrap_err();
+        let error = HyperLeaf::new(Network::default()).send(Box::new(request)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("http://h.invalid is not encrypted"), "{error}");
     }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use http::{Request, StatusCode};
+use http::StatusCode;
 
 use super::limiters::RateLimiters;
-use crate::body::Body;
-use crate::service::{Answered, Exchange};
+use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::{CallState, retry_after};
 
 /// In a request's extensions: the name of its class, for metrics.
@@ -31,7 +30,7 @@ impl<S> RateLimit<S> {
 }
 
 impl<S: Exchange> Exchange for RateLimit<S> {
-    async fn send(&self, mut request: Request<Body>) -> Answered {
+    async fn send(&self, mut request: Outgoing) -> Answered {
         let class = self.limiters.class(request.uri().path());
         let deadline = CallState::of(&request).deadline();
         let permit = self.limiters.acquire(class, deadline).await?;

@@ -1,12 +1,12 @@
 //! Reads what must be read of an answer while it still counts as part of the attempt: the text of an error, always;
 //! the whole body, when the caller wants it whole. So a break while reading is seen by the retry.
 
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use crate::body::Body;
 use crate::error::ApiError;
 use crate::redact::Sent;
-use crate::service::{Answered, Exchange};
+use crate::service::{Answered, Exchange, Outgoing};
 use crate::trace::{trace_answer, trace_request};
 
 /// How much of an error's text is read.
@@ -43,7 +43,7 @@ impl<S> Answer<S> {
 }
 
 impl<S: Exchange> Exchange for Answer<S> {
-    async fn send(&self, request: Request<Body>) -> Answered {
+    async fn send(&self, request: Outgoing) -> Answered {
         let changes = !request.method().is_safe();
         let whole = request.extensions().get::<ReadWhole>().copied();
         let sent = Sent::with(&request);
@@ -77,6 +77,7 @@ mod tests {
     use crate::error::Error;
     use crate::error::ErrorKind;
     use bytes::Bytes;
+    use http::Request;
 
     fn answering(status: u16, parts: Vec<Result<&'static str, ErrorKind>>) -> impl Exchange {
         tower::service_fn(move |_| {
@@ -91,7 +92,7 @@ mod tests {
     #[tokio::test]
     async fn an_errors_text_is_parsed_and_kept_even_when_it_breaks_off() {
         let leaf = answering(503, vec![Ok("TEMPORARILY_UNAVAILABLE: later"), Err(ErrorKind::Unavailable)]);
-        let response = Answer::new(leaf).send(Request::new(Body::empty())).await.unwrap();
+        let response = Answer::new(leaf).send(Box::new(Request::new(Body::empty()))).await.unwrap();
         let api = response.extensions().get::<ApiError>().unwrap();
         assert_eq!(api.error_code.as_deref(), Some("TEMPORARILY_UNAVAILABLE"));
         assert_eq!(response.body().as_bytes(), Some(&b"TEMPORARILY_UNAVAILABLE: later"[..]));
@@ -102,7 +103,8 @@ mod tests {
         for (method, ambiguous) in [(http::Method::POST, true), (http::Method::GET, false)] {
             let mut request = Request::builder().method(method).body(Body::empty()).unwrap();
             request.extensions_mut().insert(ReadWhole(3));
-            let error = Answer::new(answering(200, vec![Ok("four")])).send(request).await.unwrap_err();
+            let error =
+                Answer::new(answering(200, vec![Ok("four")])).send(Box::new(request)).await.unwrap_err();
             assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::Invalid, ambiguous));
         }
     }
@@ -118,25 +120,28 @@ mod tests {
             let response = Response::builder().status(500).body(Body::from_stream(endless)).unwrap();
             futures::future::ready(Ok::<_, Error>(response))
         });
-        let response = Answer::new(leaf).send(Request::new(Body::empty())).await.unwrap();
+        let response = Answer::new(leaf).send(Box::new(Request::new(Body::empty()))).await.unwrap();
         assert_eq!(response.body().as_bytes().unwrap().len(), ERROR_TEXT);
     }
 
     #[tokio::test]
     async fn a_good_answer_is_streamed_unless_wanted_whole() {
-        let streamed =
-            Answer::new(answering(200, vec![Ok("a"), Ok("b")])).send(Request::new(Body::empty())).await;
+        let streamed = Answer::new(answering(200, vec![Ok("a"), Ok("b")]))
+            .send(Box::new(Request::new(Body::empty())))
+            .await;
         assert!(streamed.unwrap().body().as_bytes().is_none());
 
         let mut request = Request::new(Body::empty());
         request.extensions_mut().insert(ReadWhole(2));
-        let whole = Answer::new(answering(200, vec![Ok("a"), Ok("b")])).send(request).await.unwrap();
+        let whole =
+            Answer::new(answering(200, vec![Ok("a"), Ok("b")])).send(Box::new(request)).await.unwrap();
         assert_eq!(whole.body().as_bytes(), Some(&b"ab"[..]));
 
         let mut request = Request::new(Body::empty());
         request.extensions_mut().insert(ReadWhole(10));
-        let broken =
-            Answer::new(answering(200, vec![Ok("a"), Err(ErrorKind::Unavailable)])).send(request).await;
+        let broken = Answer::new(answering(200, vec![Ok("a"), Err(ErrorKind::Unavailable)]))
+            .send(Box::new(request))
+            .await;
         assert_eq!(broken.unwrap_err().kind(), ErrorKind::Unavailable);
     }
 }

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use http::Request;
-
 use super::state::CallState;
-use crate::body::Body;
 use crate::error::{Error, ErrorKind};
-use crate::service::{Answered, Exchange};
+use crate::service::{Answered, Exchange, Outgoing};
 
 /// Ends a call at its deadline.
 #[derive(Clone, Debug)]
@@ -22,7 +19,7 @@ impl<S> Deadline<S> {
 }
 
 impl<S: Exchange> Exchange for Deadline<S> {
-    async fn send(&self, request: Request<Body>) -> Answered {
+    async fn send(&self, request: Outgoing) -> Answered {
         let state = CallState::of(&request);
         let answer = self.inner.send(request);
         match state.deadline() {

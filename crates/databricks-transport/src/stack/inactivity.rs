@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
@@ -14,7 +13,7 @@ use super::state::CallState;
 use crate::body::Body;
 use crate::error::{CallSummary, Error, ErrorKind};
 use crate::operation::Operation;
-use crate::service::{Answered, Exchange};
+use crate::service::{Answered, Exchange, Outgoing};
 
 /// Turns a hung connection into a timeout, before the answer begins and while its body is read.
 #[derive(Clone, Debug)]
@@ -30,12 +29,13 @@ impl<S> Inactivity<S> {
 }
 
 impl<S: Exchange> Exchange for Inactivity<S> {
-    async fn send(&self, request: Request<Body>) -> Answered {
+    async fn send(&self, mut request: Outgoing) -> Answered {
         let operation = Operation::of(&request);
         let limit = operation.attempt_timeout().unwrap_or(self.limit);
         let state = CallState::of(&request);
         let activity = Activity::new();
-        let request = request.map(|body| watched(body, &activity, &state));
+        let body = std::mem::take(request.body_mut());
+        *request.body_mut() = watched(body, &activity, &state);
         state.sent();
         tokio::select! {
             biased;
@@ -184,7 +184,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use futures::StreamExt;
-    use http::Response;
+    use http::{Request, Response};
 
     const LIMIT: Duration = Duration::from_secs(30);
 
@@ -213,7 +213,7 @@ mod tests {
     ) -> Result<Bytes, Error> {
         let mut request = Request::new(upload);
         request.extensions_mut().insert(operation);
-        let response = Inactivity::new(leaf(wait, answer), LIMIT).send(request).await?;
+        let response = Inactivity::new(leaf(wait, answer), LIMIT).send(Box::new(request)).await?;
         response.into_body().collect(1000).await
     }
 
@@ -253,8 +253,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_pauses_is_not_the_servers_silence() {
-        let response =
-            Inactivity::new(leaf(0, &[1, 1]), LIMIT).send(Request::new(Body::empty())).await.unwrap();
+        let response = Inactivity::new(leaf(0, &[1, 1]), LIMIT)
+            .send(Box::new(Request::new(Body::empty())))
+            .await
+            .unwrap();
         let mut chunks = Box::pin(response.into_body().into_stream());
         chunks.next().await.unwrap().unwrap();
         tokio::time::sleep(LIMIT * 10).await;

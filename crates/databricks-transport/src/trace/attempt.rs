@@ -19,7 +19,7 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::rate_limit::ClassName;
 use crate::redact::{MASK, Sent, is_secret_header, mark_sensitive, shown_path};
-use crate::service::{Answered, Exchange};
+use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
 
 /// What happened to each attempt.
@@ -35,7 +35,7 @@ impl<S> TraceAttempt<S> {
 }
 
 impl<S: Exchange> Exchange for TraceAttempt<S> {
-    async fn send(&self, request: Request<Body>) -> Answered {
+    async fn send(&self, request: Outgoing) -> Answered {
         let attempt = Attempt::start(&request);
         attempt.log_request(&request);
         match self.inner.send(request).await {

@@ -13,7 +13,7 @@ use crate::body::Body;
 use crate::error::{ApiError, Error, ErrorKind};
 use crate::operation::Operation;
 use crate::redact::scrubbed;
-use crate::service::{Answered, Exchange};
+use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
 
 /// The span of a call, named by its operation.
@@ -30,7 +30,7 @@ impl<S> TraceCall<S> {
 }
 
 impl<S: Exchange> Exchange for TraceCall<S> {
-    async fn send(&self, mut request: Request<Body>) -> Answered {
+    async fn send(&self, mut request: Outgoing) -> Answered {
         let state = CallState::of(&request);
         let endpoint = self.watch.endpoint(request.uri().path());
         let span = span(&request, self.watch.traffic());

@@ -15,7 +15,7 @@ use crate::auth::Refused;
 use crate::body::Body;
 use crate::error::{ApiError, ErrorKind};
 use crate::operation::Operation;
-use crate::service::{Answered as Answer, Exchange};
+use crate::service::{Answered as Answer, Exchange, Outgoing};
 use crate::stack::CallState;
 
 /// In an answer's extensions: why it was not asked for again although that might have helped. A hint for its error.
@@ -39,7 +39,7 @@ impl<S> Retry<S> {
 }
 
 impl<S: Exchange> Exchange for Retry<S> {
-    async fn send(&self, request: Request<Body>) -> Answer {
+    async fn send(&self, request: Outgoing) -> Answer {
         let mut call = Call::new(&self.policy, &request);
         let mut next = request;
         loop {
@@ -84,11 +84,7 @@ impl<'p> Call<'p> {
 
     /// What follows an attempt: another one after its wait, or the end of the call. `again` is the request once more,
     /// unless its body is a stream.
-    async fn after(
-        &mut self,
-        result: Answer,
-        again: Option<Request<Body>>,
-    ) -> ControlFlow<Answer, Request<Body>> {
+    async fn after(&mut self, result: Answer, again: Option<Outgoing>) -> ControlFlow<Answer, Outgoing> {
         self.pay();
         if let Err(refusal) = &result
             && refusal.kind() == ErrorKind::CircuitOpen
@@ -202,14 +198,14 @@ fn explained(result: Answer, why: &str) -> Answer {
 }
 
 /// The same request again, unless its body is a stream.
-fn try_clone(request: &Request<Body>) -> Option<Request<Body>> {
+fn try_clone(request: &Request<Body>) -> Option<Outgoing> {
     let mut copy = Request::new(request.body().try_clone()?);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     *copy.extensions_mut() = request.extensions().clone();
-    Some(copy)
+    Some(Box::new(copy))
 }
 
 #[cfg(test)]
@@ -277,7 +273,7 @@ mod tests {
         let mut request = Request::post("/x").body(body).unwrap();
         request.extensions_mut().insert(operation);
         request.extensions_mut().insert(CallState::start(&http::Method::POST, Duration::from_secs(300)));
-        Retry::new(leaf, Arc::clone(policy)).send(request).await
+        Retry::new(leaf, Arc::clone(policy)).send(Box::new(request)).await
     }
 
     /// What a call ends with, and why it was not repeated.
@@ -443,7 +439,7 @@ mod tests {
         let mut request = Request::post("/x").body(Body::empty()).unwrap();
         let state = CallState::start(&http::Method::POST, Duration::from_secs(300));
         request.extensions_mut().insert(Arc::clone(&state));
-        Retry::new(leaf, policy(RetryConfig::default())).send(request).await.unwrap_err();
+        Retry::new(leaf, policy(RetryConfig::default())).send(Box::new(request)).await.unwrap_err();
         assert_eq!(*sent.lock().unwrap(), 3);
         assert!(!state.summary(&ONCE).ambiguous, "it was not run");
     }
