@@ -11,6 +11,7 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::service::{HttpFuture, HttpInner};
 use crate::stack::{CallState, retry_after};
+use crate::trace::count_rate_limit;
 
 /// In a request's extensions: the name of its class, for metrics.
 #[derive(Clone, Debug)]
@@ -52,8 +53,7 @@ impl<S: HttpInner> Service<Request<Body>> for RateLimit<S> {
 
             let mut response = inner.oneshot(request).await?;
             if response.status() == StatusCode::TOO_MANY_REQUESTS {
-                metrics::counter!("databricks_rate_limits_total", "endpoint" => class.name().to_string())
-                    .increment(1);
+                count_rate_limit(class.name());
                 let wait = retry_after(&response);
                 permit.throttled(wait);
                 if wait.is_some() {
