@@ -12,7 +12,6 @@ mod wire;
 use std::sync::Arc;
 
 use http::header::PROXY_AUTHORIZATION;
-use http::uri::Scheme;
 use http::{Request, Response, StatusCode, Uri};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
@@ -20,8 +19,9 @@ use tokio::sync::OnceCell;
 use self::pool::{Pool, connect_plain, connect_tls, pool};
 use self::wire::{PlainWire, TlsWire};
 use crate::body::Body;
-use crate::config::{Network, Proxies, Proxy, ProxyScheme, is_loopback};
+use crate::config::{Network, Proxies, Proxy, ProxyScheme};
 use crate::error::{Error, ErrorKind};
+use crate::place::{is_https, is_loopback, target};
 use crate::service::{Answered, Exchange, Outgoing};
 
 /// In a request's extensions: it goes to a service of this machine at a link-local address, where nothing is encrypted
@@ -68,7 +68,7 @@ impl HyperLeaf {
         // The target's text is for errors; a clone of the URI copies nothing.
         let uri = request.uri().clone();
         let has_body = !http_body::Body::is_end_stream(request.body());
-        let answer = if request.uri().scheme() == Some(&Scheme::HTTPS) {
+        let answer = if is_https(request.uri()) {
             self.tls().await?.request(request).await
         } else if request.extensions().get::<OnThisMachine>().is_some() {
             self.local().await.request(request).await
@@ -82,7 +82,7 @@ impl HyperLeaf {
 
     /// Over plain http: to this machine, to others when that is allowed, and by way of a proxy, which then reads along.
     async fn send_plain(&self, mut request: Request<Body>, uri: &Uri) -> Result<Response<Body>, Error> {
-        if !self.settings.plain_http && !is_loopback(request.uri().host()) {
+        if !self.settings.plain_http && !is_loopback(request.uri().host().unwrap_or_default()) {
             let target = target(uri);
             return Err(Error::new(
                 ErrorKind::Config,
@@ -133,23 +133,10 @@ impl HyperLeaf {
     }
 }
 
-/// Scheme and host: what an error may repeat. Paths and queries of storage links are secrets.
-fn target(uri: &Uri) -> String {
-    let scheme = uri.scheme_str().unwrap_or("http");
-    let host = uri.authority().map_or("", |authority| authority.as_str());
-    format!("{scheme}://{}", host.rsplit('@').next().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-
-    #[test]
-    fn the_target_of_a_message_has_no_path_query_or_password() {
-        let uri = Uri::from_static("https://user:pw@h.example:8443/secret?sig=x");
-        assert_eq!(target(&uri), "https://h.example:8443");
-    }
 
     #[tokio::test]
     async fn plain_http_stays_on_this_machine_unless_allowed() {

@@ -7,6 +7,7 @@ use http::StatusCode;
 use super::limiters::RateLimiters;
 use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::{CallState, retry_after};
+use crate::trace::count_rate_limit;
 
 /// In a request's extensions: the name of its class, for metrics.
 #[derive(Clone, Debug)]
@@ -38,8 +39,7 @@ impl<S: Exchange> Exchange for RateLimit<S> {
 
         let mut response = self.inner.send(request).await?;
         if response.status() == StatusCode::TOO_MANY_REQUESTS {
-            metrics::counter!("databricks_rate_limits_total", "endpoint" => Arc::clone(class.name()))
-                .increment(1);
+            count_rate_limit(class.name());
             let wait = retry_after(&response);
             permit.throttled(wait);
             if wait.is_some() {

@@ -1,12 +1,10 @@
 //! What a request carried that its answer or its failure may repeat.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{HeaderValue, Request, Uri};
 
 use super::Secrets;
-use super::text::scrubbed;
 use crate::trace::{Traffic, Watch};
 
 /// The shortest part of a presigned link that counts as secret by itself.
@@ -61,11 +59,7 @@ impl Sent {
 
     /// A text of somebody else's without what was sent, and without what looks like a credential.
     pub(crate) fn cleaned(&self, text: &str) -> String {
-        let masked = self.secrets().masked(text).into_owned();
-        match scrubbed(&masked) {
-            Cow::Borrowed(_) => masked,
-            Cow::Owned(scrubbed) => scrubbed,
-        }
+        self.secrets().cleaned(text)
     }
 }
 
