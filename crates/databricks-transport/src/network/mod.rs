@@ -23,7 +23,7 @@ use self::wire::{PlainWire, TlsWire};
 use crate::body::Body;
 use crate::config::{Network, Proxies, Proxy, ProxyScheme};
 use crate::error::{Error, ErrorKind};
-use crate::place::{is_https, is_loopback, target};
+use crate::place::{is_https, is_loopback, remove_user, target};
 use crate::service::HttpFuture;
 
 /// In a request's extensions: it goes to a service of this machine at a link-local address, where nothing is encrypted
@@ -76,6 +76,7 @@ impl Service<Request<Body>> for HyperLeaf {
     fn call(&mut self, mut request: Request<Body>) -> HttpFuture {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
+            remove_user(request.uri_mut());
             let asked = gzip::ask(&mut request);
             let answer = inner.send(request).await?;
             Ok(gzip::decoded(answer, asked))
