@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::Uri;
-use http::uri::Scheme;
+use http::uri::{Authority, Scheme};
 
 /// Scheme, host and port: what an error may repeat. Paths and queries of storage links are secrets.
 pub(crate) fn target(uri: &Uri) -> String {
@@ -15,6 +15,18 @@ pub(crate) fn target(uri: &Uri) -> String {
 /// Host and port of `user:password@host:port`.
 pub(crate) fn without_user(authority: &str) -> &str {
     authority.rsplit('@').next().unwrap_or_default()
+}
+
+/// Takes user and password out of an address. Requests do not carry them, and whoever logs addresses would show them.
+pub(crate) fn remove_user(uri: &mut Uri) {
+    let Some(authority) = uri.authority().filter(|authority| authority.as_str().contains('@')) else {
+        return;
+    };
+    let Ok(bare) = Authority::try_from(without_user(authority.as_str())) else { return };
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.authority = Some(bare);
+    // Its parts were those of an address before.
+    *uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
 /// Whether TLS is spoken with the host.
@@ -67,6 +79,20 @@ mod tests {
             ("/secret", "http://"),
         ] {
             assert_eq!(target(&uri.parse().unwrap()), shown);
+        }
+    }
+
+    #[test]
+    fn only_the_user_is_taken_out_of_an_address() {
+        for (uri, bare) in [
+            ("https://me:pw@h.example:8443/a@b?c=@", "https://h.example:8443/a@b?c=@"),
+            ("http://token@[::1]/", "http://[::1]/"),
+            ("https://h.example/x@y", "https://h.example/x@y"),
+            ("/x@y", "/x@y"),
+        ] {
+            let mut given = uri.parse().unwrap();
+            remove_user(&mut given);
+            assert_eq!(given, bare, "{uri}");
         }
     }
 

@@ -21,7 +21,7 @@ use self::wire::{PlainWire, TlsWire};
 use crate::body::Body;
 use crate::config::{Network, Proxies, Proxy, ProxyScheme};
 use crate::error::{Error, ErrorKind};
-use crate::place::{is_https, is_loopback, target};
+use crate::place::{is_https, is_loopback, remove_user, target};
 use crate::service::{Answered, Exchange, Outgoing};
 
 /// In a request's extensions: it goes to a service of this machine at a link-local address, where nothing is encrypted
@@ -57,6 +57,7 @@ impl HyperLeaf {
 
 impl Exchange for HyperLeaf {
     async fn send(&self, mut request: Outgoing) -> Answered {
+        remove_user(request.uri_mut());
         let asked = gzip::ask(&mut request);
         let answer = self.request(*request).await?;
         Ok(gzip::decoded(answer, asked))
