@@ -34,7 +34,8 @@ pub(crate) fn position(message: &str) -> Option<SqlPosition> {
 /// The server's own words, and the echo of the statement from its heading on.
 fn split_statement(message: &str) -> (&str, Option<&str>) {
     const HEADING: &str = "== SQL";
-    let starts_line = |at: &usize| *at == 0 || message.get(..*at).is_some_and(|before| before.ends_with('\n'));
+    let starts_line =
+        |at: &usize| *at == 0 || message.get(..*at).is_some_and(|before| before.ends_with('\n'));
     match message.match_indices(HEADING).map(|(at, _)| at).find(starts_line) {
         Some(at) => {
             let (words, statement) = message.split_at_checked(at).unwrap_or((message, ""));
@@ -167,10 +168,16 @@ mod tests {
             (RECORDED, Some((1, 1))),
             ("[X] text SQLSTATE: 42601 (line 3, pos 7)", Some((3, 8))),
             ("[X] no table `a`. SQLSTATE: 42P01; line 2 pos 14;\n'Project [*]\n", Some((2, 15))),
-            ("[X] zero. SQLSTATE: 22012\n== SQL (line 1, position 8) ==\nSELECT 1/0\n       ^^^", Some((1, 8))),
+            (
+                "[X] zero. SQLSTATE: 22012\n== SQL (line 1, position 8) ==\nSELECT 1/0\n       ^^^",
+                Some((1, 8)),
+            ),
             // What the message or the statement quotes is no position.
             ("[X] near '(line 9, pos 9)'. SQLSTATE: 42601 (line 1, pos 2)", Some((1, 3))),
-            ("[X] zero. SQLSTATE: 22012\n== SQL (line 1, position 8) ==\nSELECT '(line 9, pos 9)'", Some((1, 8))),
+            (
+                "[X] zero. SQLSTATE: 22012\n== SQL (line 1, position 8) ==\nSELECT '(line 9, pos 9)'",
+                Some((1, 8)),
+            ),
             ("[X] zero. SQLSTATE: 22012\n== SQL of VIEW v (line 1, position 8) ==\nSELECT 1/0", None),
             ("[X] no state (line 4, pos 0)", Some((4, 1))),
             ("[X] line 1, position", None),

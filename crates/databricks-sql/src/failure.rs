@@ -123,7 +123,7 @@ impl WarehouseNotRunning {
 impl fmt::Display for WarehouseNotRunning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { warehouse_id, state, elapsed, health } = self;
-        write!(f, "warehouse {warehouse_id} is {state} after {elapsed:.1?}")?;
+        write!(f, "warehouse {warehouse_id} is {state} after {:.1} s", elapsed.as_secs_f64())?;
         if let Some(health) = health {
             write!(f, " ({health})")?;
         }

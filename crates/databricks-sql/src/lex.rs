@@ -171,7 +171,10 @@ mod tests {
             ("/*/ a */b", vec![(Comment, "/*/ a */"), (Code, "b")]),
             ("$$ '`-- $$a", vec![(Literal, "$$ '`-- $$"), (Code, "a")]),
             ("1.5E-3BD+2", vec![(Literal, "1.5E-3BD"), (Code, "+"), (Literal, "2")]),
-            ("t1.c2>=.5", vec![(Code, "t1"), (Code, "."), (Code, "c2"), (Code, ">"), (Code, "="), (Literal, ".5")]),
+            (
+                "t1.c2>=.5",
+                vec![(Code, "t1"), (Code, "."), (Code, "c2"), (Code, ">"), (Code, "="), (Literal, ".5")],
+            ),
             ("1e-x", vec![(Literal, "1e"), (Code, "-"), (Code, "x")]),
             (":a ? é", vec![(Code, ":"), (Code, "a"), (Code, "?"), (Code, "é")]),
         ] {

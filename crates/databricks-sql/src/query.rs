@@ -143,7 +143,10 @@ impl QueryBuilder {
     /// parenthesis in it is not closed.
     pub fn build(self) -> Result<Statement> {
         let statement = self.client.statement(self.to_sql()?);
-        Ok(self.parameters.into_iter().fold(statement, |statement, (name, value)| statement.param(name, value)))
+        Ok(self
+            .parameters
+            .into_iter()
+            .fold(statement, |statement, (name, value)| statement.param(name, value)))
     }
 
     /// The SQL text alone.

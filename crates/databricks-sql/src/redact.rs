@@ -58,7 +58,10 @@ mod tests {
             ("WHERE n = 'it''s' AND m = 'it\\'s'", "WHERE n = ? AND m = ?"),
             ("SELECT `my col` -- jane\nFROM `t`", "SELECT `my col` ? FROM `t`"),
             ("SELECT /* jane /* doe */ */ 1", "SELECT ? ?"),
-            ("WHERE a = :limit AND b = ? AND d = DATE'2024-01-01'", "WHERE a = :limit AND b = ? AND d = DATE?"),
+            (
+                "WHERE a = :limit AND b = ? AND d = DATE'2024-01-01'",
+                "WHERE a = :limit AND b = ? AND d = DATE?",
+            ),
             ("SELECT X'1F', -5, a-5", "SELECT X?, -?, a-?"),
             ("AS $$ return 'secret' $$", "AS ?"),
             ("SELECT 'unclosed", "SELECT ?"),

@@ -23,8 +23,8 @@ const CANCEL_TIME: Duration = Duration::from_secs(1);
 async fn main() -> ExitCode {
     let mut out = BufWriter::with_capacity(1 << 16, stdout());
     let mut err = stderr();
-    let terminal = app::Terminal { out: stdout().is_terminal(), err: stderr().is_terminal() };
-    let run = app::run(std::env::args_os(), DatabricksConfig::from_env, terminal, &mut out, &mut err);
+    let watched = err.is_terminal();
+    let run = app::run(std::env::args_os(), DatabricksConfig::from_env, watched, &mut out, &mut err);
     tokio::select! {
         code = run => ExitCode::from(code),
         _ = tokio::signal::ctrl_c() => {

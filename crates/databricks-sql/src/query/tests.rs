@@ -27,7 +27,11 @@ fn queries_read_as_somebody_would_write_them() {
         query().from_table("days").select(["*"]).select_expr("wind * 2 AS double_wind"),
         query().from_table(&table).select(["station", "order", "a.b", "a`b"]).limit(0),
         days().where_clause("wind > :least OR day = :day").where_clause("station LIKE 'S(%'").limit(10),
-        days().version_as_of(7).order_by("wind").order_by_desc("day").order_by_expr("lower(station) NULLS LAST"),
+        days()
+            .version_as_of(7)
+            .order_by("wind")
+            .order_by_desc("day")
+            .order_by_expr("lower(station) NULLS LAST"),
         days().timestamp_as_of(at.with_timezone(&pacific)).where_clause("a = 1 -- note\\"),
     ];
     let sql: Vec<String> = queries.iter().map(|query| query.to_sql().unwrap()).collect();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::ipc::reader::StreamReader;
-use databricks_testkit::{Column, FaultRule, ScriptedEngine, Server, SimulatedWorkspace};
+use databricks_testkit::{Column, Fault, FaultRule, Origin, ScriptedEngine, Server, SimulatedWorkspace};
 use databricks_transport::{DatabricksConfig, RetryConfig};
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ impl World {
         };
         let args = ["sql"].iter().chain(args).map(OsString::from);
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = app::run(args, config, app::Terminal::default(), &mut out, &mut err).await;
+        let code = app::run(args, config, false, &mut out, &mut err).await;
         Ran { code, out, err: String::from_utf8(err).unwrap() }
     }
 }
@@ -96,7 +96,10 @@ async fn rows_come_as_objects_and_a_report_at_the_end() {
         assert_eq!(ran.code, 0, "{}", ran.err);
         insta::allow_duplicates!(insta::assert_snapshot!(ran.out()));
         let report = ran.report();
-        assert_eq!((&report["rows"], &report["retries"], &report["error"]), (&json!(2), &json!(0), &Value::Null));
+        assert_eq!(
+            (&report["rows"], &report["retries"], &report["error"]),
+            (&json!(2), &json!(0), &Value::Null)
+        );
         for field in ["batches", "bytes_compressed", "bytes_decoded", "requests"] {
             assert!(report[field].as_u64().unwrap() > 0, "{field} of {report}");
         }
@@ -114,7 +117,8 @@ async fn rows_come_in_every_format() {
         assert_eq!(ran.code, 0);
     }
     let arrow = world.run(&["--format", "arrow", "SELECT * FROM days"]).await;
-    let batches: Vec<_> = StreamReader::try_new(arrow.out.as_slice(), None).unwrap().map(Result::unwrap).collect();
+    let batches: Vec<_> =
+        StreamReader::try_new(arrow.out.as_slice(), None).unwrap().map(Result::unwrap).collect();
     assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
     let none = world.run(&["SELECT * FROM days", "--format=none"]).await;
     assert_eq!((none.out.len(), &none.report()["rows"]), (0, &json!(2)));
@@ -124,17 +128,23 @@ async fn rows_come_in_every_format() {
 async fn parameters_are_bound_with_their_types() {
     let engine = ScriptedEngine::new();
     let column = || [Column::new("x", "INT")];
-    engine.on("SELECT :day, :gone").with_parameter("day", "2026-01-01").with_parameter("gone", None).rows(column(), [[json!(1)]]);
+    engine
+        .on("SELECT :day, :gone")
+        .with_parameter("day", "2026-01-01")
+        .with_parameter("gone", None)
+        .rows(column(), [[json!(1)]]);
     engine.on("SELECT ?").with_positional(1, "a:b=c").rows(column(), [[json!(2)]]);
     let world = World::new(engine.clone()).await;
-    let named = world.run(&["SELECT :day, :gone", "--param", "day=DATE:2026-01-01", "--param=gone=DECIMAL(5,2)"]).await;
+    let named = world
+        .run(&["SELECT :day, :gone", "--param", "day=DATE:2026-01-01", "--param=gone=DECIMAL(5,2)"])
+        .await;
     assert_eq!(named.rows(), [json!({"x": 1})], "{}", named.err);
     let positional = world.run(&["SELECT ?", "--param", "?=STRING:a:b=c"]).await;
     assert_eq!(positional.rows(), [json!({"x": 2})], "{}", positional.err);
 }
 
 #[tokio::test]
-async fn nested_values_bytes_and_what_json_has_no_number_for() {
+async fn nested_values_intervals_and_what_json_has_no_number_for() {
     let engine = ScriptedEngine::new();
     let columns = [
         Column::new("l", "ARRAY<INT>"),
@@ -201,7 +211,9 @@ async fn bad_arguments_are_exit_code_two_with_the_usage() {
 #[tokio::test]
 async fn requests_that_are_tried_again_are_counted() {
     let world = World::new(days()).await;
-    world.workspace.faults().add(FaultRule::status(503).on_method("GET").times(1));
+    world.workspace.faults().add(
+        FaultRule::on_origin(Origin::Storage, Fault::status(http::StatusCode::SERVICE_UNAVAILABLE)).times(1),
+    );
     let ran = world.run(&["SELECT * FROM days"]).await;
     assert_eq!((ran.code, &ran.report()["retries"]), (0, &json!(1)), "{}", ran.err);
 }
@@ -225,7 +237,7 @@ async fn reader_that_goes_away_fails_the_run_and_cancels_the_statement() {
     };
     let args = ["sql", "SELECT * FROM days"].map(OsString::from);
     let mut err = Vec::new();
-    let code = app::run(args, config, app::Terminal::default(), &mut Closed, &mut err).await;
+    let code = app::run(args, config, false, &mut Closed, &mut err).await;
     assert_eq!(code, 1);
     assert!(world.workspace.requests().iter().any(|request| format!("{request:?}").contains("/cancel")));
 }
@@ -235,7 +247,7 @@ async fn missing_warehouse_is_told_with_the_remedy() {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let config = || Ok(DatabricksConfig::new("https://workspace.invalid")?.with_token("t"));
     let args = ["sql", "SELECT 1"].map(OsString::from);
-    assert_eq!(app::run(args, config, app::Terminal::default(), &mut out, &mut err).await, 1);
+    assert_eq!(app::run(args, config, false, &mut out, &mut err).await, 1);
     let err = String::from_utf8(err).unwrap();
     assert!(err.contains("DATABRICKS_WAREHOUSE_ID") && err.contains("\"requests\":0"), "{err}");
 }

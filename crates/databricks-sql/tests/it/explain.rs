@@ -18,7 +18,12 @@ fn plan(rows: Value) -> Leaf {
 
 #[tokio::test(start_paused = true)]
 async fn plan_is_the_text_of_its_rows() {
-    let leaf = plan(json!([["== Physical Plan =="], ["*(1) Project [1 AS 1#0]"], [null], ["+- *(1) Scan OneRowRelation[]\n"]]));
+    let leaf = plan(json!([
+        ["== Physical Plan =="],
+        ["*(1) Project [1 AS 1#0]"],
+        [null],
+        ["+- *(1) Scan OneRowRelation[]\n"]
+    ]));
     let text = leaf.sql().explain("SELECT 1").await.unwrap();
     assert_eq!(text, "== Physical Plan ==\n*(1) Project [1 AS 1#0]\n+- *(1) Scan OneRowRelation[]\n");
     assert_eq!(leaf.calls()[0].body["statement"], "EXPLAIN SELECT 1");

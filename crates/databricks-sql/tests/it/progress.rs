@@ -59,14 +59,18 @@ async fn inline_rows_count_too() {
 
 #[tokio::test(start_paused = true)]
 async fn handle_of_a_submitted_statement_can_be_watched() {
-    let leaf = external(CHUNKS, |_, _| None);
+    let leaf = Leaf::new(|_, before| match before {
+        0 => state("RUNNING"),
+        _ => Reply::json(&result(&[2], &json!({"data_array": [["10"], ["7"]]}))),
+    });
     let mut handle = leaf.sql().attach("s1");
     let progress = handle.progress();
-    // The scripted leaf answers the poll of this id with a page, which is no statement: the state stays unknown.
-    assert!(handle.batches().await.is_err());
+    let seen = tokio::spawn(progress.collect::<Vec<Progress>>());
+    handle.wait().await.unwrap();
     drop(handle);
-    let seen: Vec<Progress> = progress.collect().await;
-    assert_eq!(seen.len(), 1);
+    let seen = seen.await.unwrap();
+    assert!(seen.iter().any(|progress| progress.state == StatementState::Running));
+    assert_eq!(seen.last().unwrap().rows, 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -105,7 +105,7 @@ async fn wait_ends_at_its_deadline_and_names_state_and_health() {
     let started = tokio::time::Instant::now();
     let error = warehouses.wait_until_running("w1").timeout(secs(25)).send().await.unwrap_err();
     assert_eq!(started.elapsed().as_secs(), 25);
-    insta::assert_snapshot!(error, @"warehouse w1 is STARTING after 25.0s (FAILED: no machines); allow more with `timeout`");
+    insta::assert_snapshot!(error, @"warehouse w1 is STARTING after 25.0 s (FAILED: no machines); allow more with `timeout`");
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,7 +120,10 @@ async fn warehouse_that_comes_up_at_the_deadline_counts() {
 async fn deleted_and_unknown_warehouses_are_errors_at_once() {
     let (leaf, warehouses) = scripted(&["DELETED"]);
     let error = warehouses.wait_until_running("w1").send().await.unwrap_err();
-    assert!(error.to_string().contains("DELETED after 0.0ns; use another warehouse"), "{error}");
+    assert!(
+        error.to_string().contains("DELETED after 0.0 s (FAILED: no machines); use another warehouse"),
+        "{error}"
+    );
     assert_eq!(leaf.calls().len(), 1);
     let missing = Leaf::new(|_, _| Reply::status(404));
     let error = missing.sql().warehouses().wait_until_running("w1").send().await.unwrap_err();

@@ -7,8 +7,6 @@ use futures::StreamExt;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
-use super::Terminal;
-
 /// A bar on the standard error, or nothing.
 pub(crate) struct Bar {
     bar: ProgressBar,
@@ -16,8 +14,8 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    pub(crate) fn watching(progress: ProgressStream, terminal: Terminal) -> Self {
-        if !terminal.err {
+    pub(crate) fn new(progress: ProgressStream, watched: bool) -> Self {
+        if !watched {
             return Self { bar: ProgressBar::hidden(), task: None };
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());

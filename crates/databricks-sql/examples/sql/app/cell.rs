@@ -167,3 +167,50 @@ fn duration(micros: i64) -> String {
     let fraction = if micros > 0 { format!(".{micros:06}") } else { String::new() };
     format!("{sign}{days} {hours:02}:{minutes:02}:{:02}{fraction}", seconds % 60)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{
+        ArrayRef, BinaryArray, Date32Array, DurationMicrosecondArray, Float32Array, Int64Builder,
+        IntervalYearMonthArray, MapBuilder, NullArray, StringBuilder, TimestampMicrosecondArray,
+    };
+
+    use super::*;
+
+    fn both(array: impl Array + 'static) -> (String, Option<String>) {
+        let array: ArrayRef = Arc::new(array);
+        let mut out = Vec::new();
+        json(&mut out, array.as_ref(), 0).unwrap();
+        (String::from_utf8(out).unwrap(), plain(array.as_ref(), 0).unwrap())
+    }
+
+    #[test]
+    fn values_that_json_does_not_have_are_text() {
+        let mut map = MapBuilder::new(None, Int64Builder::new(), StringBuilder::new());
+        map.keys().append_value(7);
+        map.values().append_value("a\"b");
+        map.append(true).unwrap();
+        for ((json, plain), expected) in [
+            (both(BinaryArray::from(vec![&[0_u8, 255][..]])), "AP8="),
+            (both(Float32Array::from(vec![f32::NEG_INFINITY])), "-Infinity"),
+            (both(Date32Array::from(vec![-1])), "1969-12-31"),
+            (both(TimestampMicrosecondArray::from(vec![-1])), "1969-12-31T23:59:59.999999"),
+            (
+                both(TimestampMicrosecondArray::from(vec![0]).with_timezone("America/Los_Angeles")),
+                "1970-01-01T00:00:00.000000Z",
+            ),
+            (both(IntervalYearMonthArray::from(vec![-14])), "-1-2"),
+            (both(DurationMicrosecondArray::from(vec![i64::MIN])), "-106751991 04:00:54.775808"),
+        ] {
+            assert_eq!((json, plain), (format!("\"{expected}\""), Some(expected.to_owned())));
+        }
+        assert_eq!(both(Float32Array::from(vec![1.1])), ("1.1".to_owned(), Some("1.1".to_owned())));
+        assert_eq!(both(NullArray::new(1)), ("null".to_owned(), None));
+        let text = r#"{"7":"a\"b"}"#.to_owned();
+        assert_eq!(both(map.finish()), (text.clone(), Some(text)));
+        // A date that no calendar has is told, not invented.
+        assert!(both(Date32Array::from(vec![i32::MAX])).1.is_some());
+    }
+}

@@ -24,13 +24,6 @@ use count::Counts;
 /// What telling the server that nobody reads on may take.
 const CANCEL_TIME: Duration = Duration::from_secs(5);
 
-/// Which of the two outputs somebody looks at.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Terminal {
-    pub(crate) out: bool,
-    pub(crate) err: bool,
-}
-
 /// Why there are not all rows.
 #[derive(Debug)]
 enum Failure {
@@ -45,9 +38,9 @@ impl fmt::Display for Failure {
         match self {
             Self::Sql(error) => write_with_sources(f, error),
             Self::Transport(error) => write_with_sources(f, error),
-            Self::NoWarehouse => {
-                f.write_str("no warehouse is configured: set DATABRICKS_WAREHOUSE_ID, or `warehouse_id` in the profile")
-            }
+            Self::NoWarehouse => f.write_str(
+                "no warehouse is configured: set DATABRICKS_WAREHOUSE_ID, or `warehouse_id` in the profile",
+            ),
             Self::Output(error) => write!(f, "cannot write the rows: {error}"),
         }
     }
@@ -104,11 +97,11 @@ struct Explained {
     column: Option<u32>,
 }
 
-/// Runs the program; its exit code.
+/// Runs the program; its exit code. `watched` says that somebody looks at the error output.
 pub(crate) async fn run(
     args: impl IntoIterator<Item = OsString>,
     config: impl FnOnce() -> Result<DatabricksConfig, Error>,
-    terminal: Terminal,
+    watched: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> u8 {
@@ -119,7 +112,7 @@ pub(crate) async fn run(
     let (counts, started) = (Counts::default(), Instant::now());
     let mut report = Report::default();
     let outcome = match connect(config, &counts) {
-        Ok(sql) => read(&sql, &args, terminal, out, &mut report).await,
+        Ok(sql) => read(&sql, &args, watched, out, &mut report).await,
         Err(failure) => Err(failure),
     };
     report.seconds = started.elapsed().as_secs_f64();
@@ -135,17 +128,25 @@ pub(crate) async fn run(
 
 /// Help goes to the output and is no failure; what cannot be used goes to the error with the usage.
 fn refuse(refusal: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    let text = refusal.render();
-    let _ = if refusal.use_stderr() { write!(err, "{text}") } else { write!(out, "{text}") };
-    let _ = out.flush();
+    let text = refusal.render().to_string();
+    let _ = match refusal.use_stderr() {
+        true if text.contains("Usage:") => write!(err, "{text}"),
+        true => write!(err, "{text}\n{}\n", Args::command().render_usage()),
+        false => write!(out, "{text}").and_then(|()| out.flush()),
+    };
     u8::try_from(refusal.exit_code()).unwrap_or(2)
 }
 
 /// Explains a failure; the exit code.
 fn tell(failure: &Failure, report: &mut Report, err: &mut dyn Write) -> u8 {
     let _ = writeln!(err, "error: {failure}");
-    let mut explained =
-        Explained { message: failure.to_string(), error_class: None, sql_state: None, line: None, column: None };
+    let mut explained = Explained {
+        message: failure.to_string(),
+        error_class: None,
+        sql_state: None,
+        line: None,
+        column: None,
+    };
     let mut code = 1;
     if let Failure::Sql(error) = failure {
         explained.error_class = error.error_class().map(str::to_owned);
@@ -189,13 +190,13 @@ fn statement(sql: &SqlClient, args: &Args) -> Statement {
 async fn read(
     sql: &SqlClient,
     args: &Args,
-    terminal: Terminal,
+    watched: bool,
     out: &mut dyn Write,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let mut statement = statement(sql, args);
     let progress = statement.progress();
-    let bar = Bar::watching(statement.progress(), terminal);
+    let bar = Bar::new(statement.progress(), watched);
     let outcome = match statement.batches().await {
         Ok(batches) => {
             report.statement_id = Some(batches.statement_id().to_string());
