@@ -39,8 +39,7 @@ impl StatementFailure {
 
     /// Whether another commit came first or the fault passes.
     pub(crate) fn may_pass(&self) -> bool {
-        let state = self.sql_state.as_deref();
-        self.error_class.as_deref().is_some_and(|class| error_text::is_conflict(class, state))
+        self.error_class.as_deref().is_some_and(error_text::is_conflict)
             || error_text::is_passing_fault(&self.error_code)
     }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::cancel::{self, CancelGuard};
 use crate::client::Scope;
+use crate::error_text;
 use crate::limits;
 use crate::progress::Meter;
 use crate::redact::WithoutLiterals;
@@ -17,8 +18,8 @@ use crate::stream::{Fetch, Reading};
 use crate::wait::{self, Deadline};
 use crate::wire::{Delivery, Marker, Parameter, StatementRequest, StatementResponse};
 use crate::{
-    BatchStream, Explain, IntoParam, Param, ProgressStream, Result, RowStream, SqlError, StatementHandle,
-    StatementResult, WarehouseId,
+    BatchStream, Explain, IntoParam, Param, ProgressStream, Result, RowStream, SqlError, StatementFailure,
+    StatementHandle, StatementResult, WarehouseId,
 };
 
 /// One SQL statement, ready to be run by one of its ends.
@@ -311,6 +312,22 @@ fn measure<T>(warehouse: &WarehouseId, elapsed: Duration, outcome: &Result<T>) {
         .record(elapsed.as_secs_f64());
     match outcome {
         Ok(_) => tracing::info!(?elapsed, "statement succeeded"),
+        Err(SqlError::StatementFailed(failure)) => log_failure(elapsed, failure),
         Err(error) => tracing::error!(?elapsed, status, %error, "statement did not succeed"),
     }
+}
+
+/// The server quotes the statement and its values, which are not for the log.
+fn log_failure(elapsed: Duration, failure: &StatementFailure) {
+    let StatementFailure { statement_id, error_class, sql_state, error_code, message, position } = failure;
+    tracing::error!(
+        ?elapsed,
+        %statement_id,
+        error_class = error_class.as_deref(),
+        sql_state = sql_state.as_deref(),
+        error_code = error_code.as_str(),
+        position = position.map(tracing::field::display),
+        error = %WithoutLiterals(error_text::words(message)),
+        "statement failed"
+    );
 }

@@ -60,3 +60,25 @@ async fn statement_is_logged_without_its_values() {
         assert!(!lines.contains(secret), "{secret} in {lines}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn failure_is_logged_with_its_class_and_without_the_statement() {
+    let lines = Lines::default();
+    let logged = tracing::subscriber::set_default(lines.clone());
+    let text = "[CAST_INVALID_INPUT] The value 'jane' of `name` cannot be cast. SQLSTATE: 22018\n== SQL (line 1, position 8) ==\nSELECT CAST('jane' AS INT)\n";
+    let leaf = Leaf::new(move |_, _| {
+        Reply::json(&serde_json::json!({"statement_id": "s1", "status": {"state": "FAILED", "error": {
+            "error_code": "BAD_REQUEST", "message": text,
+        }}}))
+    });
+    let error = leaf.sql().execute("SELECT CAST('jane' AS INT)").await.unwrap_err();
+    assert!(error.to_string().contains("jane"));
+    drop(logged);
+    let lines = lines.0.lock().unwrap().join("\n");
+    for shown in
+        ["ERROR", "statement_id=s1", "CAST_INVALID_INPUT", "22018", "position=line 1, column 8", "`name`"]
+    {
+        assert!(lines.contains(shown), "{shown} is not in {lines}");
+    }
+    assert!(!lines.contains("jane"), "{lines}");
+}
