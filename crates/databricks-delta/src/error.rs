@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn error_is_small_enough_for_results_that_are_passed_around() {
-        assert!(size_of::<DeltaError>() <= 112, "{}", size_of::<DeltaError>());
+        assert!(size_of::<DeltaError>() <= 96, "{}", size_of::<DeltaError>());
     }
 
     fn unknown(operation: &'static str, key: Option<&str>) -> String {

@@ -156,12 +156,23 @@ fn headed(names: &[String]) -> comfy_table::Table {
     table
 }
 
+/// Control characters would be obeyed by a terminal: all but line breaks are shown instead.
+fn harmless(cell: String) -> String {
+    if !cell.chars().any(|c| c.is_control() && c != '\n') {
+        return cell;
+    }
+    let shown =
+        |c: char| if c.is_control() && c != '\n' { c.escape_debug().to_string() } else { c.to_string() };
+    cell.chars().map(shown).collect()
+}
+
 impl Output for Table<'_> {
     fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
         for row in 0..batch.num_rows() {
             let cells = batch.columns().iter().map(|column| cell::plain(column.as_ref(), row));
             let cells: Vec<Option<String>> = cells.collect::<io::Result<_>>()?;
-            self.table.add_row(cells.into_iter().map(|cell| cell.unwrap_or_else(|| "NULL".to_owned())));
+            self.table
+                .add_row(cells.into_iter().map(|cell| cell.map_or_else(|| "NULL".to_owned(), harmless)));
             self.rows += 1;
             if self.rows == TABLE_ROWS {
                 self.write()?;
@@ -204,5 +215,21 @@ impl Output for Nothing {
 
     fn end(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_an_object_are_distinct() {
+        assert_eq!(distinct(&["a", "a", "a_2", "a", ""]), ["a", "a_3", "a_2", "a_4", ""]);
+        assert_eq!(distinct(&["", ""]), ["", "_2"]);
+    }
+
+    #[test]
+    fn terminal_does_not_obey_a_cell() {
+        assert_eq!(harmless("a\u{1b}[31m\tb\nc é".to_owned()), "a\\u{1b}[31m\\tb\nc é");
     }
 }
