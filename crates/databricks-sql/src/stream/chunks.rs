@@ -17,6 +17,7 @@ use super::download::Download;
 use super::task::Task;
 use crate::api::Api;
 use crate::decode::{self, Layout};
+use crate::progress::Meter;
 use crate::wire::{Link, Manifest, ResultPage};
 use crate::{Result, SqlError, StatementId};
 
@@ -27,6 +28,7 @@ pub(crate) struct Plan {
     pub(crate) id: StatementId,
     pub(crate) layout: Arc<Layout>,
     pub(crate) compressed: bool,
+    pub(crate) meter: Meter,
     decoded_bytes: HashMap<u64, u64>,
 }
 
@@ -34,7 +36,13 @@ impl Plan {
     pub(crate) fn new(api: Api, id: StatementId, layout: Arc<Layout>, manifest: &Manifest) -> Self {
         let sizes = manifest.chunks.iter().filter_map(|chunk| Some((chunk.chunk_index, chunk.byte_count?)));
         let compressed = manifest.result_compression.as_deref().is_some_and(|name| name.starts_with("LZ4"));
-        Self { api, id, layout, compressed, decoded_bytes: sizes.collect() }
+        Self { api, id, layout, compressed, meter: Meter::default(), decoded_bytes: sizes.collect() }
+    }
+
+    /// Reports the bytes that come to `meter`.
+    pub(crate) fn watched(mut self, meter: &Meter) -> Self {
+        self.meter = meter.clone();
+        self
     }
 
     /// The chunk's size once decoded: the manifest knows it, a link may name its compressed size instead.
@@ -160,7 +168,16 @@ fn page_end(page: &ResultPage) -> u64 {
     links.max().unwrap_or(page.chunk_index)
 }
 
+/// The bytes of a page's own rows as they came, without JSON's punctuation.
+fn page_bytes(page: &ResultPage) -> u64 {
+    let cells = page.data_array.iter().flatten().flatten().flatten().map(String::len).sum::<usize>();
+    (page.attachment.as_ref().map_or(0, String::len) + cells) as u64
+}
+
 fn decode_page(plan: &Plan, page: ResultPage) -> Result<Vec<RecordBatch>> {
+    if plan.meter.is_watched() {
+        plan.meter.received(page_bytes(&page));
+    }
     if let Some(attachment) = page.attachment {
         let bytes = STANDARD
             .decode(attachment)

@@ -76,8 +76,10 @@ impl Download {
         }
         let response = self.plan.api.fetch(&self.link).await.map_err(fetch_failure)?;
         let file = self.receive(response).await?;
+        let bytes = file.len() as u64;
         let batches = self.decode(file).await?;
         self.check_rows(&batches)?;
+        self.plan.meter.received(bytes);
         Ok(batches)
     }
 
