@@ -14,11 +14,9 @@ use crate::config::DatabricksConfig;
 use crate::error::Error;
 use crate::network::HyperLeaf;
 use crate::rate_limit::{RateLimit, RateLimiters};
-use crate::service::{HttpService, Stage};
+use crate::service::{Answered, Around, Exchange, HttpService, Outgoing, Shared, Stack, UserLayer};
 use crate::stack::{Answer, Deadline, Inactivity, Jitter, Retry, RetryPolicy};
 use crate::trace::{TraceAttempt, TraceCall, Traffic, Watch, describe};
-
-type UserLayer = Box<dyn Fn(HttpService) -> HttpService + Send + Sync>;
 
 /// Builds a [`Client`]: adds layers of one's own, or puts another leaf in the place of the network.
 ///
@@ -84,7 +82,7 @@ impl ClientBuilder {
             Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request<Body>>>::Future: Send,
     {
-        self.leaf_layers.push(erased(layer));
+        self.leaf_layers.push(UserLayer::new(layer));
         self
     }
 
@@ -97,7 +95,7 @@ impl ClientBuilder {
             Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request<Body>>>::Future: Send,
     {
-        self.per_call.push(erased(layer));
+        self.per_call.push(UserLayer::new(layer));
         self
     }
 
@@ -111,7 +109,7 @@ impl ClientBuilder {
             Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request<Body>>>::Future: Send,
     {
-        self.per_attempt.push(erased(layer));
+        self.per_attempt.push(UserLayer::new(layer));
         self
     }
 
@@ -143,21 +141,36 @@ impl ClientBuilder {
         describe();
         let limiters = rate_limiters.map_or_else(|| RateLimiters::new(config.rate_limits().clone()), Ok)?;
         let leaf = match leaf {
-            Some(leaf) => Stage::of_service(leaf),
-            None => Stage::new(HyperLeaf::new(config.network()?)),
+            Some(leaf) => Leaf::Own(leaf),
+            None => Leaf::Network(HyperLeaf::new(config.network()?)),
         };
-        let leaf = around(leaf, &leaf_layers);
+        let leaf = Shared::new(Around::new(leaf, &leaf_layers));
         let circuits = Arc::new(Circuits::new(config.circuit_breaker().clone()));
         let retry = RetryPolicy::new(config.retry().clone(), jitter.clone());
-        let shared = Shared { circuits: Arc::clone(&circuits), retry, jitter };
-        let links = link_stack(&config, leaf.clone(), &shared);
-        let api = api_stack(&config, leaf, limiters.clone(), &per_call, &per_attempt, &shared)?;
+        let common = Common { circuits: Arc::clone(&circuits), retry, jitter };
+        let links = link_stack(&config, leaf.clone(), &common);
+        let api = api_stack(&config, leaf, limiters.clone(), &per_call, &per_attempt, &common)?;
         Ok(Client::assemble(config, Stacks { api, links, circuits, limiters }))
     }
 }
 
+/// Where requests end.
+enum Leaf {
+    Network(HyperLeaf),
+    Own(HttpService),
+}
+
+impl Exchange for Leaf {
+    async fn send(&self, request: Outgoing) -> Answered {
+        match self {
+            Self::Network(network) => network.send(request).await,
+            Self::Own(leaf) => leaf.send(request).await,
+        }
+    }
+}
+
 /// What both stacks of a client have in common.
-struct Shared {
+struct Common {
     circuits: Arc<Circuits>,
     retry: Arc<RetryPolicy>,
     jitter: Jitter,
@@ -166,59 +179,40 @@ struct Shared {
 /// From the inside out; the numbers are those of the layers' table in the architecture document.
 fn api_stack(
     config: &DatabricksConfig,
-    leaf: Stage,
+    leaf: Shared<impl Exchange>,
     limiters: RateLimiters,
     per_call: &[UserLayer],
     per_attempt: &[UserLayer],
-    shared: &Shared,
-) -> Result<Stage, Error> {
-    let source = source(config, HttpService::new(leaf.clone()), &shared.jitter)?;
+    common: &Common,
+) -> Result<Stack, Error> {
+    let source = source(config, leaf.clone(), &common.jitter)?;
 
-    let attempt = Stage::new(TraceAttempt::new(leaf)); // 9
-    let attempt = around(attempt, per_attempt);
-    let attempt = Stage::new(Inactivity::new(attempt, config.timeout())); // 8
-    let attempt = Stage::new(Answer::new(attempt));
-    let attempt = Stage::new(CircuitBreaker::new(attempt, Arc::clone(&shared.circuits))); // 7
-    let attempt = Stage::new(Auth::new(attempt, source)); // 6
-    let attempt = Stage::new(RateLimit::new(attempt, limiters)); // 5
-    let attempt = Stage::new(CircuitCheck::new(attempt, Arc::clone(&shared.circuits))); // 4
+    let attempt = TraceAttempt::new(leaf); // 9
+    let attempt = Around::new(attempt, per_attempt);
+    let attempt = Inactivity::new(attempt, config.timeout()); // 8
+    let attempt = Answer::new(attempt);
+    let attempt = CircuitBreaker::new(attempt, Arc::clone(&common.circuits)); // 7
+    let attempt = Auth::new(attempt, source); // 6
+    let attempt = RateLimit::new(attempt, limiters); // 5
+    let attempt = CircuitCheck::new(attempt, Arc::clone(&common.circuits)); // 4
 
-    let call = Stage::new(Retry::new(attempt, Arc::clone(&shared.retry))); // 3
-    let call = around(call, per_call);
-    let call = Stage::new(Deadline::new(call)); // 2
-    Ok(Stage::new(TraceCall::new(call, Watch::new(config, Traffic::Api)))) // 1
+    let call = Retry::new(attempt, Arc::clone(&common.retry)); // 3
+    let call = Around::new(call, per_call);
+    let call = Deadline::new(call); // 2
+    Ok(Stack::new(TraceCall::new(call, Watch::new(config, Traffic::Api)))) // 1
 }
 
 /// The stack of presigned storage links: no credential, no quota of the workspace, and none of the user's layers but those around the leaf,
 /// so that nothing meant for the workspace reaches a storage host. The link is a credential too: no part of it, and
 /// nothing that may repeat it, is kept or logged.
-fn link_stack(config: &DatabricksConfig, leaf: Stage, shared: &Shared) -> Stage {
-    let attempt = Stage::new(TraceAttempt::new(leaf));
-    let attempt = Stage::new(Inactivity::new(attempt, config.timeout()));
-    let attempt = Stage::new(Answer::of_storage(attempt));
-    let attempt = Stage::new(CircuitBreaker::new(attempt, Arc::clone(&shared.circuits)));
-    let call = Stage::new(Retry::new(attempt, Arc::clone(&shared.retry)));
-    let call = Stage::new(Deadline::new(call));
-    Stage::new(TraceCall::new(call, Watch::new(config, Traffic::Storage)))
-}
-
-fn erased<L>(layer: L) -> UserLayer
-where
-    L: Layer<HttpService> + Send + Sync + 'static,
-    L::Service:
-        Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone + Send + Sync + 'static,
-    <L::Service as Service<Request<Body>>>::Future: Send,
-{
-    Box::new(move |inner| HttpService::new(layer.layer(inner)))
-}
-
-/// The first layer ends up outermost.
-fn around(inner: Stage, layers: &[UserLayer]) -> Stage {
-    if layers.is_empty() {
-        return inner;
-    }
-    let inner = HttpService::new(inner);
-    Stage::of_service(layers.iter().rev().fold(inner, |inner, layer| layer(inner)))
+fn link_stack(config: &DatabricksConfig, leaf: Shared<impl Exchange>, common: &Common) -> Stack {
+    let attempt = TraceAttempt::new(leaf);
+    let attempt = Inactivity::new(attempt, config.timeout());
+    let attempt = Answer::of_storage(attempt);
+    let attempt = CircuitBreaker::new(attempt, Arc::clone(&common.circuits));
+    let call = Retry::new(attempt, Arc::clone(&common.retry));
+    let call = Deadline::new(call);
+    Stack::new(TraceCall::new(call, Watch::new(config, Traffic::Storage)))
 }
 
 impl fmt::Debug for ClientBuilder {

@@ -7,7 +7,6 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use serde::de::DeserializeOwned;
-use tower::ServiceExt;
 
 use crate::body::Body;
 use crate::builder::ClientBuilder;
@@ -18,7 +17,7 @@ use crate::operation::Operation;
 use crate::rate_limit::{RateLimitState, RateLimiters};
 use crate::redact::without_quotes;
 use crate::request::ApiRequest;
-use crate::service::Stage;
+use crate::service::Stack;
 use crate::stack::{CallState, NotRepeated, ReadWhole};
 use crate::trace::count_error;
 
@@ -69,8 +68,8 @@ struct Inner {
 
 /// What a builder puts together: where requests enter, and what can be asked about them.
 pub(crate) struct Stacks {
-    pub(crate) api: Stage,
-    pub(crate) links: Stage,
+    pub(crate) api: Stack,
+    pub(crate) links: Stack,
     pub(crate) circuits: Arc<Circuits>,
     pub(crate) limiters: RateLimiters,
 }
@@ -234,7 +233,7 @@ impl Client {
 
     async fn run(
         &self,
-        stack: &Stage,
+        stack: &Stack,
         operation: Operation,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Error> {
@@ -242,7 +241,7 @@ impl Client {
         let state = CallState::start(request.method(), total);
         request.extensions_mut().insert(operation);
         request.extensions_mut().insert(Arc::clone(&state));
-        let answer = stack.clone().oneshot(request).await;
+        let answer = stack.send(request).await;
         let answer = answer.and_then(good).map_err(|error| error.with_call(state.summary(&operation)));
         answer.map(|mut response| {
             response.extensions_mut().insert(state);

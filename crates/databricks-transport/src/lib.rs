@@ -30,6 +30,7 @@ mod error;
 
 mod body;
 mod operation;
+mod place;
 mod request;
 mod service;
 

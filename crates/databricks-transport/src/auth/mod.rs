@@ -14,11 +14,9 @@ mod token_call;
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use tower::{Service, ServiceExt};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 pub(crate) use authorize::DynAuthorize;
 pub use authorize::{Authorization, Authorize};
@@ -28,8 +26,8 @@ pub(crate) use source::source;
 pub(crate) use token_call::token_error;
 
 use crate::body::Body;
-use crate::error::{ApiError, Error};
-use crate::service::{HttpFuture, HttpInner};
+use crate::error::ApiError;
+use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
 
 /// Where the signing headers come from. Asked before every attempt.
@@ -74,36 +72,25 @@ impl<S: fmt::Debug> fmt::Debug for Auth<S> {
     }
 }
 
-impl<S: HttpInner> Service<Request<Body>> for Auth<S> {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = HttpFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> HttpFuture {
-        let Self { inner, source } = self.clone();
-        Box::pin(async move {
-            let cache = match source {
-                Source::Fixed(header) => {
-                    request.headers_mut().insert(AUTHORIZATION, header);
-                    return inner.oneshot(request).await;
-                }
-                Source::Renewed(cache) => cache,
-            };
-            let state = CallState::of(&request);
-            state.waits_for_token(true);
-            let held = cache.get().await?;
-            state.waits_for_token(false);
-            sign(request.headers_mut(), &held.headers);
-            let mut response = inner.oneshot(request).await?;
-            if is_refusal(&response) {
-                response.extensions_mut().insert(Refused { cache, held });
+impl<S: Exchange> Exchange for Auth<S> {
+    async fn send(&self, mut request: Outgoing) -> Answered {
+        let cache = match &self.source {
+            Source::Fixed(header) => {
+                request.headers_mut().insert(AUTHORIZATION, header.clone());
+                return self.inner.send(request).await;
             }
-            Ok(response)
-        })
+            Source::Renewed(cache) => cache,
+        };
+        let state = CallState::of(&request);
+        state.waits_for_token(true);
+        let held = cache.get().await?;
+        state.waits_for_token(false);
+        sign(request.headers_mut(), &held.headers);
+        let mut response = self.inner.send(request).await?;
+        if is_refusal(&response) {
+            response.extensions_mut().insert(Refused { cache: cache.clone(), held });
+        }
+        Ok(response)
     }
 }
 
@@ -134,6 +121,8 @@ fn is_refusal(response: &Response<Body>) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::error::Error;
+    use http::Request;
 
     #[tokio::test]
     async fn the_header_is_sent_sensitive_and_replaces_another() {
@@ -146,7 +135,7 @@ mod tests {
             futures::future::ready(Ok::<_, Error>(Response::new(Body::empty())))
         });
         let request = Request::get("/x").header(AUTHORIZATION, "Bearer other").body(Body::empty()).unwrap();
-        Auth::new(leaf, Source::Fixed(header)).oneshot(request).await.unwrap();
+        Auth::new(leaf, Source::Fixed(header)).send(Box::new(request)).await.unwrap();
     }
 
     #[test]

@@ -13,11 +13,15 @@ use super::oauth::{ClientCredentials, Discovery};
 use super::token_call::TokenCaller;
 use crate::config::{AuthConfig, Credential, DatabricksConfig};
 use crate::error::Error;
-use crate::service::HttpService;
+use crate::service::Exchange;
 use crate::stack::Jitter;
 
 /// The source of the configured credential. Its token calls end at `leaf`, and wait between attempts by `jitter`.
-pub(crate) fn source(config: &DatabricksConfig, leaf: HttpService, jitter: &Jitter) -> Result<Source, Error> {
+pub(crate) fn source(
+    config: &DatabricksConfig,
+    leaf: impl Exchange,
+    jitter: &Jitter,
+) -> Result<Source, Error> {
     let credential = config.credential()?;
     if let AuthConfig::PersonalAccessToken { token } = &credential.auth {
         return Ok(Source::Fixed(credential.header(token)?));

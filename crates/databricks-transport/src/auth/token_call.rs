@@ -10,18 +10,18 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
-use tower::ServiceExt;
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
 use crate::body::Body;
-use crate::config::{DatabricksConfig, is_loopback};
+use crate::config::DatabricksConfig;
 use crate::error::{ApiError, Error, ErrorKind, OneLine};
 use crate::network::OnThisMachine;
 use crate::operation::Operation;
+use crate::place::is_loopback;
 use crate::rate_limit::ClassName;
-use crate::redact::{Secrets, SentSecrets, scrubbed};
-use crate::service::HttpService;
+use crate::redact::{Secrets, SentSecrets};
+use crate::service::{Exchange, Stack};
 use crate::stack::{Answer, CallState, Deadline, Inactivity, Jitter, ReadWhole, Retry, RetryPolicy};
 use crate::trace::{TraceAttempt, Traffic, Watch};
 
@@ -39,19 +39,19 @@ const SHOWN: usize = 600;
 /// Sends requests to token endpoints.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenCaller {
-    service: HttpService,
+    stack: Stack,
     plain_http: bool,
     watch: Arc<Watch>,
 }
 
 impl TokenCaller {
-    pub(crate) fn new(leaf: HttpService, config: &DatabricksConfig, jitter: Jitter) -> Self {
+    pub(crate) fn new(leaf: impl Exchange, config: &DatabricksConfig, jitter: Jitter) -> Self {
         let attempt = Inactivity::new(TraceAttempt::new(leaf), SILENCE.min(config.timeout()));
         let attempt = Answer::of_tokens(attempt);
         let retry = RetryPolicy::new(config.retry().clone(), jitter);
         let call = Deadline::new(Retry::new(attempt, retry));
         let watch = Watch::new(config, Traffic::Token);
-        Self { service: HttpService::new(call), plain_http: config.plain_http(), watch }
+        Self { stack: Stack::new(call), plain_http: config.plain_http(), watch }
     }
 
     /// The JSON object that an endpoint answers with. `purpose` says what it is for, such as `oauth-m2m`.
@@ -64,10 +64,10 @@ impl TokenCaller {
         }
         let (mut request, secrets) = call.into_request().map_err(|why| failed(&why))?;
         request.extensions_mut().insert(Arc::clone(&self.watch));
-        let (head, body) = match self.service.clone().oneshot(request).await {
+        let (head, body) = match self.stack.send(request).await {
             Ok(response) => response.into_parts(),
             Err(error) => {
-                let what = format!("no answer from {host}: {}", masked(&secrets, error.message()));
+                let what = format!("no answer from {host}: {}", self.repeatable(&secrets, error.message()));
                 return Err(failed(&what).with_transient(error.is_retryable()).with_source(error));
             }
         };
@@ -79,10 +79,18 @@ impl TokenCaller {
                 Err(failed(&format!("{host} did not answer with JSON: check that it is the right host")))
             }
             object => {
-                let reason = object.as_ref().map(|object| masked(&secrets, &reason(object)));
+                let reason = object.as_ref().map(|object| self.repeatable(&secrets, &reason(object)));
                 Err(refused(purpose, &host, head.status, reason.as_deref()))
             }
         }
+    }
+
+    /// Somebody else's words without the call's secrets and without those that the client was configured with, such as
+    /// a proxy's password.
+    fn repeatable(&self, secrets: &Secrets, text: &str) -> String {
+        let mut all = secrets.clone();
+        all.extend(self.watch.known());
+        masked(&all, text)
     }
 
     /// Secrets travel encrypted, or do not leave the machine.
@@ -90,7 +98,9 @@ impl TokenCaller {
         let url = &call.url;
         url.scheme() == "https"
             || url.scheme() == "http"
-                && (self.plain_http || call.on_this_machine || is_loopback(url.host_str()))
+                && (self.plain_http
+                    || call.on_this_machine
+                    || is_loopback(url.host_str().unwrap_or_default()))
     }
 }
 
@@ -170,8 +180,7 @@ impl TokenCall {
         let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
         let pair = format!("{}:{}", encoded(id), encoded(secret.expose_secret()));
         let basic = BASE64_STANDARD.encode(pair);
-        self.secrets.add(secret.expose_secret());
-        self.secrets.add(&basic);
+        self.secrets.add_basic(id, secret.expose_secret());
         self.sensitive(format!("Basic {basic}"))
     }
 
@@ -202,8 +211,8 @@ impl TokenCall {
     }
 
     fn into_request(self) -> Result<(Request<Body>, Arc<Secrets>), String> {
+        let host = self.host();
         let Self { method, url, headers, form, secrets, on_this_machine } = self;
-        let host = url.origin().ascii_serialization();
         let secrets = Arc::new(secrets);
         let state = CallState::start(&Method::GET, TOTAL);
         let is_form = form.is_some();
@@ -233,8 +242,7 @@ impl TokenCall {
 
 /// One line of bounded length without any of the secrets.
 fn masked(secrets: &Secrets, text: &str) -> String {
-    let text = secrets.masked(text);
-    let line = OneLine(&scrubbed(&text)).to_string();
+    let line = OneLine(&secrets.cleaned(text)).to_string();
     let mut short: String = line.chars().take(SHOWN).collect();
     if short.len() < line.len() {
         short.push('…');

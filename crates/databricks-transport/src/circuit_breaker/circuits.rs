@@ -11,6 +11,7 @@ use super::machine::{Machine, Refusal, Ticket, Verdict};
 use super::report::{self, Circuit, CircuitState};
 use crate::config::CircuitBreakerConfig;
 use crate::error::Error;
+use crate::place::{is_https, port};
 use crate::stack::CallState;
 
 /// How many hosts are remembered. Links may lead anywhere.
@@ -29,7 +30,7 @@ pub(crate) struct Circuits {
 struct Host {
     https: bool,
     name: String,
-    port: Option<u16>,
+    port: u16,
     /// Name and port, for messages and metrics.
     label: String,
     machine: Mutex<Machine>,
@@ -87,8 +88,7 @@ impl Circuits {
 
     fn host(&self, uri: &Uri) -> Option<Arc<Host>> {
         let name = uri.host().filter(|_| self.config.enabled)?;
-        let https = uri.scheme_str() != Some("http");
-        let port = uri.port_u16().filter(|port| !(https && *port == 443)).or((!https).then_some(80));
+        let (https, port) = (is_https(uri), port(uri));
         let mut hosts = self.hosts();
         let known = hosts.iter().find(|host| host.is(https, name, port)).map(Arc::clone);
         Some(known.unwrap_or_else(|| {
@@ -117,9 +117,9 @@ fn make_room(hosts: &mut Vec<Arc<Host>>) {
 }
 
 impl Host {
-    fn new(https: bool, name: &str, port: Option<u16>, config: &CircuitBreakerConfig) -> Self {
+    fn new(https: bool, name: &str, port: u16, config: &CircuitBreakerConfig) -> Self {
         let name = name.to_ascii_lowercase();
-        let label = port.map_or_else(|| name.clone(), |port| format!("{name}:{port}"));
+        let label = if https && port == 443 { name.clone() } else { format!("{name}:{port}") };
         report::gauge(&label, CircuitState::Closed);
         Self {
             https,
@@ -131,7 +131,7 @@ impl Host {
         }
     }
 
-    fn is(&self, https: bool, name: &str, port: Option<u16>) -> bool {
+    fn is(&self, https: bool, name: &str, port: u16) -> bool {
         self.https == https && self.port == port && self.name.eq_ignore_ascii_case(name)
     }
 

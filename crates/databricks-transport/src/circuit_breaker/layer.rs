@@ -2,16 +2,10 @@
 //! it.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-use http::{Request, Response};
-use tower::{Service, ServiceExt};
 
 use super::circuits::Circuits;
 use super::machine::Verdict;
-use crate::body::Body;
-use crate::error::Error;
-use crate::service::{HttpFuture, HttpInner};
+use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
 
 /// Refuses at once what an open circuit would not let through, before anything waits for a turn or a token.
@@ -27,20 +21,10 @@ impl<S> CircuitCheck<S> {
     }
 }
 
-impl<S: HttpInner> Service<Request<Body>> for CircuitCheck<S> {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = HttpFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> HttpFuture {
-        match self.circuits.check(request.uri()) {
-            Ok(()) => Box::pin(self.inner.clone().oneshot(request)),
-            Err(error) => Box::pin(futures::future::ready(Err(error))),
-        }
+impl<S: Exchange> Exchange for CircuitCheck<S> {
+    async fn send(&self, request: Outgoing) -> Answered {
+        self.circuits.check(request.uri())?;
+        self.inner.send(request).await
     }
 }
 
@@ -58,30 +42,19 @@ impl<S> CircuitBreaker<S> {
     }
 }
 
-impl<S: HttpInner> Service<Request<Body>> for CircuitBreaker<S> {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = HttpFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> HttpFuture {
-        let Self { inner, circuits } = self.clone();
-        Box::pin(async move {
-            let state = CallState::of(&request);
-            let Some(admission) = circuits.admit(request.uri(), &state).await? else {
-                return inner.oneshot(request).await;
-            };
-            let result = inner.oneshot(request).await;
-            // What the caller's own upload failed with is not the host's fault.
-            let verdict = if state.upload_failed() { Verdict::Unknown } else { Verdict::of(&result) };
-            let open_until = admission.settle(verdict);
-            if verdict != Verdict::Works {
-                state.shut_out_until(open_until);
-            }
-            result
-        })
+impl<S: Exchange> Exchange for CircuitBreaker<S> {
+    async fn send(&self, request: Outgoing) -> Answered {
+        let state = CallState::of(&request);
+        let Some(admission) = self.circuits.admit(request.uri(), &state).await? else {
+            return self.inner.send(request).await;
+        };
+        let result = self.inner.send(request).await;
+        // What the caller's own upload failed with is not the host's fault.
+        let verdict = if state.upload_failed() { Verdict::Unknown } else { Verdict::of(&result) };
+        let open_until = admission.settle(verdict);
+        if verdict != Verdict::Works {
+            state.shut_out_until(open_until);
+        }
+        result
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::blame::Failure;
 use crate::error::{Error, ErrorKind};
+use crate::trace::show_circuit;
 
 /// The state of a circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +47,7 @@ pub struct Circuit {
 
 /// Puts a state on its gauge.
 pub(super) fn gauge(host: &str, state: CircuitState) {
-    metrics::gauge!("databricks_circuit_breaker_state", "host" => host.to_owned()).set(state.level());
+    show_circuit(host, state.level());
 }
 
 /// Tells of a change.

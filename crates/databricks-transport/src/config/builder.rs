@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::auth::AuthConfig;
 use super::setting::{Key, Settings};
-use super::sources::read_file;
+use super::sources::{of_process, read_file};
 use super::{DatabricksConfig, load};
 use crate::auth::Authorize;
 use crate::error::Error;
@@ -51,11 +51,10 @@ macro_rules! setters {
 
 impl ConfigBuilder {
     pub(super) fn new() -> Self {
-        let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         Self {
             code: Settings::default(),
             auth: None,
-            variable: Arc::new(variable),
+            variable: Arc::new(of_process),
             read: Arc::new(read_file),
         }
     }

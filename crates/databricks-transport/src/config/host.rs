@@ -1,7 +1,5 @@
 //! Making a workspace URL out of what people paste: a bare name, a URL from the browser's address bar.
 
-use std::net::IpAddr;
-
 use url::Url;
 
 use crate::error::{Error, ErrorKind};
@@ -51,15 +49,6 @@ fn shown(text: &str) -> String {
     if text.contains('@') { "given".to_owned() } else { format!("`{text}`") }
 }
 
-/// Whether a URL's host is this machine.
-pub(crate) fn is_loopback(host: Option<&str>) -> bool {
-    let Some(host) = host else { return false };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-        || host.eq_ignore_ascii_case("localhost")
-        || host.to_ascii_lowercase().ends_with(".localhost")
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -106,17 +95,6 @@ mod tests {
             let error = clean(given).unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
-    }
-
-    #[test]
-    fn loopback_is_this_machine_only() {
-        for host in ["localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"] {
-            assert!(is_loopback(Some(host)), "{host}");
-        }
-        for host in ["localhost.example", "10.0.0.1", "0.0.0.0", "notlocalhost", ""] {
-            assert!(!is_loopback(Some(host)), "{host}");
-        }
-        assert!(!is_loopback(None));
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use super::DatabricksConfig;
 use super::no_proxy::NoProxy;
 use super::proxy::{Proxies, Proxy};
 use super::setting::{Key, Settings};
-use super::sources::{Variable, from_variables};
+use super::sources::{Variable, from_variables, of_process};
 use crate::error::{Error, ErrorKind};
 
 /// The settings of the proxies that a variable can give.
@@ -88,12 +88,16 @@ impl DatabricksConfig {
     /// is built.
     pub(crate) fn with_environments_proxies(mut self) -> Self {
         if !self.network.environment_is_read {
-            let variable =
-                |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-            offer_proxies(&mut self.settings, &variable);
+            offer_proxies(&mut self.settings, &of_process);
             self.network.environment_is_read = true;
         }
         self
+    }
+
+    /// User names and passwords of all proxies that are set, used or not: as text, and as they stand in the URL.
+    pub(crate) fn proxy_users(&self) -> impl Iterator<Item = (String, String)> {
+        let proxies = self.settings.iter().filter(|(key, _)| key.is_proxy());
+        proxies.filter_map(|(_, value)| Proxy::parse(value.text(), "").ok()).flat_map(|proxy| proxy.users())
     }
 
     pub(crate) fn network(&self) -> Result<Network, Error> {

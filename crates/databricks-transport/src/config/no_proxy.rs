@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::place::address;
+
 /// A list of hosts, as `NO_PROXY` holds it: entries between commas or white space, each a host name (with all names
 /// below it; a leading dot makes no difference), an address, a network (`10.0.0.0/8`), each with a port if only that
 /// port is meant, or `*` for every host.
@@ -39,9 +41,8 @@ impl NoProxy {
 
     /// Whether a host, as a URL has it, is in the list.
     pub(crate) fn contains(&self, host: &str, port: u16) -> bool {
-        let name = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
-        let name = name.to_ascii_lowercase();
-        let address = name.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        let name = host.trim_end_matches('.').to_ascii_lowercase();
+        let address = address(host);
         let fits = |entry: &&Entry| entry.port.is_none_or(|only| only == port);
         self.0.iter().filter(fits).any(|entry| entry.hosts.contain(&name, address))
     }
@@ -79,8 +80,7 @@ impl Hosts {
             let bits = bits.parse().ok().filter(|bits| *bits <= width(address))?;
             return Some(Self::Network { address, bits });
         }
-        if let Ok(address) = text.parse::<IpAddr>() {
-            let address = address.to_canonical();
+        if let Some(address) = address(text) {
             return Some(Self::Network { address, bits: width(address) });
         }
         let name = text.strip_prefix("*.").unwrap_or(text).trim_matches('.');

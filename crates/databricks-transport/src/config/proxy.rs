@@ -1,7 +1,6 @@
 //! Proxies as they are named by people: the URL of one, and which of them a request goes through. Pure.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -10,8 +9,8 @@ use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::is_loopback;
 use super::no_proxy::NoProxy;
+use crate::place::{is_https, is_link_local, is_loopback, port};
 
 /// How a proxy is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +110,13 @@ impl Proxy {
             |text: &SecretString| percent_decode_str(text.expose_secret()).decode_utf8_lossy().into_owned();
         self.user.as_ref().map(|(name, password)| (decoded(name), decoded(password)))
     }
+
+    /// Every spelling of user name and password that somebody may repeat.
+    pub(super) fn users(&self) -> impl Iterator<Item = (String, String)> + use<> {
+        let written = |text: &SecretString| text.expose_secret().to_owned();
+        let as_written = self.user.as_ref().map(|(name, password)| (written(name), written(password)));
+        self.name_and_password().into_iter().chain(as_written)
+    }
 }
 
 fn user(url: &Url) -> Option<(SecretString, SecretString)> {
@@ -161,26 +167,15 @@ impl Proxies {
     /// The proxy on the way to a URI, if there is one. This machine and its link-local neighbours (where the metadata
     /// services of clouds are) are always reached directly.
     pub(crate) fn on_the_way_to(&self, uri: &Uri) -> Option<&Proxy> {
-        let is_https = uri.scheme_str() == Some("https");
-        let proxy = if is_https { self.https.as_ref()? } else { self.http.as_ref()? };
+        let proxy = if is_https(uri) { self.https.as_ref()? } else { self.http.as_ref()? };
         let host = uri.host()?;
-        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-        let direct = is_loopback(Some(host)) || is_link_local(host) || self.except.contains(host, port);
+        let direct = is_loopback(host) || is_link_local(host) || self.except.contains(host, port(uri));
         (!direct).then_some(proxy)
     }
 
     /// Whether TLS is needed to reach one of them.
     pub(crate) fn need_tls(&self) -> bool {
         [&self.http, &self.https].into_iter().flatten().any(|proxy| proxy.scheme == ProxyScheme::Https)
-    }
-}
-
-fn is_link_local(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    match host.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V4(address)) => address.is_link_local(),
-        Ok(IpAddr::V6(address)) => address.is_unicast_link_local(),
-        Err(_) => false,
     }
 }
 

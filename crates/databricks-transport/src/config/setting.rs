@@ -121,22 +121,24 @@ impl Key {
         )
     }
 
+    /// Whether it is the URL of a proxy, which may have a password in it.
+    pub(crate) const fn is_proxy(self) -> bool {
+        matches!(self, Self::Proxy | Self::HttpsProxy | Self::HttpProxy | Self::AllProxy)
+    }
+
     /// Whether a profile may give it. The others choose the profile, or belong to the process.
     pub(crate) const fn is_of_profiles(self) -> bool {
-        !matches!(
-            self,
-            Self::Profile
-                | Self::ConfigFile
-                | Self::OidcToken
-                | Self::GithubRequestUrl
-                | Self::GithubRequestToken
-                | Self::TotalTimeoutSecs
-                | Self::Proxy
-                | Self::HttpsProxy
-                | Self::HttpProxy
-                | Self::AllProxy
-                | Self::NoProxy
-        )
+        !self.is_proxy()
+            && !matches!(
+                self,
+                Self::Profile
+                    | Self::ConfigFile
+                    | Self::OidcToken
+                    | Self::GithubRequestUrl
+                    | Self::GithubRequestToken
+                    | Self::TotalTimeoutSecs
+                    | Self::NoProxy
+            )
     }
 
     /// Whether somebody who sets it outside a profile has said how to authenticate, so that no default profile is
@@ -270,8 +272,7 @@ impl Value {
     pub(crate) fn shown(&self, key: Key) -> String {
         match key {
             _ if key.is_secret() => "***".to_owned(),
-            // The URL of a proxy may have a password in it.
-            Key::Proxy | Key::HttpsProxy | Key::HttpProxy | Key::AllProxy => proxy::shown(self.text()),
+            _ if key.is_proxy() => proxy::shown(self.text()),
             _ => self.text().to_owned(),
         }
     }

@@ -28,6 +28,11 @@ pub(super) fn collect(code: Settings, variable: Variable<'_>, read: ReadFile<'_>
     Ok(settings)
 }
 
+/// A variable of this process.
+pub(super) fn of_process(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 /// A file of this machine, unless it is too large to be a configuration.
 pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use super::{ApiError, decode, is_blank};
+use crate::place::without_user;
 
 /// The longest piece of a body of unknown shape that becomes the message.
 const TEXT: usize = 1000;
@@ -176,7 +177,7 @@ fn repeatable(location: &str) -> String {
         Some((scheme, rest)) => {
             let (authority, path) =
                 rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
-            let host = authority.rsplit('@').next().unwrap_or_default();
+            let host = without_user(authority);
             format!("{scheme}//{host}{}", path.map(|path| format!("/{path}")).unwrap_or_default())
         }
         None => path.to_owned(),

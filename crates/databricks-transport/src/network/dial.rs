@@ -5,7 +5,6 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use http::Uri;
-use http::uri::Scheme;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::SocksV5;
@@ -17,6 +16,7 @@ use super::failure::{NoWay, deepest};
 use super::tunnel;
 use super::wire::Hop;
 use crate::config::{Proxies, Proxy, ProxyScheme};
+use crate::place::{is_https, port};
 use crate::service::BoxError;
 
 /// Connects to hosts.
@@ -64,15 +64,12 @@ async fn through(
     tcp: HttpConnector,
     secure: Option<HttpsConnector<HttpConnector>>,
 ) -> Result<Hop, BoxError> {
-    let host = uri.host().unwrap_or_default();
-    let is_https = uri.scheme() == Some(&Scheme::HTTPS);
-    let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-    let host = format!("{host}:{port}");
+    let host = format!("{}:{}", uri.host().unwrap_or_default(), port(&uri));
     if proxy.scheme == ProxyScheme::Socks5 {
         return by_socks(&proxy, &host, tcp).await;
     }
     let hop = reach(&proxy, tcp, secure).await?;
-    if !is_https {
+    if !is_https(&uri) {
         return Ok(hop);
     }
     let mut stream = TokioIo::new(hop);

@@ -10,21 +10,19 @@ mod tunnel;
 mod wire;
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::header::PROXY_AUTHORIZATION;
-use http::uri::Scheme;
 use http::{Request, Response, StatusCode, Uri};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
-use tower::Service;
 
 use self::pool::{Pool, connect_plain, connect_tls, pool};
 use self::wire::{PlainWire, TlsWire};
 use crate::body::Body;
-use crate::config::{Network, Proxies, Proxy, ProxyScheme, is_loopback};
+use crate::config::{Network, Proxies, Proxy, ProxyScheme};
 use crate::error::{Error, ErrorKind};
-use crate::service::HttpFuture;
+use crate::place::{is_https, is_loopback, remove_user, target};
+use crate::service::{Answered, Exchange, Outgoing};
 
 /// In a request's extensions: it goes to a service of this machine at a link-local address, where nothing is encrypted
 /// and nothing leaves the machine. Only token calls carry it.
@@ -32,13 +30,8 @@ use crate::service::HttpFuture;
 pub(crate) struct OnThisMachine;
 
 /// Sends requests over the network. The bodies of answers that are read whole are plain: what gzip does, it does here.
-#[derive(Clone, Debug)]
-pub(crate) struct HyperLeaf {
-    inner: Arc<Inner>,
-}
-
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct HyperLeaf {
     settings: Network,
     proxies: Arc<Proxies>,
     trust: OnceCell<Arc<ClientConfig>>,
@@ -52,54 +45,46 @@ impl HyperLeaf {
     pub(crate) fn new(settings: Network) -> Self {
         let proxies = Arc::new(settings.proxies.clone());
         Self {
-            inner: Arc::new(Inner {
-                settings,
-                proxies,
-                trust: OnceCell::new(),
-                local: OnceCell::new(),
-                plain: OnceCell::new(),
-                tls: OnceCell::new(),
-            }),
+            settings,
+            proxies,
+            trust: OnceCell::new(),
+            local: OnceCell::new(),
+            plain: OnceCell::new(),
+            tls: OnceCell::new(),
         }
     }
 }
 
-impl Service<Request<Body>> for HyperLeaf {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = HttpFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> HttpFuture {
-        let inner = Arc::clone(&self.inner);
-        Box::pin(async move {
-            let asked = gzip::ask(&mut request);
-            let answer = inner.send(request).await?;
-            Ok(gzip::decoded(answer, asked))
-        })
+impl Exchange for HyperLeaf {
+    async fn send(&self, mut request: Outgoing) -> Answered {
+        remove_user(request.uri_mut());
+        let asked = gzip::ask(&mut request);
+        let answer = self.request(*request).await?;
+        Ok(gzip::decoded(answer, asked))
     }
 }
 
-impl Inner {
-    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
-        let target = target(request.uri());
+impl HyperLeaf {
+    async fn request(&self, request: Request<Body>) -> Answered {
+        // The target's text is for errors; a clone of the URI copies nothing.
+        let uri = request.uri().clone();
         let has_body = !http_body::Body::is_end_stream(request.body());
-        let answer = if request.uri().scheme() == Some(&Scheme::HTTPS) {
+        let answer = if is_https(request.uri()) {
             self.tls().await?.request(request).await
         } else if request.extensions().get::<OnThisMachine>().is_some() {
             self.local().await.request(request).await
         } else {
-            return self.send_plain(request, &target).await;
+            return self.send_plain(request, &uri).await;
         };
-        answer.map(|answer| answer.map(Body::wrap)).map_err(|error| failure::of(error, &target, has_body))
+        answer
+            .map(|answer| answer.map(Body::wrap))
+            .map_err(|error| failure::of(error, &target(&uri), has_body))
     }
 
     /// Over plain http: to this machine, to others when that is allowed, and by way of a proxy, which then reads along.
-    async fn send_plain(&self, mut request: Request<Body>, target: &str) -> Result<Response<Body>, Error> {
-        if !self.settings.plain_http && !is_loopback(request.uri().host()) {
+    async fn send_plain(&self, mut request: Request<Body>, uri: &Uri) -> Result<Response<Body>, Error> {
+        if !self.settings.plain_http && !is_loopback(request.uri().host().unwrap_or_default()) {
+            let target = target(uri);
             return Err(Error::new(
                 ErrorKind::Config,
                 format!("{target} is not encrypted: use https, or allow it with with_plain_http(true)"),
@@ -112,10 +97,11 @@ impl Inner {
         }
         let has_body = !http_body::Body::is_end_stream(request.body());
         let answer = self.plain().await?.request(request).await;
-        let answer = answer.map_err(|error| failure::of(error, target, has_body))?;
+        let answer = answer.map_err(|error| failure::of(error, &target(uri), has_body))?;
         match proxy {
             Some(proxy) if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                Err(failure::not_connected(target, &tunnel::refusal(proxy, target, answer.status())))
+                let target = target(uri);
+                Err(failure::not_connected(&target, &tunnel::refusal(proxy, &target, answer.status())))
             }
             _ => Ok(answer.map(Body::wrap)),
         }
@@ -148,29 +134,15 @@ impl Inner {
     }
 }
 
-/// Scheme and host: what an error may repeat. Paths and queries of storage links are secrets.
-fn target(uri: &Uri) -> String {
-    let scheme = uri.scheme_str().unwrap_or("http");
-    let host = uri.authority().map_or("", |authority| authority.as_str());
-    format!("{scheme}://{}", host.rsplit('@').next().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use tower::ServiceExt;
-
-    #[test]
-    fn the_target_of_a_message_has_no_path_query_or_password() {
-        let uri = Uri::from_static("https://user:pw@h.example:8443/secret?sig=x");
-        assert_eq!(target(&uri), "https://h.example:8443");
-    }
 
     #[tokio::test]
     async fn plain_http_stays_on_this_machine_unless_allowed() {
         let request = Request::get("http://h.invalid/x").body(Body::empty()).unwrap();
-        let error = HyperLeaf::new(Network::default()).oneshot(request).await.unwrap_err();
+        let error = HyperLeaf::new(Network::default()).send(Box::new(request)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("http://h.invalid is not encrypted"), "{error}");
     }

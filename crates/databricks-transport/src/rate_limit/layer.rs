@@ -1,16 +1,13 @@
 //! The layer that makes every send wait for its turn, and tells the limiter what the server thought of it.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::{Request, Response, StatusCode};
-use tower::{Service, ServiceExt};
+use http::StatusCode;
 
 use super::limiters::RateLimiters;
-use crate::body::Body;
-use crate::error::Error;
-use crate::service::{HttpFuture, HttpInner};
+use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::{CallState, retry_after};
+use crate::trace::count_rate_limit;
 
 /// In a request's extensions: the name of its class, for metrics.
 #[derive(Clone, Debug)]
@@ -33,36 +30,24 @@ impl<S> RateLimit<S> {
     }
 }
 
-impl<S: HttpInner> Service<Request<Body>> for RateLimit<S> {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = HttpFuture;
+impl<S: Exchange> Exchange for RateLimit<S> {
+    async fn send(&self, mut request: Outgoing) -> Answered {
+        let class = self.limiters.class(request.uri().path());
+        let deadline = CallState::of(&request).deadline();
+        let permit = self.limiters.acquire(class, deadline).await?;
+        request.extensions_mut().insert(ClassName(Arc::clone(class.name())));
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> HttpFuture {
-        let (inner, limiters) = (self.inner.clone(), self.limiters.clone());
-        Box::pin(async move {
-            let class = limiters.class(request.uri().path());
-            let deadline = CallState::of(&request).deadline();
-            let permit = limiters.acquire(class, deadline).await?;
-            request.extensions_mut().insert(ClassName(Arc::clone(class.name())));
-
-            let mut response = inner.oneshot(request).await?;
-            if response.status() == StatusCode::TOO_MANY_REQUESTS {
-                metrics::counter!("databricks_rate_limits_total", "endpoint" => class.name().to_string())
-                    .increment(1);
-                let wait = retry_after(&response);
-                permit.throttled(wait);
-                if wait.is_some() {
-                    response.extensions_mut().insert(Paused);
-                }
-            } else {
-                permit.served();
+        let mut response = self.inner.send(request).await?;
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            count_rate_limit(class.name());
+            let wait = retry_after(&response);
+            permit.throttled(wait);
+            if wait.is_some() {
+                response.extensions_mut().insert(Paused);
             }
-            Ok(response)
-        })
+        } else {
+            permit.served();
+        }
+        Ok(response)
     }
 }

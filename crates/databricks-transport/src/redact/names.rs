@@ -146,8 +146,11 @@ pub(crate) fn is_secret_header(name: &HeaderName) -> bool {
 
 /// Marks the headers that carry credentials by their nature, so that `Debug` of the map does not show them.
 pub(crate) fn mark_sensitive(headers: &mut HeaderMap) {
+    // Looking first: an entry makes room for a header that is not there.
     for name in [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE, LOCATION] {
-        if let http::header::Entry::Occupied(mut values) = headers.entry(name) {
+        if headers.contains_key(&name)
+            && let http::header::Entry::Occupied(mut values) = headers.entry(name)
+        {
             values.iter_mut().for_each(|value| value.set_sensitive(true));
         }
     }

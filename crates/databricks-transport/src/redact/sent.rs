@@ -6,7 +6,6 @@ use std::sync::Arc;
 use http::{HeaderValue, Request, Uri};
 
 use super::Secrets;
-use super::text::scrubbed;
 use crate::trace::{Traffic, Watch};
 
 /// The shortest part of a presigned link that counts as secret by itself.
@@ -61,24 +60,30 @@ impl Sent {
 
     /// A text of somebody else's without what was sent, and without what looks like a credential.
     pub(crate) fn cleaned(&self, text: &str) -> String {
-        let masked = self.secrets().masked(text).into_owned();
-        match scrubbed(&masked) {
-            Cow::Borrowed(_) => masked,
-            Cow::Owned(scrubbed) => scrubbed,
-        }
+        self.secrets().cleaned(text)
     }
 }
 
-/// The path of a presigned link and each value of its query.
+/// The path of a presigned link, each value of its query, and a user that it names.
 fn add_link(secrets: &mut Secrets, link: &Uri) {
+    let authority = link.authority().map_or("", |authority| authority.as_str());
+    if let Some((user, _host)) = authority.rsplit_once('@') {
+        let (name, password) = user.split_once(':').unwrap_or((user, ""));
+        secrets.add_basic(name, password);
+        secrets.add_basic(&decoded(name), &decoded(password));
+    }
     let values = link.query().unwrap_or_default().split('&');
     let values = values.map(|pair| pair.split_once('=').map_or(pair, |(_name, value)| value));
     for part in values.chain([link.path(), link.query().unwrap_or_default()]) {
         if part.len() >= SHORTEST_PART {
             secrets.add(part);
-            secrets.add(&percent_encoding::percent_decode_str(part).decode_utf8_lossy());
+            secrets.add(&decoded(part));
         }
     }
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy()
 }
 
 #[cfg(test)]
@@ -90,19 +95,21 @@ mod tests {
     fn what_was_sent_is_taken_out_of_what_comes_back() {
         let mut header = HeaderValue::from_static("Bearer hunter2-hunter2");
         header.set_sensitive(true);
-        let request = Request::get("https://s.example/in/the-path?X-Sig=in%2Fthe-query&v=1")
+        let request = Request::get("https://me:the-user%21@s.example/in/the-path?X-Sig=in%2Fthe-query&v=1")
             .header("authorization", header)
             .header("x-plain", "not-secret")
             .body(())
             .unwrap();
         let sent = Sent::with(&request);
-        let said =
-            "https://s.example/in/the-path?X-Sig=in%2Fthe-query in/the-query hunter2-hunter2 not-secret";
+        let said = "https://me:the-user%21@s.example/in/the-path?X-Sig=in%2Fthe-query in/the-query the-user! hunter2-hunter2 not-secret";
         let cleaned = sent.cleaned(said);
-        for secret in ["the-path", "the-query", "hunter2"] {
+        for secret in ["the-path", "the-query", "the-user", "hunter2"] {
             assert!(!cleaned.contains(secret), "{cleaned}");
         }
-        assert!(cleaned.starts_with("https://s.example***") && cleaned.ends_with("not-secret"), "{cleaned}");
+        assert!(
+            cleaned.starts_with("https://me:***@s.example***") && cleaned.ends_with("not-secret"),
+            "{cleaned}"
+        );
         assert!(!format!("{sent:?}").contains("hunter2"));
     }
 }

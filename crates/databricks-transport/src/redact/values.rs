@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded::byte_serialize;
 
-use super::MASK;
+use super::{MASK, scrubbed};
 use crate::request::encode_segment;
 
 /// Shorter texts are no secrets, and would mask half of a message.
@@ -31,10 +31,14 @@ impl Secrets {
         self.add_exactly(BASE64_STANDARD_NO_PAD.encode(secret));
     }
 
-    /// Adds a user's password as HTTP Basic carries it, and the password itself.
+    /// Adds a password, and the pair with its user as HTTP Basic carries it: as it is, and form-encoded first, as OAuth
+    /// has it. A user without a password is a secret himself: some services take a token there.
     pub(crate) fn add_basic(&mut self, user: &str, password: &str) {
-        self.add(password);
-        self.add_exactly(BASE64_STANDARD.encode(format!("{user}:{password}")));
+        self.add(if password.is_empty() { user } else { password });
+        let form = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+        for pair in [format!("{user}:{password}"), format!("{}:{}", form(user), form(password))] {
+            self.add_exactly(BASE64_STANDARD.encode(pair));
+        }
     }
 
     /// Longer ones come first, so that no part of one is left when a shorter one is within it.
@@ -64,6 +68,15 @@ impl Secrets {
         }
         text
     }
+
+    /// A text of somebody else's: without any of the values, and without what looks like a credential.
+    pub(crate) fn cleaned(&self, text: &str) -> String {
+        let masked = self.masked(text);
+        match scrubbed(&masked) {
+            Cow::Borrowed(_) => masked.into_owned(),
+            Cow::Owned(scrubbed) => scrubbed,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -77,11 +90,13 @@ mod tests {
         let mut secrets = Secrets::default();
         secrets.add(" hun ter2/é+ ");
         secrets.add_basic("me", "hunter3");
+        secrets.add_basic("token-hunter4", "");
         let basic = BASE64_STANDARD.encode("me:hunter3");
         let encoded = BASE64_STANDARD.encode("hun ter2/é+");
-        let text =
-            format!("hun ter2/é+ hun+ter2%2F%C3%A9%2B hun%20ter2%2F%C3%A9%2B {encoded} {basic} hunter3");
-        assert_eq!(secrets.masked(&text), "*** *** *** *** *** ***");
+        let text = format!(
+            "hun ter2/é+ hun+ter2%2F%C3%A9%2B hun%20ter2%2F%C3%A9%2B {encoded} {basic} hunter3 token-hunter4"
+        );
+        assert_eq!(secrets.masked(&text), "*** *** *** *** *** *** ***");
         assert!(!format!("{secrets:?}").contains("ter2"));
     }
 

@@ -1,15 +1,12 @@
 //! Reads what must be read of an answer while it still counts as part of the attempt: the text of an error, always;
 //! the whole body, when the caller wants it whole. So a break while reading is seen by the retry.
 
-use std::task::{Context, Poll};
-
-use http::{HeaderMap, Request, Response, StatusCode};
-use tower::{Service, ServiceExt};
+use http::{HeaderMap, Response, StatusCode};
 
 use crate::body::Body;
-use crate::error::{ApiError, Error};
+use crate::error::ApiError;
 use crate::redact::Sent;
-use crate::service::{HttpFuture, HttpInner};
+use crate::service::{Answered, Exchange, Outgoing};
 use crate::trace::{trace_answer, trace_request};
 
 /// How much of an error's text is read.
@@ -45,42 +42,31 @@ impl<S> Answer<S> {
     }
 }
 
-impl<S: HttpInner> Service<Request<Body>> for Answer<S> {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = HttpFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> HttpFuture {
-        let Self { inner, parse } = self.clone();
+impl<S: Exchange> Exchange for Answer<S> {
+    async fn send(&self, request: Outgoing) -> Answered {
         let changes = !request.method().is_safe();
         let whole = request.extensions().get::<ReadWhole>().copied();
         let sent = Sent::with(&request);
         trace_request(&request, &sent);
-        Box::pin(async move {
-            let (mut head, body) = inner.oneshot(request).await?.into_parts();
-            let body = match whole {
-                _ if !head.status.is_success() => {
-                    let text = body.collect_prefix(ERROR_TEXT).await;
-                    // Servers and proxies repeat what they were sent.
-                    let error = parse(head.status, &head.headers, &text).cleaned(&sent);
-                    head.extensions.insert(error);
-                    Body::from_bytes(text)
-                }
-                // A good answer says that the request was run, whether it can be read or not.
-                Some(ReadWhole(limit)) => {
-                    let read = body.collect(limit).await;
-                    Body::from_bytes(read.map_err(|error| error.with_ambiguous(changes))?)
-                }
-                None => body,
-            };
-            let response = Response::from_parts(head, body);
-            trace_answer(&response, &sent);
-            Ok(response)
-        })
+        let (mut head, body) = self.inner.send(request).await?.into_parts();
+        let body = match whole {
+            _ if !head.status.is_success() => {
+                let text = body.collect_prefix(ERROR_TEXT).await;
+                // Servers and proxies repeat what they were sent.
+                let error = (self.parse)(head.status, &head.headers, &text).cleaned(&sent);
+                head.extensions.insert(error);
+                Body::from_bytes(text)
+            }
+            // A good answer says that the request was run, whether it can be read or not.
+            Some(ReadWhole(limit)) => {
+                let read = body.collect(limit).await;
+                Body::from_bytes(read.map_err(|error| error.with_ambiguous(changes))?)
+            }
+            None => body,
+        };
+        let response = Response::from_parts(head, body);
+        trace_answer(&response, &sent);
+        Ok(response)
     }
 }
 
@@ -88,14 +74,12 @@ impl<S: HttpInner> Service<Request<Body>> for Answer<S> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::error::Error;
     use crate::error::ErrorKind;
     use bytes::Bytes;
+    use http::Request;
 
-    fn answering(
-        status: u16,
-        parts: Vec<Result<&'static str, ErrorKind>>,
-    ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Error, Future: Send> + Clone + Send + Sync
-    {
+    fn answering(status: u16, parts: Vec<Result<&'static str, ErrorKind>>) -> impl Exchange {
         tower::service_fn(move |_| {
             let parts = parts.clone().into_iter();
             let parts = parts.map(|part| part.map(Bytes::from).map_err(|kind| Error::new(kind, "broke")));
@@ -108,7 +92,7 @@ mod tests {
     #[tokio::test]
     async fn an_errors_text_is_parsed_and_kept_even_when_it_breaks_off() {
         let leaf = answering(503, vec![Ok("TEMPORARILY_UNAVAILABLE: later"), Err(ErrorKind::Unavailable)]);
-        let response = Answer::new(leaf).oneshot(Request::new(Body::empty())).await.unwrap();
+        let response = Answer::new(leaf).send(Box::new(Request::new(Body::empty()))).await.unwrap();
         let api = response.extensions().get::<ApiError>().unwrap();
         assert_eq!(api.error_code.as_deref(), Some("TEMPORARILY_UNAVAILABLE"));
         assert_eq!(response.body().as_bytes(), Some(&b"TEMPORARILY_UNAVAILABLE: later"[..]));
@@ -119,7 +103,8 @@ mod tests {
         for (method, ambiguous) in [(http::Method::POST, true), (http::Method::GET, false)] {
             let mut request = Request::builder().method(method).body(Body::empty()).unwrap();
             request.extensions_mut().insert(ReadWhole(3));
-            let error = Answer::new(answering(200, vec![Ok("four")])).oneshot(request).await.unwrap_err();
+            let error =
+                Answer::new(answering(200, vec![Ok("four")])).send(Box::new(request)).await.unwrap_err();
             assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::Invalid, ambiguous));
         }
     }
@@ -135,25 +120,28 @@ mod tests {
             let response = Response::builder().status(500).body(Body::from_stream(endless)).unwrap();
             futures::future::ready(Ok::<_, Error>(response))
         });
-        let response = Answer::new(leaf).oneshot(Request::new(Body::empty())).await.unwrap();
+        let response = Answer::new(leaf).send(Box::new(Request::new(Body::empty()))).await.unwrap();
         assert_eq!(response.body().as_bytes().unwrap().len(), ERROR_TEXT);
     }
 
     #[tokio::test]
     async fn a_good_answer_is_streamed_unless_wanted_whole() {
-        let streamed =
-            Answer::new(answering(200, vec![Ok("a"), Ok("b")])).oneshot(Request::new(Body::empty())).await;
+        let streamed = Answer::new(answering(200, vec![Ok("a"), Ok("b")]))
+            .send(Box::new(Request::new(Body::empty())))
+            .await;
         assert!(streamed.unwrap().body().as_bytes().is_none());
 
         let mut request = Request::new(Body::empty());
         request.extensions_mut().insert(ReadWhole(2));
-        let whole = Answer::new(answering(200, vec![Ok("a"), Ok("b")])).oneshot(request).await.unwrap();
+        let whole =
+            Answer::new(answering(200, vec![Ok("a"), Ok("b")])).send(Box::new(request)).await.unwrap();
         assert_eq!(whole.body().as_bytes(), Some(&b"ab"[..]));
 
         let mut request = Request::new(Body::empty());
         request.extensions_mut().insert(ReadWhole(10));
-        let broken =
-            Answer::new(answering(200, vec![Ok("a"), Err(ErrorKind::Unavailable)])).oneshot(request).await;
+        let broken = Answer::new(answering(200, vec![Ok("a"), Err(ErrorKind::Unavailable)]))
+            .send(Box::new(request))
+            .await;
         assert_eq!(broken.unwrap_err().kind(), ErrorKind::Unavailable);
     }
 }

@@ -1,15 +1,10 @@
 //! The total deadline: it caps waits, attempts and everything between them, up to the head of the answer.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-use http::{Request, Response};
-use tower::{Service, ServiceExt};
 
 use super::state::CallState;
-use crate::body::Body;
 use crate::error::{Error, ErrorKind};
-use crate::service::{HttpFuture, HttpInner};
+use crate::service::{Answered, Exchange, Outgoing};
 
 /// Ends a call at its deadline.
 #[derive(Clone, Debug)]
@@ -23,27 +18,16 @@ impl<S> Deadline<S> {
     }
 }
 
-impl<S: HttpInner> Service<Request<Body>> for Deadline<S> {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = HttpFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> HttpFuture {
-        let inner = self.inner.clone();
+impl<S: Exchange> Exchange for Deadline<S> {
+    async fn send(&self, request: Outgoing) -> Answered {
         let state = CallState::of(&request);
-        Box::pin(async move {
-            let answer = inner.oneshot(request);
-            match state.deadline() {
-                Some(deadline) => tokio::time::timeout_at(deadline, answer)
-                    .await
-                    .unwrap_or_else(|_| Err(out_of_time(&state))),
-                None => answer.await,
+        let answer = self.inner.send(request);
+        match state.deadline() {
+            Some(deadline) => {
+                tokio::time::timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(out_of_time(&state)))
             }
-        })
+            None => answer.await,
+        }
     }
 }
 

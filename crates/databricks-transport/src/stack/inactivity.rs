@@ -6,16 +6,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
-use tower::{Service, ServiceExt};
 
 use super::state::CallState;
 use crate::body::Body;
 use crate::error::{CallSummary, Error, ErrorKind};
 use crate::operation::Operation;
-use crate::service::{HttpFuture, HttpInner};
+use crate::service::{Answered, Exchange, Outgoing};
 
 /// Turns a hung connection into a timeout, before the answer begins and while its body is read.
 #[derive(Clone, Debug)]
@@ -30,34 +28,24 @@ impl<S> Inactivity<S> {
     }
 }
 
-impl<S: HttpInner> Service<Request<Body>> for Inactivity<S> {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = HttpFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> HttpFuture {
-        let inner = self.inner.clone();
+impl<S: Exchange> Exchange for Inactivity<S> {
+    async fn send(&self, mut request: Outgoing) -> Answered {
         let operation = Operation::of(&request);
         let limit = operation.attempt_timeout().unwrap_or(self.limit);
         let state = CallState::of(&request);
-        Box::pin(async move {
-            let activity = Activity::new();
-            let request = request.map(|body| watched(body, &activity, &state));
-            state.sent();
-            tokio::select! {
-                biased;
-                answer = inner.oneshot(request) => answer.map(|response| {
-                    // Whoever reads this body knows by the status that the server ran the request.
-                    let call = CallSummary { ambiguous: false, ..state.summary(&operation) };
-                    response.map(|body| patient(body, limit, call))
-                }),
-                () = silence(&activity, limit, &state) => Err(silent(limit, "no answer")),
-            }
-        })
+        let activity = Activity::new();
+        let body = std::mem::take(request.body_mut());
+        *request.body_mut() = watched(body, &activity, &state);
+        state.sent();
+        tokio::select! {
+            biased;
+            answer = self.inner.send(request) => answer.map(|response| {
+                // Whoever reads this body knows by the status that the server ran the request.
+                let call = CallSummary { ambiguous: false, ..state.summary(&operation) };
+                response.map(|body| patient(body, limit, call))
+            }),
+            () = silence(&activity, limit, &state) => Err(silent(limit, "no answer")),
+        }
     }
 }
 
@@ -196,6 +184,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use futures::StreamExt;
+    use http::{Request, Response};
 
     const LIMIT: Duration = Duration::from_secs(30);
 
@@ -208,11 +197,7 @@ mod tests {
     }
 
     /// A leaf that reads the request to its end, waits, and answers with a body of its own.
-    fn leaf(
-        wait: u64,
-        answer: &'static [u64],
-    ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Error, Future: Send> + Clone + Send + Sync
-    {
+    fn leaf(wait: u64, answer: &'static [u64]) -> impl Exchange {
         tower::service_fn(move |request: Request<Body>| async move {
             request.into_body().collect(usize::MAX).await?;
             tokio::time::sleep(Duration::from_secs(wait)).await;
@@ -228,7 +213,7 @@ mod tests {
     ) -> Result<Bytes, Error> {
         let mut request = Request::new(upload);
         request.extensions_mut().insert(operation);
-        let response = Inactivity::new(leaf(wait, answer), LIMIT).oneshot(request).await?;
+        let response = Inactivity::new(leaf(wait, answer), LIMIT).send(Box::new(request)).await?;
         response.into_body().collect(1000).await
     }
 
@@ -268,8 +253,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_pauses_is_not_the_servers_silence() {
-        let response =
-            Inactivity::new(leaf(0, &[1, 1]), LIMIT).oneshot(Request::new(Body::empty())).await.unwrap();
+        let response = Inactivity::new(leaf(0, &[1, 1]), LIMIT)
+            .send(Box::new(Request::new(Body::empty())))
+            .await
+            .unwrap();
         let mut chunks = Box::pin(response.into_body().into_stream());
         chunks.next().await.unwrap().unwrap();
         tokio::time::sleep(LIMIT * 10).await;

@@ -12,7 +12,6 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use metrics::SharedString;
 use tokio::time::Instant;
-use tower::{Service, ServiceExt};
 
 use super::metrics::{request_ended, status_text};
 use super::watch::Traffic;
@@ -20,7 +19,7 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::rate_limit::ClassName;
 use crate::redact::{MASK, Sent, is_secret_header, mark_sensitive, shown_path};
-use crate::service::{HttpFuture, HttpInner};
+use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
 
 /// What happened to each attempt.
@@ -35,29 +34,18 @@ impl<S> TraceAttempt<S> {
     }
 }
 
-impl<S: HttpInner> Service<Request<Body>> for TraceAttempt<S> {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = HttpFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> HttpFuture {
-        let inner = self.inner.clone();
+impl<S: Exchange> Exchange for TraceAttempt<S> {
+    async fn send(&self, request: Outgoing) -> Answered {
         let attempt = Attempt::start(&request);
         attempt.log_request(&request);
-        Box::pin(async move {
-            match inner.oneshot(request).await {
-                Ok(mut response) => {
-                    mark_sensitive(response.headers_mut());
-                    let sent = attempt.answered(&response);
-                    Ok(response.map(|body| clean(body, sent)))
-                }
-                Err(error) => Err(attempt.failed(error)),
+        match self.inner.send(request).await {
+            Ok(mut response) => {
+                mark_sensitive(response.headers_mut());
+                let sent = attempt.answered(&response);
+                Ok(response.map(|body| clean(body, sent)))
             }
-        })
+            Err(error) => Err(attempt.failed(error)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::watch::{Traffic, Watch};
 use crate::body::Body;
-use crate::redact::{MASK, Secrets, Sent, is_secret_name, scrubbed};
+use crate::redact::{MASK, Secrets, Sent, is_secret_name};
 
 /// Larger bodies are not parsed for a log.
 const LARGEST: usize = 1024 * 1024;
@@ -100,7 +100,7 @@ fn cleaned(text: &str, secrets: &Secrets) -> String {
     if text.contains("://") && text.contains(['?', '@']) {
         return MASK.to_owned();
     }
-    scrubbed(&secrets.masked(text)).into_owned()
+    secrets.cleaned(text)
 }
 
 /// The first bytes of a text, whole characters, and how many there were more.

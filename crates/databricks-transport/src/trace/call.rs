@@ -1,11 +1,9 @@
 //! The outermost layer: one span around a call, and how long it took.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use metrics::SharedString;
-use tower::{Service, ServiceExt};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
@@ -15,7 +13,7 @@ use crate::body::Body;
 use crate::error::{ApiError, Error, ErrorKind};
 use crate::operation::Operation;
 use crate::redact::scrubbed;
-use crate::service::{HttpFuture, HttpInner};
+use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
 
 /// The span of a call, named by its operation.
@@ -31,28 +29,19 @@ impl<S> TraceCall<S> {
     }
 }
 
-impl<S: HttpInner> Service<Request<Body>> for TraceCall<S> {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = HttpFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> HttpFuture {
-        let inner = self.inner.clone();
+impl<S: Exchange> Exchange for TraceCall<S> {
+    async fn send(&self, mut request: Outgoing) -> Answered {
         let state = CallState::of(&request);
         let endpoint = self.watch.endpoint(request.uri().path());
         let span = span(&request, self.watch.traffic());
         request.extensions_mut().insert(Arc::clone(&self.watch));
         let recorded = span.clone();
         let call = async move {
-            let result = inner.oneshot(request).await;
+            let result = self.inner.send(request).await;
             ended(&recorded, &state, endpoint, &result);
             result
         };
-        Box::pin(call.instrument(span))
+        call.instrument(span).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The metrics of this crate: their names, units and labels. Labels are few by construction: endpoint classes, statuses
 //! and kinds of errors, never a path.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -44,7 +45,11 @@ pub(crate) fn describe() {
         Unit::Count,
         "Answers of 429 by the workspace, by endpoint class"
     );
-    metrics::describe_gauge!(BREAKER, Unit::Count, "The circuit breaker: 0 closed, 1 half-open, 2 open");
+    metrics::describe_gauge!(
+        BREAKER,
+        Unit::Count,
+        "The circuit breaker of a host: 0 closed, 1 half-open, 2 open"
+    );
 }
 
 /// A request has ended, or was given up.
@@ -59,6 +64,16 @@ pub(super) fn request_ended(endpoint: SharedString, status: SharedString, took: 
 /// A call has ended.
 pub(super) fn call_ended(endpoint: SharedString, took: Duration) {
     metrics::histogram!(CALL_SECONDS, "endpoint" => endpoint).record(took);
+}
+
+/// The workspace has answered 429.
+pub(crate) fn count_rate_limit(class: &Arc<str>) {
+    metrics::counter!(RATE_LIMITS, "endpoint" => Arc::clone(class)).increment(1);
+}
+
+/// The circuit breaker of a host has changed its state.
+pub(crate) fn show_circuit(host: &str, level: f64) {
+    metrics::gauge!(BREAKER, "host" => host.to_owned()).set(level);
 }
 
 /// Counts the error that a call ends in. Each call goes through here once, at its very end.

@@ -13,5 +13,5 @@ mod watch;
 pub(crate) use attempt::TraceAttempt;
 pub(crate) use bodies::{trace_answer, trace_request};
 pub(crate) use call::TraceCall;
-pub(crate) use metrics::{count_error, describe};
+pub(crate) use metrics::{count_error, count_rate_limit, describe, show_circuit};
 pub(crate) use watch::{Traffic, Watch};

@@ -65,11 +65,11 @@ impl Watch {
     }
 }
 
-/// Every secret of a configuration, used or not. A secret that is part of another setting, such as the password in a
-/// proxy's URL, is added here by itself (`add_basic`).
+/// Every secret of a configuration, used or not.
 fn configured(config: &DatabricksConfig) -> Secrets {
     let mut secrets = Secrets::default();
     config.secret_settings().for_each(|secret| secrets.add(secret));
+    config.proxy_users().for_each(|(user, password)| secrets.add_basic(&user, &password));
     if let Ok(credential) = config.credential() {
         std::iter::once(&credential.auth)
             .chain(&credential.fallbacks)
@@ -123,5 +123,25 @@ mod tests {
         let watch = Watch::new(&config, Traffic::Api);
         assert_eq!(watch.known().masked("hunter2-token"), "***");
         assert!(!format!("{watch:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_password_of_a_proxy_is_known_in_every_spelling_wherever_it_was_set() {
+        let url = "http://me:hunter2%2f%20x@p:1";
+        let in_code = DatabricksConfig::new("h.example").unwrap().with_proxy(url).with_no_proxy("*");
+        let of_variables = DatabricksConfig::from_vars(|name| match name {
+            "DATABRICKS_HOST" => Some("h.example".to_owned()),
+            "DATABRICKS_TOKEN" => Some("t".to_owned()),
+            "all_proxy" => Some(url.to_owned()),
+            _ => None,
+        });
+        for config in [in_code, of_variables.unwrap()] {
+            let watch = Watch::new(&config, Traffic::Api);
+            // `me:hunter2/ x`
+            let said = "hunter2/ x, hunter2%2f%20x, hunter2%2F%20x, hunter2%2F+x, bWU6aHVudGVyMi8geA==";
+            assert_eq!(watch.known().masked(said), "***, ***, ***, ***, ***");
+        }
+        let token = DatabricksConfig::new("h.example").unwrap().with_proxy("http://hunter2-token@p:1");
+        assert_eq!(Watch::new(&token, Traffic::Api).known().masked("hunter2-token"), "***");
     }
 }

@@ -1,6 +1,6 @@
 //! What is counted: exact numbers for scripted stories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::support::{Script, Step, answer, config, status};
@@ -198,17 +198,45 @@ async fn an_error_counts_once_whether_or_not_anything_was_sent() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_call_that_an_open_circuit_refuses_is_an_error_and_no_request() {
+    let shown = counted(async {
+        let once = config().with_retry(RetryConfig::default().with_max_attempts(1));
+        let client = failing(ErrorKind::Connect).client(once);
+        for _ in 0..8 {
+            client.send(WRITE, ApiRequest::post(SQL)).await.unwrap_err();
+        }
+        // A call in whose course the circuit opens ends in one error too.
+        let client = failing(ErrorKind::Connect).client(config());
+        for _ in 0..3 {
+            client.send(READ, ApiRequest::get(SQL)).await.unwrap_err();
+        }
+    })
+    .await;
+    insta::assert_snapshot!(shown, @r"
+    databricks_api_call_duration_seconds{endpoint=/sql/statements} 11 values
+    databricks_api_request_duration_seconds{endpoint=/sql/statements} 10 values
+    databricks_api_requests_total{endpoint=/sql/statements,status=connect} 10
+    databricks_api_retries_total{endpoint=/sql/statements} 3
+    databricks_errors_total{error_type=circuit_open} 4
+    databricks_errors_total{error_type=connect} 7
+    ");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_recorder_that_comes_first_is_told_what_the_metrics_mean() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
-    let client = metrics::with_local_recorder(&recorder, || statuses(&[]).client(config()));
+    let client = metrics::with_local_recorder(&recorder, || statuses(&[429, 503]).client(config()));
     let guard = metrics::set_default_local_recorder(&recorder);
     client.send(READ, ApiRequest::get(SQL)).await.unwrap();
+    client.send(READ, ApiRequest::get("no-path")).await.unwrap_err();
     drop(guard);
-    let metrics = snapshotter.snapshot().into_vec();
-    assert!(!metrics.is_empty());
-    for (key, unit, description, _) in metrics {
+    let mut names = BTreeSet::new();
+    for (key, unit, description, _) in snapshotter.snapshot().into_vec() {
         assert!(unit.is_some() && description.is_some(), "{} is not described", key.key().name());
+        names.insert(key.key().name().to_owned());
     }
+    // Whoever adds a metric makes it happen here.
+    assert_eq!(names.len(), 7, "{names:?}");
 }

@@ -2,12 +2,10 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use tokio::time::Instant;
-use tower::{Service, ServiceExt};
 
 use super::RetryPolicy;
 use super::budget::Reserved;
@@ -15,16 +13,14 @@ use super::decision::{Cost, Counts, Outcome, decide};
 use super::plan::{Stop, Wait};
 use crate::auth::Refused;
 use crate::body::Body;
-use crate::error::{ApiError, Error, ErrorKind};
+use crate::error::{ApiError, ErrorKind};
 use crate::operation::Operation;
-use crate::service::{HttpFuture, HttpInner};
+use crate::service::{Answered as Answer, Exchange, Outgoing};
 use crate::stack::CallState;
 
 /// In an answer's extensions: why it was not asked for again although that might have helped. A hint for its error.
 #[derive(Clone, Debug)]
 pub(crate) struct NotRepeated(pub(crate) String);
-
-type Answer = Result<Response<Body>, Error>;
 
 /// Sends a request again when that is safe and worth it.
 ///
@@ -42,35 +38,24 @@ impl<S> Retry<S> {
     }
 }
 
-impl<S: HttpInner> Service<Request<Body>> for Retry<S> {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = HttpFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> HttpFuture {
-        let Self { inner, policy } = self.clone();
-        Box::pin(async move {
-            let mut call = Call::new(policy, &request);
-            let mut next = request;
-            loop {
-                let again = try_clone(&next);
-                let result = inner.clone().oneshot(next).await;
-                match call.after(result, again).await {
-                    ControlFlow::Continue(again) => next = again,
-                    ControlFlow::Break(result) => return result,
-                }
+impl<S: Exchange> Exchange for Retry<S> {
+    async fn send(&self, request: Outgoing) -> Answer {
+        let mut call = Call::new(&self.policy, &request);
+        let mut next = request;
+        loop {
+            let again = try_clone(&next);
+            let result = self.inner.send(next).await;
+            match call.after(result, again).await {
+                ControlFlow::Continue(again) => next = again,
+                ControlFlow::Break(result) => return result,
             }
-        })
+        }
     }
 }
 
 /// One call, as it goes from attempt to attempt.
-struct Call {
-    policy: Arc<RetryPolicy>,
+struct Call<'p> {
+    policy: &'p RetryPolicy,
     operation: Operation,
     state: Arc<CallState>,
     counts: Counts,
@@ -83,8 +68,8 @@ struct Call {
     previous: Option<Answer>,
 }
 
-impl Call {
-    fn new(policy: Arc<RetryPolicy>, request: &Request<Body>) -> Self {
+impl<'p> Call<'p> {
+    fn new(policy: &'p RetryPolicy, request: &Request<Body>) -> Self {
         Self {
             policy,
             operation: Operation::of(request),
@@ -99,11 +84,7 @@ impl Call {
 
     /// What follows an attempt: another one after its wait, or the end of the call. `again` is the request once more,
     /// unless its body is a stream.
-    async fn after(
-        &mut self,
-        result: Answer,
-        again: Option<Request<Body>>,
-    ) -> ControlFlow<Answer, Request<Body>> {
+    async fn after(&mut self, result: Answer, again: Option<Outgoing>) -> ControlFlow<Answer, Outgoing> {
         self.pay();
         if let Err(refusal) = &result
             && refusal.kind() == ErrorKind::CircuitOpen
@@ -151,7 +132,7 @@ impl Call {
 
     /// How long to sleep before the next attempt, when there is to be one; what it costs is reserved.
     fn plan(&mut self, result: &Answer, outcome: Outcome) -> Result<Duration, Option<Stop>> {
-        let RetryPolicy { config, jitter, budget } = &*self.policy;
+        let RetryPolicy { config, jitter, budget } = self.policy;
         let idempotent = self.operation.is_idempotent();
         let again = decide(config, &mut self.counts, outcome, idempotent).ok_or(None)?;
         let wait = Wait::new(result, jitter, again.longest_wait);
@@ -188,7 +169,7 @@ impl Call {
 }
 
 /// Dropped, the call is over, or was given up.
-impl Drop for Call {
+impl Drop for Call<'_> {
     fn drop(&mut self) {
         self.pay();
     }
@@ -217,14 +198,14 @@ fn explained(result: Answer, why: &str) -> Answer {
 }
 
 /// The same request again, unless its body is a stream.
-fn try_clone(request: &Request<Body>) -> Option<Request<Body>> {
+fn try_clone(request: &Request<Body>) -> Option<Outgoing> {
     let mut copy = Request::new(request.body().try_clone()?);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     *copy.extensions_mut() = request.extensions().clone();
-    Some(copy)
+    Some(Box::new(copy))
 }
 
 #[cfg(test)]
@@ -233,6 +214,8 @@ mod tests {
     use super::super::jitter::Jitter;
     use super::*;
     use crate::config::{RetryBudget, RetryConfig};
+    use crate::error::Error;
+    use http::Response;
     use std::sync::Mutex;
 
     const ONCE: Operation = Operation::new("once");
@@ -290,7 +273,7 @@ mod tests {
         let mut request = Request::post("/x").body(body).unwrap();
         request.extensions_mut().insert(operation);
         request.extensions_mut().insert(CallState::start(&http::Method::POST, Duration::from_secs(300)));
-        Retry::new(leaf, Arc::clone(policy)).oneshot(request).await
+        Retry::new(leaf, Arc::clone(policy)).send(Box::new(request)).await
     }
 
     /// What a call ends with, and why it was not repeated.
@@ -456,7 +439,7 @@ mod tests {
         let mut request = Request::post("/x").body(Body::empty()).unwrap();
         let state = CallState::start(&http::Method::POST, Duration::from_secs(300));
         request.extensions_mut().insert(Arc::clone(&state));
-        Retry::new(leaf, policy(RetryConfig::default())).oneshot(request).await.unwrap_err();
+        Retry::new(leaf, policy(RetryConfig::default())).send(Box::new(request)).await.unwrap_err();
         assert_eq!(*sent.lock().unwrap(), 3);
         assert!(!state.summary(&ONCE).ambiguous, "it was not run");
     }
