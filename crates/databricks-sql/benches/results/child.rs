@@ -3,10 +3,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use databricks_testkit::{ResultServer, ResultServerStats};
+use databricks_testkit::ResultServerStats;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, BufReader as AsyncBufReader};
+use tokio::sync::mpsc;
 
 use crate::flags::{Flags, Outcome};
 use crate::reading::{Reader, Reading, Target};
@@ -41,13 +41,26 @@ pub(crate) fn serve(setting: &Setting) -> Outcome<()> {
         let server = setting.server()?.start().await?;
         let hello = json!({ "url": server.url(), "token": server.token(), "warehouse": server.warehouse() });
         println!("{hello}");
-        let mut lines = AsyncBufReader::new(tokio::io::stdin()).lines();
-        while lines.next_line().await?.is_some() {
+        let mut lines = lines_of_input();
+        while lines.recv().await.is_some() {
             println!("{}", serde_json::to_string(&Counts::from(server.take_stats()))?);
         }
         server.shutdown().await;
         Ok(())
     })
+}
+
+/// A line at a time, from a thread that may block.
+fn lines_of_input() -> mpsc::UnboundedReceiver<String> {
+    let (send, lines) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if send.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 /// The reading process.

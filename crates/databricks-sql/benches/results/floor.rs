@@ -9,7 +9,7 @@ use arrow::ipc::reader::StreamDecoder;
 use bytes::Bytes;
 use databricks_testkit::ResultServer;
 use futures::{StreamExt, TryStreamExt, stream};
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -116,10 +116,11 @@ impl Floor {
     }
 
     async fn fetch(&self, link: &Link) -> Outcome<Vec<u8>> {
-        let mut body =
-            self.http.request(Request::get(&link.external_link).body(Full::default())?).await?.into_body();
-        let length = http_body::Body::size_hint(&body).exact().unwrap_or_default();
-        let mut file = Vec::with_capacity(usize::try_from(length)?);
+        let request = Request::get(&link.external_link).body(Full::default())?;
+        let response = self.http.request(request).await?;
+        let length = response.headers().get(CONTENT_LENGTH).ok_or("no length")?.to_str()?.parse()?;
+        let mut body = response.into_body();
+        let mut file = Vec::with_capacity(length);
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame?.into_data() {
                 file.extend_from_slice(&data);

@@ -23,7 +23,7 @@ mod round_trips;
 mod setting;
 
 use flags::{Flags, Outcome};
-use reading::{Reader, Target};
+use reading::Reader;
 use setting::Setting;
 
 fn main() -> Outcome<()> {
