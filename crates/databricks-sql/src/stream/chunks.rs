@@ -1,6 +1,6 @@
 //! Walks the chunks of a result in order and opens what each needs: a download, or nothing when its rows came along.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -47,28 +47,36 @@ impl Plan {
 /// The decoded batches of one chunk, and the bytes that they hold of the budget.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    pub(crate) batches: std::collections::VecDeque<RecordBatch>,
-    pub(crate) reservation: Reservation,
+    /// Each with the bytes that are free once it and those before it are.
+    batches: VecDeque<(RecordBatch, u64)>,
+    reservation: Reservation,
 }
 
 impl Chunk {
     pub(crate) fn new(batches: Vec<RecordBatch>, mut reservation: Reservation) -> Self {
-        reservation.set(batches.iter().map(size).sum());
-        Self { batches: batches.into(), reservation }
+        let sizes = sizes(&batches);
+        reservation.set(sizes.iter().sum());
+        Self { batches: batches.into_iter().zip(sizes).collect(), reservation }
     }
 
     /// The next batch; its bytes are the reader's from now on.
     pub(crate) fn pop(&mut self) -> Option<RecordBatch> {
-        let batch = self.batches.pop_front()?;
-        self.reservation.shrink(size(&batch));
+        let (batch, bytes) = self.batches.pop_front()?;
+        self.reservation.shrink(bytes);
         Some(batch)
     }
 }
 
-/// The bytes that a batch keeps in memory. The columns of a file share one allocation, which counts once.
-fn size(batch: &RecordBatch) -> u64 {
+/// The bytes that each batch keeps in memory beside those that later ones keep too. The columns of a message share one
+/// allocation, and so may all batches of a file: it counts once, for the last batch that needs it.
+fn sizes(batches: &[RecordBatch]) -> Vec<u64> {
     let mut seen = HashSet::new();
-    batch.columns().iter().map(|column| allocated(&column.to_data(), &mut seen)).sum()
+    let mut size = |batch: &RecordBatch| {
+        batch.columns().iter().map(|column| allocated(&column.to_data(), &mut seen)).sum()
+    };
+    let mut sizes: Vec<u64> = batches.iter().rev().map(&mut size).collect();
+    sizes.reverse();
+    sizes
 }
 
 fn allocated(data: &ArrayData, seen: &mut HashSet<NonNull<u8>>) -> u64 {
@@ -197,8 +205,21 @@ mod tests {
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1000));
         let columns = (0..20).map(|n| (format!("c{n}"), Arc::clone(&column)));
         let batch = read_back(&RecordBatch::try_from_iter(columns).unwrap());
-        let (data, counted) = (20 * 8000, size(&batch));
+        let (data, counted) = (20 * 8000, sizes(&[batch])[0]);
         assert!((data..data + data / 5).contains(&counted), "{counted} for {data}");
+    }
+
+    #[test]
+    fn memory_of_several_batches_counts_for_the_last_of_them() {
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1000));
+        let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        let own = RecordBatch::try_from_iter([(
+            "n",
+            Arc::new(Int64Array::from_iter_values(0..10)) as ArrayRef,
+        )])
+        .unwrap();
+        let counted = sizes(&[batch.slice(0, 500), own, batch.slice(500, 500)]);
+        assert!(counted[0] == 0 && (80..200).contains(&counted[1]) && counted[2] >= 8000, "{counted:?}");
     }
 
     #[test]
@@ -214,6 +235,7 @@ mod tests {
         )]);
         let batch = RecordBatch::try_from_iter([("s", Arc::new(nested) as ArrayRef)]).unwrap();
         // Offsets, characters, validity.
-        assert!(size(&batch) >= 4 * 1001 + 5000 + 125, "{}", size(&batch));
+        let counted = sizes(&[batch])[0];
+        assert!(counted >= 4 * 1001 + 5000 + 125, "{counted}");
     }
 }
