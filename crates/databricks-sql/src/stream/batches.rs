@@ -8,12 +8,10 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::{Stream, StreamExt};
 use metrics::histogram;
-use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use super::Reading;
-use super::budget::Budget;
-use super::chunks::{Chunk, Plan, Walker};
+use super::chunks::{Chunk, Chunks, Plan, Walker};
 use super::task::Task;
 use crate::cancel::{CancelGuard, runtime};
 use crate::decode::Layout;
@@ -34,7 +32,7 @@ pub struct BatchStream {
     /// Taken while the schema was looked up.
     peeked: Option<RecordBatch>,
     state: State,
-    queue: mpsc::Receiver<Result<Task<Chunk>>>,
+    queue: Chunks,
     guard: Option<CancelGuard>,
     _walker: Task<()>,
 }
@@ -61,9 +59,8 @@ impl BatchStream {
         }
         let runtime = runtime().map_err(|error| error.after_acceptance(&id))?;
         let layout = Arc::new(Layout::new(&manifest.schema));
-        let plan = Arc::new(Plan::new(api, id.clone(), Arc::clone(&layout), &manifest));
-        let (out, queue) = mpsc::channel(fetch.concurrency.max(1));
-        let walker = Walker { plan, budget: Budget::new(fetch.budget_bytes), out, runtime: runtime.clone() };
+        let plan = Plan::new(api, id.clone(), Arc::clone(&layout), &manifest);
+        let (walker, queue) = Walker::new(plan, fetch, runtime.clone());
         let walk = walker.run(response.result.unwrap_or_default()).in_current_span();
         let stream = Self {
             id,
