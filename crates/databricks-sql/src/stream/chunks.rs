@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayData, RecordBatch};
 use base64::Engine;
@@ -32,19 +33,54 @@ pub(crate) struct Plan {
     pub(crate) layout: Arc<Layout>,
     pub(crate) compressed: bool,
     announced: BTreeMap<u64, ChunkInfo>,
+    /// One for each file that is decoded at a time.
+    pub(crate) decoders: Arc<Semaphore>,
+    ratio: Ratio,
+}
+
+/// The size of files on their way, in thousandths of what they become: as the last file was, and as much until then.
+#[derive(Debug)]
+struct Ratio(AtomicU64);
+
+impl Ratio {
+    const ONE: u64 = 1000;
+
+    fn note(&self, file: u64, decoded: u64) {
+        let ratio = (u128::from(file) * u128::from(Self::ONE)).div_ceil(u128::from(decoded.max(1)));
+        let ratio = u64::try_from(ratio).unwrap_or(Self::ONE).clamp(1, Self::ONE);
+        self.0.store(ratio, Ordering::Relaxed);
+    }
+
+    fn of(&self, decoded: u64) -> u64 {
+        decoded.saturating_mul(self.0.load(Ordering::Relaxed)).div_ceil(Self::ONE)
+    }
 }
 
 impl Plan {
     pub(crate) fn new(api: Api, id: StatementId, layout: Arc<Layout>, manifest: &Manifest) -> Self {
         let announced = manifest.chunks.iter().map(|chunk| (chunk.chunk_index, chunk.clone())).collect();
         let compressed = manifest.result_compression.as_deref().is_some_and(|name| name.starts_with("LZ4"));
-        Self { api, id, layout, compressed, announced }
+        // More threads than cores would decode no faster, and each keeps memory of its own.
+        let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get());
+        let decoders = Arc::new(Semaphore::new(cores.min(MOST_QUEUED)));
+        let ratio = Ratio(AtomicU64::new(Ratio::ONE));
+        Self { api, id, layout, compressed, announced, decoders, ratio }
     }
 
     /// The chunk's size once decoded: the manifest knows it, a link may name its compressed size instead.
     fn decoded_bytes(&self, index: u64, link: Option<&Link>) -> u64 {
         let known = self.announced.get(&index).and_then(|chunk| chunk.byte_count);
         known.unwrap_or_default().max(link.and_then(|link| link.byte_count).unwrap_or_default())
+    }
+
+    /// What a chunk takes beside its rows until it is decoded. One that is not compressed becomes them without a copy.
+    fn file_bytes(&self, decoded: u64) -> u64 {
+        if self.compressed { self.ratio.of(decoded) } else { 0 }
+    }
+
+    /// What the file of a chunk turned out to take.
+    pub(crate) fn note_file(&self, file: u64, decoded: u64) {
+        self.ratio.note(file, decoded);
     }
 
     /// The announced chunks from `index` on that have another announced one behind them, without a gap.
@@ -216,9 +252,8 @@ impl Walker {
 
     async fn download(&self, index: u64, row_count: Option<u64>, source: Source) -> Task<Chunk> {
         let decoded = self.plan.decoded_bytes(index, source.held());
-        // The size of the file is known when it answers; until then it counts as much as what it becomes. One that is
-        // not compressed becomes its rows without a copy.
-        let file = if self.plan.compressed { decoded } else { 0 };
+        // The size of the file is known when it answers.
+        let file = self.plan.file_bytes(decoded);
         let reservation = self.budget.reserve(decoded.saturating_add(file)).await;
         // Never closed, so there always is one in the end.
         let permit = Arc::clone(&self.downloads).acquire_owned().await.ok();
@@ -283,6 +318,20 @@ mod tests {
         let batch = read_back(&RecordBatch::try_from_iter(columns).unwrap());
         let (data, counted) = (20 * 8000, sizes(&[batch])[0]);
         assert!((data..data + data / 5).contains(&counted), "{counted} for {data}");
+    }
+
+    #[test]
+    fn files_are_taken_to_be_as_large_as_the_last_one_was() {
+        let ratio = Ratio(AtomicU64::new(Ratio::ONE));
+        assert_eq!(ratio.of(5000), 5000);
+        ratio.note(300, 1000);
+        assert_eq!(ratio.of(5000), 1500);
+        // What is larger than its rows, or of no size that makes sense, breaks nothing.
+        for (file, decoded) in [(7, 0), (u64::MAX, 1), (u64::MAX, u64::MAX), (2000, 1000)] {
+            ratio.note(file, decoded);
+            assert_eq!(ratio.of(5000), 5000, "{file} {decoded}");
+        }
+        assert!(ratio.of(u64::MAX) > 0);
     }
 
     #[test]

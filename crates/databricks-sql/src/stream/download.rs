@@ -128,6 +128,9 @@ impl Download {
         let likely = announced.unwrap_or(self.decoded).min(self.decoded.max(PREALLOCATED));
         let beside = if self.plan.compressed { self.decoded } else { 0 };
         self.reservation.set(beside.saturating_add(likely));
+        if let (Some(file), true) = (announced, self.plan.compressed) {
+            self.plan.note_file(file, self.decoded);
+        }
         let capacity = announced.unwrap_or_default().min(PREALLOCATED);
         let mut file = BytesMut::with_capacity(usize::try_from(capacity).unwrap_or_default());
         let mut body = response.into_body().into_stream().boxed();
@@ -154,6 +157,12 @@ impl Download {
             let batches = decode::arrow_file(file, plan.compressed, row_count).map_err(Failure::Passing)?;
             let conformed = batches.into_iter().map(|batch| plan.layout.conform(batch));
             conformed.collect::<Result<Vec<_>>>().map_err(Failure::Fatal)
+        };
+        // Never closed, so there always is one in the end.
+        let decoder = Arc::clone(&self.plan.decoders).acquire_owned().await.ok();
+        let work = move || {
+            let _decoder = decoder;
+            work()
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Fatal(task_ended()))?
     }
