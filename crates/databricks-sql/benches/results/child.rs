@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::flags::{Flags, Outcome};
 use crate::reading::{Reader, Reading, Target};
 use crate::setting::Setting;
-use crate::{floor, ours};
+use crate::{Options, floor, ours};
 
 /// What a server counted.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -120,7 +120,7 @@ impl Served {
         Ok(Self { process, input, output, hello, setting: setting.clone() })
     }
 
-    pub(crate) fn target(&self, reader: Reader, streams: usize, checks_all: bool) -> Target {
+    pub(crate) fn target(&self, reader: Reader, options: &Options, checks_all: bool) -> Target {
         let Hello { url, token, warehouse } = &self.hello;
         Target {
             reader,
@@ -128,8 +128,9 @@ impl Served {
             token: token.clone(),
             warehouse: warehouse.clone(),
             setting: self.setting.clone(),
-            streams,
+            streams: options.streams,
             checks_all,
+            no_quota: options.no_quota,
         }
     }
 

@@ -1,8 +1,11 @@
 //! How fast large results are read, beside the floor: a bare HTTP client that does nothing but fetch and decode.
 //!
 //! ```text
-//! cargo bench -p databricks-sql --bench results -- [--pairs 15] [--only TEXT] [--floor-streams 8]
+//! cargo bench -p databricks-sql --bench results -- [--pairs 15] [--only TEXT] [--floor-streams 8] [--no-quota]
 //! ```
+//!
+//! `--only` keeps the settings whose name contains a text; `--no-quota` takes our client's own rate limits away, which
+//! shows what the download itself costs.
 //!
 //! For each setting a server runs in a process of its own, and each reading in another, so that the peak of resident
 //! memory is the reader's alone. Readings of the two kinds take turns. Every row is checked once per setting before
@@ -36,30 +39,35 @@ fn main() -> Outcome<()> {
     }
 }
 
+/// What the command line sets.
+struct Options {
+    pairs: usize,
+    /// Of the floor.
+    streams: usize,
+    no_quota: bool,
+}
+
 fn bench(flags: &Flags) -> Outcome<()> {
-    let pairs = flags.value("--pairs")?.unwrap_or(15);
+    let options = Options {
+        pairs: flags.value("--pairs")?.unwrap_or(15),
+        streams: flags.value("--floor-streams")?.unwrap_or(8),
+        no_quota: flags.has("--no-quota"),
+    };
     let only: String = flags.value("--only")?.unwrap_or_default();
-    let streams: usize = flags.value("--floor-streams")?.unwrap_or(8);
     report::print_head();
     for setting in setting::all().iter().filter(|setting| setting.name.contains(&only)) {
         let server = child::Served::start(setting)?;
-        child::run(&server.target(Reader::Ours, streams, true))?;
-        let pairs = pairs.min(setting.most_pairs);
-        report::print(setting, &measure(&server, setting, pairs, streams)?);
+        child::run(&server.target(Reader::Ours, &options, true))?;
+        report::print(setting, &measure(&server, setting, &options)?);
         server.stop()?;
     }
     round_trips::print()
 }
 
 /// Readings of the floor, where it can read at all, and of ours, in turns; who begins changes.
-fn measure(
-    server: &child::Served,
-    setting: &Setting,
-    pairs: usize,
-    streams: usize,
-) -> Outcome<report::Measured> {
+fn measure(server: &child::Served, setting: &Setting, options: &Options) -> Outcome<report::Measured> {
     let mut measured = report::Measured::default();
-    for pair in 0..pairs {
+    for pair in 0..options.pairs.min(setting.most_pairs) {
         let mut order = [Reader::Floor, Reader::Ours];
         order.rotate_left(pair % 2);
         for reader in order {
@@ -67,7 +75,7 @@ fn measure(
                 continue;
             }
             server.take_stats()?;
-            let reading = child::run(&server.target(reader, streams, false))?;
+            let reading = child::run(&server.target(reader, options, false))?;
             measured.push(reader, reading, server.take_stats()?);
         }
     }

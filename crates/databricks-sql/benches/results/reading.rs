@@ -29,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) streams: usize,
     /// Whether every cell is compared.
     pub(crate) checks_all: bool,
+    /// Whether our client goes without rate limits of its own.
+    pub(crate) no_quota: bool,
 }
 
 impl Target {
@@ -37,6 +39,7 @@ impl Target {
         let mut words = self.setting.to_flags();
         words.push(reader.to_owned());
         words.extend(self.checks_all.then(|| "--check".to_owned()));
+        words.extend(self.no_quota.then(|| "--no-quota".to_owned()));
         let named = [("--url", &self.url), ("--token", &self.token), ("--warehouse", &self.warehouse)];
         for (name, value) in named {
             words.extend([name.to_owned(), value.clone()]);
@@ -54,6 +57,7 @@ impl Target {
             setting: Setting::of_flags(flags)?,
             streams: flags.required("--streams")?,
             checks_all: flags.has("--check"),
+            no_quota: flags.has("--no-quota"),
         })
     }
 }

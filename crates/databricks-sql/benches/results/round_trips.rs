@@ -2,6 +2,7 @@
 
 use databricks_sql::{SqlClient, SqlError};
 use databricks_testkit::{ResultServer, ResultServerStats};
+use databricks_transport::RateLimits;
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
 
@@ -40,7 +41,7 @@ pub(crate) fn print() -> Outcome<()> {
         let server = ResultServer::builder().rows(2_000).chunks(20).lz4(true).start().await?;
         println!("\n| statement | submissions | polls | chunk calls | other calls | link GETs |\n|---|---|---|---|---|---|");
         for (name, run) in KINDS {
-            let sql = ours::client(&server.url(), server.token(), server.warehouse())?;
+            let sql = ours::client(&server.url(), server.token(), server.warehouse(), RateLimits::default())?;
             run(sql).await?;
             let ResultServerStats { submissions, polls, chunk_calls, cancels, other_calls, link_gets, .. } =
                 server.take_stats();
