@@ -168,6 +168,8 @@ pub(crate) struct ChunkInfo {
     /// The size in bytes once decoded.
     #[serde(default)]
     pub(crate) byte_count: Option<u64>,
+    #[serde(default)]
+    pub(crate) row_count: Option<u64>,
 }
 
 /// One or more chunks of a result: the `result` of a statement, or the answer to a call for a chunk.

@@ -8,12 +8,10 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::{Stream, StreamExt};
 use metrics::histogram;
-use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use super::Reading;
-use super::budget::Budget;
-use super::chunks::{Chunk, Plan, Walker};
+use super::chunks::{Chunk, Chunks, Plan, Walker};
 use super::task::Task;
 use crate::cancel::{CancelGuard, runtime};
 use crate::decode::Layout;
@@ -35,7 +33,7 @@ pub struct BatchStream {
     /// Taken while the schema was looked up.
     peeked: Option<RecordBatch>,
     state: State,
-    queue: mpsc::Receiver<Result<Task<Chunk>>>,
+    queue: Chunks,
     guard: Option<CancelGuard>,
     meter: Meter,
     _walker: Task<()>,
@@ -63,10 +61,9 @@ impl BatchStream {
         }
         let runtime = runtime().map_err(|error| error.after_acceptance(&id))?;
         let layout = Arc::new(Layout::new(&manifest.schema));
-        let plan = Arc::new(Plan::new(api, id.clone(), Arc::clone(&layout), &manifest).watched(&meter));
+        let plan = Plan::new(api, id.clone(), Arc::clone(&layout), &manifest).watched(&meter);
         meter.announced(manifest.chunks.len(), manifest.total_row_count);
-        let (out, queue) = mpsc::channel(fetch.concurrency.max(1));
-        let walker = Walker { plan, budget: Budget::new(fetch.budget_bytes), out, runtime: runtime.clone() };
+        let (walker, queue) = Walker::new(plan, fetch, runtime.clone());
         let walk = walker.run(response.result.unwrap_or_default()).in_current_span();
         let stream = Self {
             id,
@@ -124,7 +121,7 @@ impl BatchStream {
                 },
                 State::Waiting(task) => match ready!(Pin::new(task).poll(context)) {
                     Ok(chunk) => {
-                        self.meter.chunk(chunk.reservation.bytes());
+                        self.meter.chunk(chunk.bytes());
                         self.state = State::Draining(chunk);
                     }
                     Err(error) => return Poll::Ready(Some(Err(error))),
