@@ -19,7 +19,6 @@ use crate::error::{ApiError, Error, ErrorKind, OneLine};
 use crate::network::OnThisMachine;
 use crate::operation::Operation;
 use crate::place::is_loopback;
-use crate::rate_limit::ClassName;
 use crate::redact::{Secrets, SentSecrets};
 use crate::service::{Exchange, Stack};
 use crate::stack::{Answer, CallState, Deadline, Inactivity, Jitter, ReadWhole, Retry, RetryPolicy};
@@ -62,8 +61,8 @@ impl TokenCaller {
             let why = format!("{host} is not encrypted, so no secret is sent to it: use https");
             return Err(Error::new(ErrorKind::Config, format!("{purpose}: {why}")));
         }
-        let (mut request, secrets) = call.into_request().map_err(|why| failed(&why))?;
-        request.extensions_mut().insert(Arc::clone(&self.watch));
+        let (request, secrets) = call.into_request().map_err(|why| failed(&why))?;
+        CallState::of(&request).watch_with(&self.watch);
         let (head, body) = match self.stack.send(request).await {
             Ok(response) => response.into_parts(),
             Err(error) => {
@@ -229,9 +228,9 @@ impl TokenCall {
         }
         let extensions = request.extensions_mut();
         extensions.insert(OPERATION);
+        state.classify(&Arc::from("token"));
         extensions.insert(state);
         extensions.insert(ReadWhole(LARGEST));
-        extensions.insert(ClassName(Arc::from("token")));
         extensions.insert(SentSecrets(Arc::clone(&secrets)));
         if on_this_machine {
             extensions.insert(OnThisMachine);

@@ -6,6 +6,7 @@ use super::auth::{AuthConfig, Credential, Federation, IdToken};
 use super::load::Typed;
 use super::setting::{Key, Settings, Value};
 use crate::error::{Error, ErrorKind};
+use crate::redact::scrubbed;
 
 /// The methods in the order in which they are considered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +142,8 @@ impl Choice<'_> {
             let known: Vec<_> = Method::ALL.iter().map(|method| method.name()).collect();
             let what = if FOREIGN.contains(&name) { "not supported by this client" } else { "no auth type" };
             return Err(config_error(format!(
-                "{label} is `{name}`, {what}: use one of {}",
+                "{label} is `{}`, {what}: use one of {}",
+                scrubbed(name),
                 known.join(", ")
             )));
         };
@@ -232,7 +234,7 @@ impl Choice<'_> {
     fn wanted(&self, key: Key) -> String {
         match (key, self.settings.get(Key::OidcTokenEnv)) {
             (Key::OidcToken, Some(named)) => {
-                format!("{} (named by {})", named.text(), named.label(Key::OidcTokenEnv))
+                format!("{} (named by {})", scrubbed(named.text()), named.label(Key::OidcTokenEnv))
             }
             _ => key.variable().to_owned(),
         }

@@ -11,6 +11,7 @@ use super::{AuthConfig, Credential, DatabricksConfig, DebugConfig, network};
 use crate::auth::AzureCloud;
 use crate::error::{Error, ErrorKind};
 use crate::rate_limit::Rate;
+use crate::redact::scrubbed;
 
 /// A week: longer waits are mistakes in the unit.
 const MAX_TIMEOUT_SECS: f64 = 604_800.0;
@@ -180,7 +181,10 @@ fn number<T: FromStr>(settings: &Settings, key: Key, expected: &str) -> Result<O
 }
 
 fn bad_value(value: &Value, key: Key, text: impl Display, expected: &str) -> Error {
-    Error::new(ErrorKind::Config, format!("{} is `{text}`: it must be {expected}", value.label(key)))
+    Error::new(
+        ErrorKind::Config,
+        format!("{} is `{}`: it must be {expected}", value.label(key), scrubbed(&text.to_string())),
+    )
 }
 
 #[cfg(test)]

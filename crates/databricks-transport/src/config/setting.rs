@@ -7,6 +7,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::proxy;
+use crate::redact::{scrubbed, shown_path};
 
 /// A setting that code, a variable of the environment or a profile can give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -273,8 +274,24 @@ impl Value {
         match key {
             _ if key.is_secret() => "***".to_owned(),
             _ if key.is_proxy() => proxy::shown(self.text()),
-            _ => self.text().to_owned(),
+            Key::Host => shown_host(self.text()),
+            Key::GithubRequestUrl => match self.text().split_once('?') {
+                Some((url, query)) => shown_path(url, Some(query)),
+                None => scrubbed(self.text()).into_owned(),
+            },
+            // What was meant for another setting may have come here.
+            _ => scrubbed(self.text()).into_owned(),
         }
+    }
+}
+
+/// A host as it was given, but for what its query has beside the workspace's id.
+fn shown_host(text: &str) -> String {
+    let Some((host, query)) = text.split_once('?') else { return scrubbed(text).into_owned() };
+    let is_id = |pair: &&str| pair.starts_with("o=") || pair.starts_with("w=");
+    match query.split(['&', '#']).find(is_id) {
+        Some(id) => format!("{}?{}", scrubbed(host), scrubbed(id)),
+        None => scrubbed(host).into_owned(),
     }
 }
 

@@ -20,6 +20,9 @@ const TRANSIENT: &[&str] = &[
     "RPC token bucket limit has been exceeded",
 ];
 
+/// Codes that say no more than that something is wrong.
+const VAGUE: &[&str] = &["BAD_REQUEST", "INTERNAL_ERROR", "INVALID_STATE", "IO_ERROR", "UNKNOWN"];
+
 /// An answer that is not 2xx, in whatever shape the endpoint phrased it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -92,10 +95,14 @@ impl ApiError {
         self
     }
 
-    /// Whether the text is one of those that mean "try again".
+    /// Whether the text is one of those that mean "try again". It may also be a name of somebody's that is repeated, so
+    /// it only counts where neither status nor code says what is wrong.
     pub(crate) fn is_transient(&self) -> bool {
         let code = self.error_code.as_deref().unwrap_or_default();
-        TRANSIENT.iter().any(|text| self.message.contains(text) || code == *text)
+        let says_little =
+            matches!(self.kind(), ErrorKind::Invalid | ErrorKind::Unavailable | ErrorKind::Other)
+                && (code.is_empty() || code == self.status.as_str() || VAGUE.contains(&code));
+        TRANSIENT.contains(&code) || says_little && TRANSIENT.iter().any(|text| self.message.contains(text))
     }
 }
 
@@ -153,5 +160,25 @@ mod tests {
         let api = ApiError::new(StatusCode::BAD_REQUEST, "x: ClusterNotReadyException: y");
         assert!(api.is_transient());
         assert!(!ApiError::new(StatusCode::BAD_REQUEST, "bad").is_transient());
+    }
+
+    #[test]
+    fn a_name_that_reads_like_a_transient_failure_is_a_name() {
+        let said = "`Timed out after deadline exceeded` does not exist or may not be used";
+        let table = [
+            (404, None, false),
+            (403, None, false),
+            (409, Some("RESOURCE_ALREADY_EXISTS"), false),
+            (400, Some("INVALID_PARAMETER_VALUE"), false),
+            (400, Some("RESOURCE_DOES_NOT_EXIST"), false),
+            (503, Some("TEMPORARILY_UNAVAILABLE"), false),
+            (500, None, true),
+            (500, Some("INTERNAL_ERROR"), true),
+        ];
+        for (status, code, expected) in table {
+            let mut api = ApiError::new(StatusCode::from_u16(status).unwrap(), said);
+            api.error_code = code.map(str::to_owned);
+            assert_eq!(api.is_transient(), expected, "{status} {code:?}");
+        }
     }
 }

@@ -1,17 +1,11 @@
 //! The layer that makes every send wait for its turn, and tells the limiter what the server thought of it.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 
 use super::limiters::RateLimiters;
 use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::{CallState, retry_after};
 use crate::trace::count_rate_limit;
-
-/// In a request's extensions: the name of its class, for metrics.
-#[derive(Clone, Debug)]
-pub(crate) struct ClassName(pub(crate) Arc<str>);
 
 /// In an answer's extensions: its class is paused as long as the server asked, so nobody else has to wait for it.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +25,11 @@ impl<S> RateLimit<S> {
 }
 
 impl<S: Exchange> Exchange for RateLimit<S> {
-    async fn send(&self, mut request: Outgoing) -> Answered {
+    async fn send(&self, request: Outgoing) -> Answered {
         let class = self.limiters.class(request.uri().path());
-        let deadline = CallState::of(&request).deadline();
-        let permit = self.limiters.acquire(class, deadline).await?;
-        request.extensions_mut().insert(ClassName(Arc::clone(class.name())));
+        let state = CallState::of(&request);
+        let permit = self.limiters.acquire(class, state.deadline()).await?;
+        state.classify(class.name());
 
         let mut response = self.inner.send(request).await?;
         if response.status() == StatusCode::TOO_MANY_REQUESTS {

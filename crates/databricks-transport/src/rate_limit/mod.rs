@@ -14,7 +14,7 @@ mod state;
 mod layer;
 
 pub use adaptive::Adaptive;
-pub(crate) use layer::{ClassName, Paused, RateLimit};
+pub(crate) use layer::{Paused, RateLimit};
 pub use limiter::{Permit, RateLimiter};
 pub use limiters::RateLimiters;
 pub use limits::RateLimits;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Request, Uri};
 
 use super::Secrets;
+use crate::stack::CallState;
 use crate::trace::{Traffic, Watch};
 
 /// The shortest part of a presigned link that counts as secret by itself.
@@ -26,7 +27,8 @@ pub(crate) struct Sent {
 
 impl Sent {
     pub(crate) fn with<B>(request: &Request<B>) -> Self {
-        let watch = request.extensions().get::<Arc<Watch>>().cloned();
+        let state = request.extensions().get::<Arc<CallState>>();
+        let watch = state.and_then(|state| state.watch()).cloned();
         // A link is a credential. Where nothing says what a URI is, it counts as one.
         let is_link = watch.as_ref().is_none_or(|watch| watch.traffic() == Traffic::Storage);
         let sensitive = request.headers().values().filter(|value| value.is_sensitive());

@@ -1,5 +1,6 @@
 //! The total deadline: it caps waits, attempts and everything between them, up to the head of the answer.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::state::CallState;
@@ -21,7 +22,8 @@ impl<S> Deadline<S> {
 impl<S: Exchange> Exchange for Deadline<S> {
     async fn send(&self, request: Outgoing) -> Answered {
         let state = CallState::of(&request);
-        let answer = self.inner.send(request);
+        // Pinned where it is made: it is large, and the timeout would be put around a copy.
+        let answer = pin!(self.inner.send(request));
         match state.deadline() {
             Some(deadline) => {
                 tokio::time::timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(out_of_time(&state)))

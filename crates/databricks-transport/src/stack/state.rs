@@ -1,7 +1,7 @@
 //! What the layers of one call know together: when it started, how often it was sent, whether it may have run.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::{Method, Request};
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::error::CallSummary;
 use crate::operation::Operation;
+use crate::trace::Watch;
 
 /// The state of one call, shared through the request's extensions by all its attempts.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct CallState {
     last_failure: Mutex<Option<String>>,
     upload_failed: AtomicBool,
     shut_out: Mutex<Option<Instant>>,
+    watch: OnceLock<Arc<Watch>>,
+    class: OnceLock<Arc<str>>,
 }
 
 impl CallState {
@@ -44,6 +47,8 @@ impl CallState {
             last_failure: Mutex::new(None),
             upload_failed: AtomicBool::new(false),
             shut_out: Mutex::new(None),
+            watch: OnceLock::new(),
+            class: OnceLock::new(),
         })
     }
 
@@ -134,6 +139,24 @@ impl CallState {
 
     pub(crate) fn shut_out(&self) -> Option<Instant> {
         *self.shut_out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what the layers need to know to show what they do.
+    pub(crate) fn watch_with(&self, watch: &Arc<Watch>) {
+        self.watch.get_or_init(|| Arc::clone(watch));
+    }
+
+    pub(crate) fn watch(&self) -> Option<&Arc<Watch>> {
+        self.watch.get()
+    }
+
+    /// Keeps the class of its endpoint: the limits that it waits in, and a label of its metrics.
+    pub(crate) fn classify(&self, class: &Arc<str>) {
+        self.class.get_or_init(|| Arc::clone(class));
+    }
+
+    pub(crate) fn class(&self) -> Option<&Arc<str>> {
+        self.class.get()
     }
 
     /// How far the call has come, for its error.

@@ -17,7 +17,6 @@ use super::metrics::{request_ended, status_text};
 use super::watch::Traffic;
 use crate::body::Body;
 use crate::error::Error;
-use crate::rate_limit::ClassName;
 use crate::redact::{MASK, Sent, is_secret_header, mark_sensitive, shown_path};
 use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
@@ -62,9 +61,9 @@ struct Attempt {
 impl Attempt {
     fn start(request: &Request<Body>) -> Self {
         let state = CallState::of(request);
-        let class = request.extensions().get::<ClassName>();
+        let class = state.class().map(Arc::clone);
         Self {
-            endpoint: class.map_or("storage".into(), |class| Arc::clone(&class.0).into()),
+            endpoint: class.map_or("storage".into(), SharedString::from),
             started: Instant::now(),
             number: state.attempts(),
             state,

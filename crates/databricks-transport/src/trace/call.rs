@@ -1,5 +1,6 @@
 //! The outermost layer: one span around a call, and how long it took.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -30,17 +31,18 @@ impl<S> TraceCall<S> {
 }
 
 impl<S: Exchange> Exchange for TraceCall<S> {
-    async fn send(&self, mut request: Outgoing) -> Answered {
+    async fn send(&self, request: Outgoing) -> Answered {
         let state = CallState::of(&request);
         let endpoint = self.watch.endpoint(request.uri().path());
         let span = span(&request, self.watch.traffic());
-        request.extensions_mut().insert(Arc::clone(&self.watch));
+        state.watch_with(&self.watch);
         let recorded = span.clone();
-        let call = async move {
+        // Pinned where it is made: it is large, and the span would be put around a copy.
+        let call = pin!(async move {
             let result = self.inner.send(request).await;
             ended(&recorded, &state, endpoint, &result);
             result
-        };
+        });
         call.instrument(span).await
     }
 }

@@ -151,11 +151,21 @@ async fn closing(reads_second: bool) -> (String, Arc<AtomicUsize>) {
 async fn a_write_on_a_connection_that_was_closed_while_idle_is_neither_lost_nor_doubled() {
     let (url, writes) = closing(false).await;
     let client = Client::new(local(&url)).unwrap();
+    let (mut done, mut unknown) = (0, 0);
     for _ in 0..50 {
         let _: Value = client.call(READ, ApiRequest::get("/x")).await.unwrap();
-        client.send(WRITE, ApiRequest::post("/x").body("data")).await.unwrap();
+        match client.send(WRITE, ApiRequest::post("/x").body("data")).await {
+            Ok(_) => done += 1,
+            // It was on its way when the connection closed.
+            Err(error) => {
+                assert!(error.is_ambiguous(), "{error}");
+                unknown += 1;
+            }
+        }
     }
-    assert_eq!(writes.load(Ordering::SeqCst), 50);
+    let written = writes.load(Ordering::SeqCst);
+    assert!((done..=done + unknown).contains(&written), "{written} of {done} done, {unknown} unknown");
+    assert!(done > 0, "not one was sent on a connection of its own");
 }
 
 #[tokio::test]

@@ -144,3 +144,30 @@ fn from_vars_reads_the_file_under_the_home_it_is_given() {
     assert_eq!(config.host().as_str(), "https://h.example/");
     assert_eq!(config.auth().unwrap().auth_type(), "pat");
 }
+
+#[test]
+fn a_secret_in_the_wrong_place_is_not_repeated() {
+    const PAT: &str = "dapi0123456789abcdef0123456789abcdef";
+    const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.c2lnbmF0dXJlLWh1bnRlcjI";
+    let host = format!("https://h.example/path?o=7&token={PAT}");
+    let table = [
+        vec![("DATABRICKS_HOST", "h.example"), ("DATABRICKS_TOKEN", "t"), ("DATABRICKS_TIMEOUT_SECS", PAT)],
+        vec![("DATABRICKS_HOST", "h.example"), ("DATABRICKS_TOKEN", "t"), ("DATABRICKS_AUTH_TYPE", PAT)],
+        vec![
+            ("DATABRICKS_HOST", "h.example"),
+            ("DATABRICKS_AUTH_TYPE", "env-oidc"),
+            ("DATABRICKS_OIDC_TOKEN_ENV", JWT),
+        ],
+        vec![("DATABRICKS_HOST", host.as_str()), ("DATABRICKS_TOKEN", "t")],
+    ];
+    for variables in table {
+        let variable =
+            |name: &str| variables.iter().find(|(set, _)| *set == name).map(|(_, value)| value.to_string());
+        let shown = match DatabricksConfig::from_vars(variable) {
+            Ok(config) => format!("{config:?} {}", config.describe()),
+            Err(error) => format!("{error} {error:?}"),
+        };
+        assert!(!shown.contains("0123456789abcdef") && !shown.contains("aHVudGVy"), "{shown}");
+        assert!(!shown.contains(JWT), "{shown}");
+    }
+}
