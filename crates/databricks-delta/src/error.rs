@@ -275,6 +275,11 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn error_is_small_enough_for_results_that_are_passed_around() {
+        assert!(size_of::<DeltaError>() <= 96, "{}", size_of::<DeltaError>());
+    }
+
     fn unknown(operation: &'static str, key: Option<&str>) -> String {
         let table = TableName::new("main", "weather", "days").unwrap();
         let source = SqlError::Canceled { statement_id: StatementId::new("01f0"), message: None };

@@ -185,6 +185,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn error_is_small_enough_for_results_that_are_passed_around() {
+        assert!(size_of::<JobError>() <= 96, "{}", size_of::<JobError>());
+    }
+
+    #[test]
     fn long_messages_are_cut_and_kept_on_one_line() {
         let failure = TaskFailure {
             task_key: "load".into(),

@@ -86,6 +86,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn error_is_small_enough_for_results_that_are_passed_around() {
+        assert!(size_of::<SchemaError>() <= 80, "{}", size_of::<SchemaError>());
+    }
+
+    #[test]
     fn messages_name_the_value_and_the_remedy() {
         let error = SchemaError::UnsupportedArrowType {
             path: "a.b".into(),

@@ -8,7 +8,10 @@ use serde::de::DeserializeOwned;
 
 use crate::api::Api;
 use crate::stream::Fetch;
-use crate::{Result, Statement, StatementHandle, StatementId, StatementResult, WarehouseId};
+use crate::{
+    Explain, QueryBuilder, Result, Statement, StatementHandle, StatementId, StatementResult, WarehouseId,
+    WarehousesClient,
+};
 
 /// What every statement of a client shares.
 #[derive(Clone, Debug)]
@@ -22,6 +25,7 @@ pub(crate) struct Scope {
 /// Runs SQL statements on one warehouse. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SqlClient {
+    client: Client,
     scope: Scope,
     fetch: Fetch,
 }
@@ -36,7 +40,7 @@ impl SqlClient {
             catalog: config.catalog().map(str::to_owned),
             schema: config.schema().map(str::to_owned),
         };
-        Self { scope, fetch: Fetch::default() }
+        Self { client: client.clone(), scope, fetch: Fetch::default() }
     }
 
     /// Resolves names without a catalog in `catalog`.
@@ -68,6 +72,25 @@ impl SqlClient {
     /// Begins a statement: one, without a closing semicolon.
     pub fn statement(&self, sql: impl Into<String>) -> Statement {
         Statement::new(self.scope.clone(), sql.into(), self.fetch)
+    }
+
+    /// Begins a SELECT statement out of names, conditions and values.
+    pub fn query(&self) -> QueryBuilder {
+        QueryBuilder::new(self.clone())
+    }
+
+    /// The warehouses of the workspace: to see, start and stop them, and to wait until one runs.
+    pub fn warehouses(&self) -> WarehousesClient {
+        WarehousesClient::new(&self.client)
+    }
+
+    /// Lets the server plan `sql` without running it; the text of the physical plan. [`Statement::explain`] shows more
+    /// and takes parameters.
+    ///
+    /// # Errors
+    /// As [`Statement::explain`].
+    pub async fn explain(&self, sql: impl Into<String>) -> Result<String> {
+        self.statement(sql).explain(Explain::default()).await
     }
 
     /// Takes up a statement that was submitted before, here or elsewhere.

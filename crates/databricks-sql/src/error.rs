@@ -2,13 +2,29 @@
 
 use std::time::Duration;
 
-use crate::StatementId;
-use crate::error_text;
+use crate::{RowError, SqlPosition, StatementFailure, StatementId, WarehouseNotRunning, error_text};
 
 /// The result of this crate's operations.
 pub type Result<T> = std::result::Result<T, SqlError>;
 
-/// What can go wrong with a statement or with reading its result.
+/// What can go wrong with a statement or with reading its result. It is small: the longer reports are behind a pointer.
+///
+/// ```
+/// use databricks_sql::SqlError;
+///
+/// fn advice(error: &SqlError) -> String {
+///     match error {
+///         SqlError::StatementFailed(failure) => match failure.error_class.as_deref() {
+///             Some("TABLE_OR_VIEW_NOT_FOUND") => "check the name of the table".to_owned(),
+///             _ => failure.message.clone(),
+///         },
+///         SqlError::StatementTimeout { timeout, .. } => format!("it takes more than {timeout:?}"),
+///         error if error.is_retryable() => "try again".to_owned(),
+///         error => error.to_string(),
+///     }
+/// }
+/// # advice(&SqlError::RowCountMismatch { expected: 1, actual: 0 });
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqlError {
@@ -16,19 +32,8 @@ pub enum SqlError {
     ///
     /// Nothing of it was committed, unless [`is_ambiguous`](Self::is_ambiguous) says otherwise: a failure after the
     /// commit (`DELTA_POST_COMMIT_HOOK_FAILED`) and one that the server does not explain are reported like this too.
-    #[error("statement {statement_id} failed: {message}")]
-    StatementFailed {
-        /// The statement.
-        statement_id: StatementId,
-        /// The error class with its subclass, such as `TABLE_OR_VIEW_NOT_FOUND` or `DELTA_CONCURRENT_APPEND.ROW_LEVEL_CHANGES`.
-        error_class: Option<String>,
-        /// The five characters of the SQLSTATE, such as `42P01`.
-        sql_state: Option<String>,
-        /// The code of the API, such as `BAD_REQUEST`.
-        error_code: String,
-        /// The server's text, without the blank lines around it.
-        message: String,
-    },
+    #[error("{0}")]
+    StatementFailed(Box<StatementFailure>),
 
     /// The statement did not end within the time allowed and was cancelled on the server.
     #[error(
@@ -47,7 +52,7 @@ pub enum SqlError {
         /// The statement.
         statement_id: StatementId,
         /// The server's explanation, if it gave one.
-        message: Option<String>,
+        message: Option<Box<str>>,
     },
 
     /// The statement succeeded, but its result is gone: it was closed or fetched too late.
@@ -78,17 +83,8 @@ pub enum SqlError {
     },
 
     /// One cell did not fit the Rust type that it was read into.
-    #[error("row {row}{}: {message}", place(.column, .sql_type))]
-    Row {
-        /// The row's position in the whole result, from 0.
-        row: u64,
-        /// The column's name; empty if the whole row is at fault.
-        column: String,
-        /// The column's SQL type as the server spells it; empty if the whole row is at fault.
-        sql_type: String,
-        /// What did not fit.
-        message: String,
-    },
+    #[error("{0}")]
+    Row(Box<RowError>),
 
     /// The server's answer is not what its description promises.
     #[error("cannot read the result: {message}")]
@@ -103,6 +99,10 @@ pub enum SqlError {
         /// What is wrong, and the remedy.
         reason: String,
     },
+
+    /// A warehouse that was waited for does not run.
+    #[error("{0}")]
+    WarehouseNotRunning(Box<WarehouseNotRunning>),
 
     /// The statement was accepted, and a later call about it or its result failed. It may run on, or have ended either
     /// way: [`SqlClient::attach`](crate::SqlClient::attach) with its id finds out.
@@ -136,14 +136,12 @@ impl SqlError {
 
     /// Whether running the same statement again may succeed and does no harm.
     ///
-    /// True for `DELTA_CONCURRENT_*` conflicts, which commit nothing, and for passing faults that certainly came before
-    /// the statement took effect. Never true when [`is_ambiguous`](Self::is_ambiguous) is.
+    /// True for conflicts with another commit (`DELTA_CONCURRENT_*` and the like), which commit nothing, and for passing
+    /// faults (`TEMPORARILY_UNAVAILABLE`, `RESOURCE_EXHAUSTED` and the like) that certainly came before the statement took
+    /// effect. Never true when [`is_ambiguous`](Self::is_ambiguous) is.
     pub fn is_retryable(&self) -> bool {
         let passing = match self {
-            Self::StatementFailed { error_class, error_code, .. } => {
-                error_class.as_deref().is_some_and(error_text::is_concurrency_conflict)
-                    || error_text::is_passing_fault(error_code)
-            }
+            Self::StatementFailed(failure) => failure.may_pass(),
             Self::Transport(error) => error.is_retryable(),
             _ => false,
         };
@@ -157,10 +155,8 @@ impl SqlError {
     /// about its effect.
     pub fn is_ambiguous(&self) -> bool {
         match self {
-            Self::InvalidStatement { .. } => false,
-            Self::StatementFailed { error_class, error_code, message, .. } => {
-                error_text::may_have_committed(error_class.as_deref(), error_code, message)
-            }
+            Self::InvalidStatement { .. } | Self::WarehouseNotRunning(_) => false,
+            Self::StatementFailed(failure) => failure.is_ambiguous(),
             Self::Transport(error) => error.is_ambiguous(),
             // A statement that is being cancelled may have committed just before; one with a result has.
             Self::StatementTimeout { .. }
@@ -168,7 +164,7 @@ impl SqlError {
             | Self::Closed { .. }
             | Self::Truncated { .. }
             | Self::RowCountMismatch { .. }
-            | Self::Row { .. }
+            | Self::Row(_)
             | Self::Decode { .. }
             | Self::Unsettled { .. } => true,
         }
@@ -177,7 +173,7 @@ impl SqlError {
     /// The SQLSTATE, such as `42P01`, if the server named one.
     pub fn sql_state(&self) -> Option<&str> {
         match self {
-            Self::StatementFailed { sql_state, .. } => sql_state.as_deref(),
+            Self::StatementFailed(failure) => failure.sql_state.as_deref(),
             Self::Transport(error) | Self::Unsettled { source: error, .. } => {
                 error_text::sql_state(&error.api_error()?.message)
             }
@@ -188,9 +184,20 @@ impl SqlError {
     /// The error class, such as `TABLE_OR_VIEW_NOT_FOUND`, if the server named one.
     pub fn error_class(&self) -> Option<&str> {
         match self {
-            Self::StatementFailed { error_class, .. } => error_class.as_deref(),
+            Self::StatementFailed(failure) => failure.error_class.as_deref(),
             Self::Transport(error) | Self::Unsettled { source: error, .. } => {
                 error_text::error_class(&error.api_error()?.message)
+            }
+            _ => None,
+        }
+    }
+
+    /// Where in the statement's text the fault is, if the server said so.
+    pub fn position(&self) -> Option<SqlPosition> {
+        match self {
+            Self::StatementFailed(failure) => failure.position,
+            Self::Transport(error) | Self::Unsettled { source: error, .. } => {
+                error_text::position(&error.api_error()?.message)
             }
             _ => None,
         }
@@ -199,8 +206,8 @@ impl SqlError {
     /// The statement that failed, if the server had named it by then.
     pub fn statement_id(&self) -> Option<&StatementId> {
         match self {
-            Self::StatementFailed { statement_id, .. }
-            | Self::StatementTimeout { statement_id, .. }
+            Self::StatementFailed(failure) => Some(&failure.statement_id),
+            Self::StatementTimeout { statement_id, .. }
             | Self::Canceled { statement_id, .. }
             | Self::Closed { statement_id }
             | Self::Truncated { statement_id, .. }
@@ -210,11 +217,7 @@ impl SqlError {
     }
 }
 
-fn place(column: &str, sql_type: &str) -> String {
-    if column.is_empty() { String::new() } else { format!(", column `{column}` ({sql_type})") }
-}
-
-fn explain(message: &Option<String>) -> String {
+fn explain(message: &Option<Box<str>>) -> String {
     message.as_ref().map(|text| format!(": {text}")).unwrap_or_default()
 }
 
@@ -223,13 +226,15 @@ mod tests {
     use super::*;
 
     fn failed(class: Option<&str>, code: &str) -> SqlError {
-        SqlError::StatementFailed {
-            statement_id: StatementId::new("01f0"),
-            error_class: class.map(str::to_owned),
-            sql_state: None,
-            error_code: code.to_owned(),
-            message: "text".to_owned(),
-        }
+        let text = class.map(|class| format!("[{class}] text")).unwrap_or_default();
+        let failure = StatementFailure::parse(StatementId::new("01f0"), code.to_owned(), &text);
+        SqlError::StatementFailed(Box::new(failure))
+    }
+
+    #[test]
+    fn error_is_small_enough_for_results_that_are_passed_around() {
+        assert!(size_of::<SqlError>() <= 48, "{}", size_of::<SqlError>());
+        assert!(size_of::<Result<()>>() <= 48, "{}", size_of::<Result<()>>());
     }
 
     #[test]
@@ -241,6 +246,12 @@ mod tests {
             (Some("CLUSTER_STARTING"), "TEMPORARILY_UNAVAILABLE", true),
             (None, "TEMPORARILY_UNAVAILABLE", false),
             (None, "INTERNAL_ERROR", false),
+            (Some("DELTA_METADATA_CHANGED"), "BAD_REQUEST", true),
+            (Some("QUEUE_FULL"), "WORKSPACE_TEMPORARILY_UNAVAILABLE", true),
+            (Some("QUEUE_FULL"), "SERVICE_UNDER_MAINTENANCE", true),
+            (None, "SERVICE_UNDER_MAINTENANCE", false),
+            (None, "RESOURCE_EXHAUSTED", true),
+            (None, "UNAUTHENTICATED", false),
         ] {
             assert_eq!(failed(class, code).is_retryable(), expected, "{class:?} {code}");
         }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::api::Api;
+use crate::progress::Meter;
 use crate::stream::{Fetch, Reading};
 use crate::wait::{self, Deadline};
 use crate::wire::StatementResponse;
-use crate::{BatchStream, Result, RowStream, StatementId, StatementResult};
+use crate::{BatchStream, ProgressStream, Result, RowStream, StatementId, StatementResult};
 
 /// Where a statement stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,17 +60,29 @@ pub struct StatementHandle {
     timeout: Option<Duration>,
     row_limit: Option<u64>,
     fetch: Fetch,
+    meter: Meter,
 }
 
 impl StatementHandle {
     pub(crate) fn new(api: Api, id: StatementId, fetch: Fetch) -> Self {
-        Self { api, id, timeout: None, row_limit: None, fetch }
+        Self { api, id, timeout: None, row_limit: None, fetch, meter: Meter::default() }
     }
 
-    pub(crate) fn expecting(mut self, timeout: Option<Duration>, row_limit: Option<u64>) -> Self {
+    pub(crate) fn expecting(
+        mut self,
+        timeout: Option<Duration>,
+        row_limit: Option<u64>,
+        meter: Meter,
+    ) -> Self {
         self.timeout = timeout;
         self.row_limit = row_limit;
+        self.meter = meter;
         self
+    }
+
+    /// Watches the waits and the reading that begin on this handle after the call, for a progress bar.
+    pub fn progress(&mut self) -> ProgressStream {
+        self.meter.watch()
     }
 
     /// The statement's id, good to keep and attach to later.
@@ -106,6 +119,7 @@ impl StatementHandle {
             guard: None,
             row_limit: self.row_limit,
             fetch: self.fetch,
+            meter: self.meter.clone(),
         })
         .await
     }
@@ -120,7 +134,7 @@ impl StatementHandle {
 
     async fn until_success(&self) -> Result<StatementResponse> {
         let deadline = Deadline::after(self.timeout);
-        wait::until_success(&self.api, &self.id, None, deadline).await
+        wait::until_success(&self.api, &self.id, None, deadline, &self.meter).await
     }
 
     /// Asks the server to cancel the statement. It may end otherwise before that takes effect: poll to know.

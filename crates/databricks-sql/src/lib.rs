@@ -25,15 +25,23 @@
 //! * [`Statement`] is the builder; its ends are `rows`, `batches`, `fetch_all`, `execute` and `submit`.
 //! * Large results come as Arrow files behind presigned links, fetched ahead of the reader, in order, in parallel and
 //!   within a budget of bytes. Small ones come inline as JSON text. Both become the same Arrow types.
+//! * [`QueryBuilder`] makes SELECT statements out of names and values; [`WarehousesClient`] starts and stops what runs them.
 //! * A result that is shorter than the server announced is an error, never a short answer.
 
 mod id;
 
 mod error;
 mod error_text;
+mod failure;
+
+mod lex;
+mod redact;
 
 mod param;
 mod wire;
+
+mod limits;
+mod progress;
 
 mod api;
 mod cancel;
@@ -47,15 +55,24 @@ mod handle;
 mod result;
 mod statement;
 
+mod explain;
+mod query;
+mod warehouse;
+
 mod client;
 mod runner;
 
 pub use client::SqlClient;
 pub use decode::Column;
 pub use error::{Result, SqlError};
+pub use explain::Explain;
+pub use failure::{RowError, SqlPosition, StatementFailure, WarehouseNotRunning};
 pub use handle::{StatementHandle, StatementState};
 pub use id::{StatementId, WarehouseId};
 pub use param::{Decimal, IntoParam, Param};
+pub use progress::{Progress, ProgressStream};
+pub use query::QueryBuilder;
 pub use result::StatementResult;
 pub use statement::Statement;
 pub use stream::{BatchStream, RowStream};
+pub use warehouse::{Warehouse, WarehouseHealth, WarehouseState, WarehouseWait, WarehousesClient};

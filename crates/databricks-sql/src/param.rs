@@ -1,28 +1,36 @@
 //! Statement parameters, typed from Rust values. A value never becomes part of the SQL text.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone};
+use std::borrow::Cow;
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeZone};
 use serde::Serialize;
 
 use crate::{Result, SqlError};
 
 /// A typed value for a parameter marker: text and its SQL type, or a NULL of a SQL type.
+///
+/// The API takes no ARRAY, MAP or STRUCT: pass JSON text and write `from_json(:p, 'ARRAY<INT>')`. For bytes pass
+/// hexadecimal text and write `unhex(:p)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Param {
     #[serde(rename = "type")]
     sql_type: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
+    /// Why the Rust value has no text that the server could read.
+    #[serde(skip)]
+    unfit: Option<&'static str>,
 }
 
 impl Param {
     /// A value as text, to be read by the server as `sql_type` (such as `INTERVAL DAY`, where Rust has no type for it).
     pub fn typed(sql_type: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { sql_type: sql_type.into(), value: Some(value.into()) }
+        Self { sql_type: sql_type.into(), value: Some(value.into()), unfit: None }
     }
 
     /// A NULL of `sql_type`.
     pub fn null(sql_type: impl Into<String>) -> Self {
-        Self { sql_type: sql_type.into(), value: None }
+        Self { sql_type: sql_type.into(), value: None, unfit: None }
     }
 
     /// The SQL type, such as `DECIMAL(5,2)`.
@@ -33,6 +41,27 @@ impl Param {
     /// The value as text, `None` for NULL.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
+    }
+
+    fn unfit_unless(mut self, fits: bool, why: &'static str) -> Self {
+        self.unfit = self.unfit.or((!fits).then_some(why));
+        self
+    }
+
+    /// Why it cannot be sent, if so, with the remedy.
+    pub(crate) fn fault(&self) -> Option<String> {
+        if let Some(why) = self.unfit {
+            return Some(format!("{} {why}", self.value.as_deref().unwrap_or("NULL")));
+        }
+        let head = self.sql_type.trim().split(['<', '(', ' ']).next().unwrap_or_default();
+        match head.to_ascii_uppercase().as_str() {
+            "" => Some("its SQL type is empty; name one, such as `STRING`".to_owned()),
+            "ARRAY" | "MAP" | "STRUCT" => Some(format!(
+                "the API takes no value of type {}; pass JSON text and read it with from_json",
+                self.sql_type
+            )),
+            _ => None,
+        }
     }
 }
 
@@ -72,11 +101,34 @@ display_params! {
     u16 => "INT",
     u32 => "BIGINT",
     u64 => "DECIMAL(20,0)",
+    isize => "BIGINT",
+    usize => "DECIMAL(20,0)",
+    char => "STRING",
     &str => "STRING",
     String => "STRING",
-    &String => "STRING",
-    NaiveDate => "DATE",
+    Box<str> => "STRING",
+    Cow<'_, str> => "STRING",
 }
+
+macro_rules! wide_integer_params {
+    ($($rust:ty),+) => {$(
+        /// Up to 38 digits, which is all that SQL has.
+        impl IntoParam for $rust {
+            fn null_type() -> &'static str {
+                "DECIMAL(38,0)"
+            }
+
+            fn into_param(self) -> Param {
+                let text = self.to_string();
+                let fits = text.trim_start_matches('-').len() <= 38;
+                Param::typed(Self::null_type(), text)
+                    .unfit_unless(fits, "has more than the 38 digits of a DECIMAL; pass it as a STRING")
+            }
+        }
+    )+};
+}
+
+wide_integer_params!(i128, u128);
 
 macro_rules! float_params {
     ($($rust:ty => $sql:literal),+) => {$(
@@ -103,13 +155,31 @@ fn float_text(value: f64, text: String) -> String {
     }
 }
 
+/// The years that SQL knows.
+fn in_range(date: NaiveDate) -> bool {
+    (1..=9999).contains(&date.year())
+}
+
+const OUT_OF_RANGE: &str = "is outside the years 1 to 9999";
+
+impl IntoParam for NaiveDate {
+    fn null_type() -> &'static str {
+        "DATE"
+    }
+
+    fn into_param(self) -> Param {
+        Param::typed(Self::null_type(), self.to_string()).unfit_unless(in_range(self), OUT_OF_RANGE)
+    }
+}
+
 impl IntoParam for NaiveDateTime {
     fn null_type() -> &'static str {
         "TIMESTAMP_NTZ"
     }
 
     fn into_param(self) -> Param {
-        Param::typed(Self::null_type(), self.format("%Y-%m-%dT%H:%M:%S%.6f").to_string())
+        let text = self.format("%Y-%m-%dT%H:%M:%S%.6f").to_string();
+        Param::typed(Self::null_type(), text).unfit_unless(in_range(self.date()), OUT_OF_RANGE)
     }
 }
 
@@ -120,7 +190,9 @@ impl<Z: TimeZone> IntoParam for DateTime<Z> {
 
     // The offset travels with the value, so the session's zone does not change the instant.
     fn into_param(self) -> Param {
-        Param::typed(Self::null_type(), self.to_utc().format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
+        let instant = self.to_utc();
+        let text = instant.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+        Param::typed(Self::null_type(), text).unfit_unless(in_range(instant.date_naive()), OUT_OF_RANGE)
     }
 }
 
@@ -131,6 +203,17 @@ impl<T: IntoParam> IntoParam for Option<T> {
 
     fn into_param(self) -> Param {
         self.map_or_else(|| Param::null(T::null_type()), T::into_param)
+    }
+}
+
+/// A copy of what is referred to.
+impl<T: IntoParam + Clone> IntoParam for &T {
+    fn null_type() -> &'static str {
+        T::null_type()
+    }
+
+    fn into_param(self) -> Param {
+        self.clone().into_param()
     }
 }
 
@@ -231,6 +314,13 @@ mod tests {
             (param(f64::NAN), pair("DOUBLE", "NaN")),
             (param("a'b"), pair("STRING", "a'b")),
             (param(true), pair("BOOLEAN", "true")),
+            (param(i128::MIN / 10), pair("DECIMAL(38,0)", "-17014118346046923173168730371588410572")),
+            (param(usize::MAX), pair("DECIMAL(20,0)", "18446744073709551615")),
+            (param('é'), pair("STRING", "é")),
+            (param(Some(&7_i64)), pair("BIGINT", "7")),
+            (param(Some(&"text".to_owned())), pair("STRING", "text")),
+            (param(Some(&date)), pair("DATE", "2024-02-29")),
+            (param(Cow::Borrowed("text")), pair("STRING", "text")),
             (param(date), pair("DATE", "2024-02-29")),
             (param(time), pair("TIMESTAMP_NTZ", "2024-02-29T01:02:03.000456")),
             (param(time.and_utc()), pair("TIMESTAMP", "2024-02-29T01:02:03.000456Z")),
@@ -249,6 +339,7 @@ mod tests {
     fn null_keeps_the_type_of_the_value_it_stands_for() {
         assert_eq!(param(None::<i32>), ("INT".to_owned(), None));
         assert_eq!(param(None::<DateTime<Utc>>), ("TIMESTAMP".to_owned(), None));
+        assert_eq!(param(None::<&i128>), ("DECIMAL(38,0)".to_owned(), None));
         let json = serde_json::to_string(&None::<String>.into_param()).unwrap();
         assert_eq!(json, r#"{"type":"STRING"}"#);
     }

@@ -10,11 +10,16 @@ use uuid::Uuid;
 
 use crate::cancel::{self, CancelGuard};
 use crate::client::Scope;
+use crate::error_text;
+use crate::limits;
+use crate::progress::Meter;
+use crate::redact::WithoutLiterals;
 use crate::stream::{Fetch, Reading};
 use crate::wait::{self, Deadline};
 use crate::wire::{Delivery, Marker, Parameter, StatementRequest, StatementResponse};
 use crate::{
-    BatchStream, IntoParam, Result, RowStream, SqlError, StatementHandle, StatementResult, WarehouseId,
+    BatchStream, Explain, IntoParam, Param, ProgressStream, Result, RowStream, SqlError, StatementFailure,
+    StatementHandle, StatementResult, WarehouseId,
 };
 
 /// One SQL statement, ready to be run by one of its ends.
@@ -29,6 +34,7 @@ pub struct Statement {
     row_limit: Option<u64>,
     delivery: Option<Delivery>,
     fetch: Fetch,
+    meter: Meter,
 }
 
 impl Statement {
@@ -42,10 +48,24 @@ impl Statement {
             row_limit: None,
             delivery: None,
             fetch,
+            meter: Meter::default(),
         }
     }
 
-    /// Binds the marker `:name`. At most 256 parameters.
+    /// The SQL text, with its markers.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// The parameters in the order they were bound, with their names; a positional one has none.
+    pub fn parameters(&self) -> impl Iterator<Item = (Option<&str>, &Param)> {
+        self.parameters.iter().map(|Parameter { marker, param }| match marker {
+            Marker::Name(name) => (Some(name.as_str()), param),
+            Marker::Ordinal(_) => (None, param),
+        })
+    }
+
+    /// Binds the marker `:name`. At most 256 parameters, all named or all positional.
     pub fn param(self, name: impl Into<String>, value: impl IntoParam) -> Self {
         self.bind(Marker::Name(name.into()), value)
     }
@@ -105,6 +125,27 @@ impl Statement {
         self
     }
 
+    /// Watches the statement from its submission to the last row that is read, for a progress bar. A statement that
+    /// nobody watches counts nothing.
+    ///
+    /// ```no_run
+    /// use futures::StreamExt;
+    ///
+    /// # async fn run(sql: databricks_sql::SqlClient) -> Result<(), databricks_sql::SqlError> {
+    /// let mut statement = sql.statement("SELECT * FROM main.weather.days");
+    /// let mut progress = statement.progress();
+    /// let bar = tokio::spawn(async move {
+    ///     while let Some(now) = progress.next().await {
+    ///         eprintln!("{:?}: {} of {:?} rows", now.state, now.rows, now.total_rows);
+    ///     }
+    /// });
+    /// let days = statement.fetch_all::<(String, f64)>().await?;
+    /// # drop((bar, days)); Ok(()) }
+    /// ```
+    pub fn progress(&mut self) -> ProgressStream {
+        self.meter.watch()
+    }
+
     /// Runs the statement and streams its rows.
     ///
     /// Dropping the future or the stream before its end cancels the statement on the server.
@@ -152,6 +193,25 @@ impl Statement {
         self.execute().await
     }
 
+    /// Lets the server plan the statement without running it; the plan's text. Parameters are bound as in a run.
+    ///
+    /// ```no_run
+    /// use databricks_sql::Explain;
+    ///
+    /// # async fn run(sql: databricks_sql::SqlClient) -> Result<(), databricks_sql::SqlError> {
+    /// let statement = sql.statement("SELECT * FROM main.weather.days WHERE high > :limit").param("limit", 30.0);
+    /// println!("{}", statement.explain(Explain::Formatted).await?);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute). A statement that cannot be planned is [`SqlError::StatementFailed`] too, although
+    /// the server answers with rows then.
+    pub async fn explain(mut self, explain: Explain) -> Result<String> {
+        self.sql = explain.statement(&self.sql);
+        explain.plan(&self.execute().await?)
+    }
+
     /// Submits the statement and returns at once. It runs on, whatever becomes of the handle.
     ///
     /// # Errors
@@ -160,15 +220,19 @@ impl Statement {
         let request = self.request(Delivery::External, Duration::ZERO)?;
         let span = execute_span(&self.scope.warehouse, &self.sql);
         let response = self.scope.api.submit(&request, self.idempotent).instrument(span).await?;
-        Ok(StatementHandle::new(self.scope.api, response.statement_id, self.fetch)
-            .expecting(self.timeout, self.row_limit))
+        Ok(StatementHandle::new(self.scope.api, response.statement_id, self.fetch).expecting(
+            self.timeout,
+            self.row_limit,
+            self.meter,
+        ))
     }
 
     async fn open(self, default: Delivery) -> Result<BatchStream> {
         let span = execute_span(&self.scope.warehouse, &self.sql);
         let (api, row_limit, fetch) = (self.scope.api.clone(), self.row_limit, self.fetch);
+        let meter = self.meter.clone();
         let (response, guard) = self.run(default).instrument(span).await?;
-        BatchStream::open(Reading { api, response, guard: Some(guard), row_limit, fetch }).await
+        BatchStream::open(Reading { api, response, guard: Some(guard), row_limit, fetch, meter }).await
     }
 
     /// Runs to the statement's successful end.
@@ -187,7 +251,8 @@ impl Statement {
         let submission = cancel::submit(api.clone(), request, self.idempotent);
         let (first, mut guard) = deadline.bound_submission(submission).await?;
         tracing::Span::current().record("statement_id", first.statement_id.as_str());
-        match wait::until_success(&api, &first.statement_id.clone(), Some(first), deadline).await {
+        let id = first.statement_id.clone();
+        match wait::until_success(&api, &id, Some(first), deadline, &self.meter).await {
             Ok(response) => Ok((response, guard)),
             Err(error) => {
                 // It has ended, or was cancelled for its time; only an unanswered wait leaves it running.
@@ -211,7 +276,12 @@ impl Statement {
             wait_timeout: held,
             on_wait_timeout: "CONTINUE",
         };
-        request.check()?;
+        limits::check(&request)?;
+        tracing::debug!(
+            statement = %WithoutLiterals(&request.statement),
+            parameters = request.parameters.len(),
+            "running a statement"
+        );
         Ok(request)
     }
 }
@@ -230,7 +300,7 @@ fn execute_span(warehouse: &WarehouseId, sql: &str) -> tracing::Span {
 fn measure<T>(warehouse: &WarehouseId, elapsed: Duration, outcome: &Result<T>) {
     let status = match outcome {
         Ok(_) => "succeeded",
-        Err(SqlError::StatementFailed { .. }) => "failed",
+        Err(SqlError::StatementFailed(_)) => "failed",
         Err(SqlError::StatementTimeout { .. }) => "timeout",
         Err(SqlError::Canceled { .. }) => "canceled",
         Err(_) => "error",
@@ -242,6 +312,22 @@ fn measure<T>(warehouse: &WarehouseId, elapsed: Duration, outcome: &Result<T>) {
         .record(elapsed.as_secs_f64());
     match outcome {
         Ok(_) => tracing::info!(?elapsed, "statement succeeded"),
+        Err(SqlError::StatementFailed(failure)) => log_failure(elapsed, failure),
         Err(error) => tracing::error!(?elapsed, status, %error, "statement did not succeed"),
     }
+}
+
+/// The server quotes the statement and its values, which are not for the log.
+fn log_failure(elapsed: Duration, failure: &StatementFailure) {
+    let StatementFailure { statement_id, error_class, sql_state, error_code, message, position } = failure;
+    tracing::error!(
+        ?elapsed,
+        %statement_id,
+        error_class = error_class.as_deref(),
+        sql_state = sql_state.as_deref(),
+        error_code = error_code.as_str(),
+        position = position.map(tracing::field::display),
+        error = %WithoutLiterals(error_text::words(message)),
+        "statement failed"
+    );
 }

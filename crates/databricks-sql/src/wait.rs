@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use crate::api::Api;
 use crate::cancel::cancel_quietly;
-use crate::wire::StatementResponse;
-use crate::{Result, SqlError, StatementId, StatementState, error_text};
+use crate::progress::Meter;
+use crate::wire::{ServiceError, StatementResponse};
+use crate::{Result, SqlError, StatementFailure, StatementId, StatementState};
 
 /// How long the server may hold back the answer to a submission. The API takes none, or 5 to 50 s.
 const MAX_HELD: Duration = Duration::from_secs(30);
@@ -81,8 +82,9 @@ pub(crate) async fn until_success(
     id: &StatementId,
     first: Option<StatementResponse>,
     deadline: Deadline,
+    meter: &Meter,
 ) -> Result<StatementResponse> {
-    match deadline.bound(poll_until_success(api, id, first)).await {
+    match deadline.bound(poll_until_success(api, id, first, meter)).await {
         Some(outcome) => outcome.map_err(|error| error.after_acceptance(id)),
         None => Err(time_is_up(api, id.clone(), deadline).await),
     }
@@ -92,18 +94,22 @@ async fn poll_until_success(
     api: &Api,
     id: &StatementId,
     first: Option<StatementResponse>,
+    meter: &Meter,
 ) -> Result<StatementResponse> {
     let mut response = match first {
         Some(response) => response,
         None => poll(api, id).await?,
     };
     let mut delay = FIRST_POLL;
-    while !has_succeeded(&response)? {
+    loop {
+        meter.state(&response.status.state);
+        if has_succeeded(&response)? {
+            return Ok(response);
+        }
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(MAX_POLL);
         response = poll(api, id).await?;
     }
-    Ok(response)
 }
 
 /// One poll that passing faults do not end: the statement runs on, whatever happens to a question about it.
@@ -159,23 +165,18 @@ pub(crate) fn has_succeeded(response: &StatementResponse) -> Result<bool> {
 fn failure(response: &StatementResponse, state: &StatementState) -> SqlError {
     let statement_id = response.statement_id.clone();
     let status = &response.status;
-    let error = status.error.clone().unwrap_or_default();
-    let message = error.message.trim().to_owned();
+    let ServiceError { error_code, message } = status.error.clone().unwrap_or_default();
+    let message = message.trim();
     match state {
         StatementState::Closed => SqlError::Closed { statement_id },
         StatementState::Canceled => {
-            SqlError::Canceled { statement_id, message: (!message.is_empty()).then_some(message) }
+            SqlError::Canceled { statement_id, message: (!message.is_empty()).then(|| message.into()) }
         }
-        _ => SqlError::StatementFailed {
-            statement_id,
-            error_class: error_text::error_class(&message).map(str::to_owned),
-            sql_state: status
-                .sql_state
-                .clone()
-                .or_else(|| error_text::sql_state(&message).map(str::to_owned)),
-            error_code: error.error_code,
-            message,
-        },
+        _ => {
+            let mut failure = StatementFailure::parse(statement_id, error_code, message);
+            failure.sql_state = status.sql_state.clone().or(failure.sql_state);
+            SqlError::StatementFailed(Box::new(failure))
+        }
     }
 }
 
@@ -232,6 +233,7 @@ mod tests {
         .unwrap_err();
         assert_eq!(error.error_class(), Some("TABLE_OR_VIEW_NOT_FOUND"));
         assert_eq!(error.sql_state(), Some("42P01"));
+        assert_eq!(error.position(), None);
         insta::assert_snapshot!(error, @"statement s1 failed: [TABLE_OR_VIEW_NOT_FOUND] No table `a`. SQLSTATE: 42P01");
     }
 

@@ -1,16 +1,12 @@
 //! The Statement Execution API's messages. Fields that old or new servers leave out are optional here.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Param, Result, SqlError, StatementId, WarehouseId};
-
-/// The API's limit on the text of a statement.
-const MAX_STATEMENT_BYTES: usize = 16 * 1024 * 1024;
-/// The API's limit on parameters.
-const MAX_PARAMETERS: usize = 256;
+use crate::{Param, StatementId, WarehouseId};
 
 /// Where the result goes and how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,38 +81,13 @@ fn seconds<S: serde::Serializer>(wait: &Duration, serializer: S) -> std::result:
     serializer.collect_str(&format_args!("{}s", wait.as_secs()))
 }
 
-impl StatementRequest {
-    /// Checks the API's limits, so that the remedy can be named.
-    pub(crate) fn check(&self) -> Result<()> {
-        let refuse = |reason: String| Err(SqlError::InvalidStatement { reason });
-        if self.statement.trim().is_empty() {
-            return refuse("it is empty".to_owned());
+/// `` `name` `` or `number 2`, as errors call it.
+impl fmt::Display for Marker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "`{name}`"),
+            Self::Ordinal(number) => write!(f, "number {number}"),
         }
-        if self.statement.len() > MAX_STATEMENT_BYTES {
-            return refuse(format!(
-                "it has {} bytes, the limit is {MAX_STATEMENT_BYTES}; pass data as parameters or through a volume",
-                self.statement.len()
-            ));
-        }
-        if self.parameters.len() > MAX_PARAMETERS {
-            return refuse(format!(
-                "it has {} parameters, the limit is {MAX_PARAMETERS}; write the rows to a table and join it",
-                self.parameters.len()
-            ));
-        }
-        let mut seen = HashSet::new();
-        for Parameter { marker, .. } in &self.parameters {
-            match marker {
-                Marker::Name(name) if name.is_empty() => {
-                    return refuse("a parameter has an empty name".to_owned());
-                }
-                Marker::Name(name) if !seen.insert(marker) => {
-                    return refuse(format!("the parameter `{name}` is given twice; give it once"));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }
 
@@ -197,6 +168,8 @@ pub(crate) struct ChunkInfo {
     /// The size in bytes once decoded.
     #[serde(default)]
     pub(crate) byte_count: Option<u64>,
+    #[serde(default)]
+    pub(crate) row_count: Option<u64>,
 }
 
 /// One or more chunks of a result: the `result` of a statement, or the answer to a call for a chunk.
@@ -246,8 +219,8 @@ pub(crate) struct Link {
     pub(crate) next_chunk_index: Option<u64>,
 }
 
-impl std::fmt::Debug for Link {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { chunk_index, expiration, row_count, byte_count, next_chunk_index, .. } = self;
         f.debug_struct("Link")
             .field("external_link", &"[redacted]")
@@ -287,29 +260,6 @@ mod tests {
     fn request_has_the_fields_of_the_api() {
         insta::assert_json_snapshot!("external", request(Delivery::External));
         insta::assert_json_snapshot!("inline", request(Delivery::Inline));
-    }
-
-    #[test]
-    fn statement_beyond_a_limit_is_not_sent() {
-        let mut too_many = request(Delivery::Inline);
-        too_many.parameters =
-            (1..=257).map(|n| Parameter { marker: Marker::Ordinal(n), param: 1_i32.into_param() }).collect();
-        let mut too_long = request(Delivery::Inline);
-        too_long.statement = "x".repeat(MAX_STATEMENT_BYTES + 1);
-        let mut twice = request(Delivery::Inline);
-        twice.parameters.push(Parameter { marker: Marker::Name("a".to_owned()), param: 1_i32.into_param() });
-        let mut empty = request(Delivery::Inline);
-        empty.statement = " \n".to_owned();
-        for (request, text) in [
-            (too_many, "257 parameters"),
-            (too_long, "16777217 bytes"),
-            (twice, "`a` is given twice"),
-            (empty, "empty"),
-        ] {
-            let message = request.check().unwrap_err().to_string();
-            assert!(message.contains(text), "{message}");
-        }
-        request(Delivery::Inline).check().unwrap();
     }
 
     #[test]

@@ -205,6 +205,13 @@ pub trait ResultChunk: Send + Sync {
     /// A failure when the rows cannot be encoded.
     fn arrow_stream(&self) -> Result<Bytes, StatementFailure>;
 
+    /// The chunk's ARROW_STREAM object as storage holds it, LZ4-compressed or not, where it was written in advance.
+    /// Default: it is written each time a client asks.
+    fn stored(&self, lz4: bool) -> Option<Bytes> {
+        let _ = lz4;
+        None
+    }
+
     /// Whether the other methods only copy what is in memory, so that a small chunk needs no blocking task.
     /// Default: no.
     fn is_in_memory(&self) -> bool {

@@ -28,7 +28,8 @@
 //! [`CassettePlayer`] records what a client and a real workspace say to each other into a [`Cassette`], a file fit for
 //! version control, and replays it; [`MockDatabricksClient`] is a client on such a recording or on a simulated workspace.
 //!
-//! Features: `arrow` (default) lets [`ScriptedEngine`] deliver typed rows as ARROW_STREAM.
+//! Features: `arrow` (default) lets [`ScriptedEngine`] deliver typed rows as ARROW_STREAM, and brings `ResultServer`, which
+//! serves one large result over sockets for benches and fault sweeps.
 
 mod access;
 mod api_error;
@@ -44,6 +45,8 @@ mod jobs;
 mod mock;
 mod presign;
 mod request_log;
+#[cfg(feature = "arrow")]
+mod result_server;
 mod route;
 mod scripted;
 mod server;
@@ -75,6 +78,8 @@ pub use files::UploadProtocol;
 pub use isolated::{IsolatedService, IsolatedWorkspaces};
 pub use jobs::{JobsScript, TaskCall, TaskOutcome, TaskScript};
 pub use request_log::{Origin, RequestRecord};
+#[cfg(feature = "arrow")]
+pub use result_server::{ResultServer, ResultServerBuilder, ResultServerStats, ResultShape};
 pub use scripted::{InvalidPattern, ScriptTurns, ScriptedEngine, ScriptedStatement};
 pub use server::Server;
 pub use service::WorkspaceService;

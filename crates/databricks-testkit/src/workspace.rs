@@ -246,6 +246,13 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
+    /// Whether clients that ask for compressed results (`result_compression`) get them. Default: yes. Without it results
+    /// come plain, and their manifests say nothing of compression.
+    pub fn compression(mut self, offered: bool) -> Self {
+        self.limits.compression = offered;
+        self
+    }
+
     /// How large files are taken: in parts (the default), or in one stream that can be taken up again.
     pub fn upload_protocol(mut self, protocol: UploadProtocol) -> Self {
         self.upload_protocol = protocol;

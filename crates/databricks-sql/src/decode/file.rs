@@ -3,8 +3,9 @@
 use std::io::{Cursor, Read};
 
 use arrow::array::RecordBatch;
+use arrow::buffer::Buffer;
 use arrow::error::ArrowError;
-use arrow::ipc::reader::StreamReader;
+use arrow::ipc::reader::{StreamDecoder, StreamReader};
 use bytes::Bytes;
 use lz4_flex::frame::FrameDecoder;
 
@@ -12,14 +13,28 @@ use crate::{Result, SqlError};
 
 /// The batches of a file, without rows past `row_count`: files may hold more than their chunk.
 pub(crate) fn arrow_file(file: Bytes, compressed: bool, row_count: Option<u64>) -> Result<Vec<RecordBatch>> {
-    let reader = Cursor::new(file);
-    let batches = if compressed { read(Frames::new(reader)) } else { read(reader) };
+    let batches = if compressed { read(Frames::new(Cursor::new(file))) } else { plain(file) };
     let batches =
         batches.map_err(|error| SqlError::decode(format!("an Arrow file cannot be read: {error}")))?;
     Ok(match row_count {
         Some(rows) => cap(batches, rows),
         None => batches,
     })
+}
+
+/// The batches of a file that is not compressed. Their columns point into it, so that nothing is held twice.
+fn plain(file: Bytes) -> std::result::Result<Vec<RecordBatch>, ArrowError> {
+    // What only a reader of streams makes sense of, such as bytes past the end mark, is left to one.
+    in_place(file.clone()).or_else(|_| read(Cursor::new(file)))
+}
+
+fn in_place(file: Bytes) -> std::result::Result<Vec<RecordBatch>, ArrowError> {
+    let (mut decoder, mut rest, mut batches) = (StreamDecoder::new(), Buffer::from(file), Vec::new());
+    while !rest.is_empty() {
+        batches.extend(decoder.decode(&mut rest)?);
+    }
+    decoder.finish()?;
+    Ok(batches)
 }
 
 /// Decompresses while it decodes, so that the decompressed file is never held beside its batches.
@@ -136,6 +151,23 @@ mod tests {
         for size in [7, 100, 4096, plain.len()] {
             assert_eq!(arrow_file(frames(&plain, size), true, None).unwrap(), expected, "{size}");
         }
+    }
+
+    #[test]
+    fn plain_file_is_not_copied() {
+        let plain = Bytes::from(file(&[0..1000, 1000..1500]));
+        let held = plain.as_ptr_range();
+        for batch in arrow_file(plain, false, None).unwrap() {
+            let values = batch.column(0).to_data().buffers()[0].as_ptr();
+            assert!(held.contains(&values));
+        }
+    }
+
+    #[test]
+    fn bytes_past_the_end_mark_are_no_harm() {
+        let mut plain = file(&[0..10, 10..20]);
+        plain.extend_from_slice(b"padding");
+        assert_eq!(rows(&arrow_file(plain.into(), false, None).unwrap()), [10, 10]);
     }
 
     #[test]

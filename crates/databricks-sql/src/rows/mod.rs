@@ -11,7 +11,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::{Column, Result, SqlError};
+use crate::{Column, Result, RowError, SqlError};
 use cell::Cell;
 use error::CellError;
 
@@ -31,12 +31,12 @@ pub(crate) fn read<'b, T: DeserializeOwned>(
 
 fn row_error(error: CellError, columns: &[Column], row: u64) -> SqlError {
     let column = error.column.and_then(|at| columns.get(at));
-    SqlError::Row {
+    SqlError::Row(Box::new(RowError {
         row,
         column: column.map(|column| column.name().to_owned()).unwrap_or_default(),
         sql_type: column.map(|column| column.sql_type().to_owned()).unwrap_or_default(),
         message: error.message,
-    }
+    }))
 }
 
 /// One row: a map from column names to cells, or a sequence of cells, or the only cell of a row of one.

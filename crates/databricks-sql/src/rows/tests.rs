@@ -156,8 +156,8 @@ fn cell_that_does_not_fit_is_named() {
     assert!(got[0].is_ok());
     insta::assert_snapshot!(got[1].as_ref().unwrap_err(), @"row 1001, column `count` (INT): invalid value: integer `300`, expected u8");
     insta::assert_snapshot!(got[2].as_ref().unwrap_err(), @"row 1002, column `id` (BIGINT): it is NULL, expected i64; read it into an Option");
-    let Err(SqlError::Row { row, column, sql_type, .. }) = &got[1] else { panic!("{:?}", got[1]) };
-    assert_eq!((*row, column.as_str(), sql_type.as_str()), (1001, "count", "INT"));
+    let Err(SqlError::Row(error)) = &got[1] else { panic!("{:?}", got[1]) };
+    assert_eq!((error.row, error.column.as_str(), error.sql_type.as_str()), (1001, "count", "INT"));
 }
 
 #[test]

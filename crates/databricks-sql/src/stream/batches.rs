@@ -8,15 +8,14 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::{Stream, StreamExt};
 use metrics::histogram;
-use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use super::Reading;
-use super::budget::Budget;
-use super::chunks::{Chunk, Plan, Walker};
+use super::chunks::{Chunk, Chunks, Plan, Walker};
 use super::task::Task;
 use crate::cancel::{CancelGuard, runtime};
 use crate::decode::Layout;
+use crate::progress::Meter;
 use crate::wire::Manifest;
 use crate::{Column, Result, SqlError, StatementId};
 
@@ -34,8 +33,9 @@ pub struct BatchStream {
     /// Taken while the schema was looked up.
     peeked: Option<RecordBatch>,
     state: State,
-    queue: mpsc::Receiver<Result<Task<Chunk>>>,
+    queue: Chunks,
     guard: Option<CancelGuard>,
+    meter: Meter,
     _walker: Task<()>,
 }
 
@@ -52,7 +52,7 @@ enum State {
 
 impl BatchStream {
     pub(crate) async fn open(reading: Reading) -> Result<Self> {
-        let Reading { api, response, mut guard, row_limit, fetch } = reading;
+        let Reading { api, response, mut guard, row_limit, fetch, meter } = reading;
         let manifest = response.manifest.unwrap_or_default();
         let id = response.statement_id;
         if let Err(error) = check_complete(&id, &manifest, row_limit) {
@@ -61,9 +61,9 @@ impl BatchStream {
         }
         let runtime = runtime().map_err(|error| error.after_acceptance(&id))?;
         let layout = Arc::new(Layout::new(&manifest.schema));
-        let plan = Arc::new(Plan::new(api, id.clone(), Arc::clone(&layout), &manifest));
-        let (out, queue) = mpsc::channel(fetch.concurrency.max(1));
-        let walker = Walker { plan, budget: Budget::new(fetch.budget_bytes), out, runtime: runtime.clone() };
+        let plan = Plan::new(api, id.clone(), Arc::clone(&layout), &manifest).watched(&meter);
+        meter.announced(manifest.chunks.len(), manifest.total_row_count);
+        let (walker, queue) = Walker::new(plan, fetch, runtime.clone());
         let walk = walker.run(response.result.unwrap_or_default()).in_current_span();
         let stream = Self {
             id,
@@ -75,6 +75,7 @@ impl BatchStream {
             state: State::Idle,
             queue,
             guard,
+            meter,
             _walker: Task::owning(runtime.spawn(walk)),
         };
         stream.peek().await
@@ -119,7 +120,10 @@ impl BatchStream {
                     None => return Poll::Ready(None),
                 },
                 State::Waiting(task) => match ready!(Pin::new(task).poll(context)) {
-                    Ok(chunk) => self.state = State::Draining(chunk),
+                    Ok(chunk) => {
+                        self.meter.chunk(chunk.bytes());
+                        self.state = State::Draining(chunk);
+                    }
                     Err(error) => return Poll::Ready(Some(Err(error))),
                 },
                 State::Draining(chunk) => match chunk.pop() {
@@ -159,6 +163,7 @@ impl BatchStream {
             )));
         }
         self.delivered += batch.num_rows() as u64;
+        self.meter.batch(batch.num_rows() as u64);
         Ok(batch)
     }
 }

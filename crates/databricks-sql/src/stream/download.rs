@@ -9,10 +9,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use databricks_transport::{Body, Error, ErrorKind};
 use futures::{StreamExt, TryStreamExt};
 use http::Response;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::budget::Reservation;
 use super::chunks::{Chunk, Plan, fetch_span};
+use super::task::Task;
 use crate::cancel::task_ended;
 use crate::wire::Link;
 use crate::{Result, SqlError, decode};
@@ -29,10 +31,32 @@ const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(60);
 /// One chunk to fetch, with the bytes it may hold.
 pub(crate) struct Download {
     pub(crate) plan: Arc<Plan>,
-    pub(crate) link: Link,
+    pub(crate) index: u64,
+    /// As announced, by the manifest until the link says it.
+    pub(crate) row_count: Option<u64>,
+    pub(crate) source: Source,
     /// The chunk's size once decoded, as announced.
     pub(crate) decoded: u64,
     pub(crate) reservation: Reservation,
+    /// Held until the file is here.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Where the link to a chunk comes from.
+pub(crate) enum Source {
+    Held(Link),
+    Coming(Task<Link>),
+    /// From the server, when it is needed.
+    Server,
+}
+
+impl Source {
+    pub(crate) fn held(&self) -> Option<&Link> {
+        match self {
+            Self::Held(link) => Some(link),
+            Self::Coming(_) | Self::Server => None,
+        }
+    }
 }
 
 /// Why an attempt failed, and whether another, with a fresh link, may do better.
@@ -45,17 +69,16 @@ enum Failure {
 
 impl Download {
     pub(crate) async fn run(mut self) -> Result<Chunk> {
-        let span = fetch_span(&self.plan.id, self.link.chunk_index, self.link.row_count);
+        let span = fetch_span(&self.plan.id, self.index, self.row_count);
         let batches = self.fetch().instrument(span).await?;
         Ok(Chunk::new(batches, self.reservation))
     }
 
     async fn fetch(&mut self) -> Result<Vec<RecordBatch>> {
-        let mut fresh_link = expires_soon(&self.link, Utc::now());
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
         loop {
-            let (error, wait) = match self.attempt(fresh_link).await {
+            let (error, wait) = match self.attempt().await {
                 Ok(batches) => return Ok(batches),
                 Err(Failure::Fatal(error)) => return Err(error),
                 Err(Failure::Passing(error)) => (error, pause),
@@ -66,30 +89,38 @@ impl Download {
             }
             tracing::warn!(attempt, %error, "chunk not fetched; trying again with a fresh link");
             tokio::time::sleep(wait).await;
-            (attempt, pause, fresh_link) = (attempt + 1, (pause * 2).min(MAX_PAUSE), true);
+            (attempt, pause) = (attempt + 1, (pause * 2).min(MAX_PAUSE));
         }
     }
 
-    async fn attempt(&mut self, fresh_link: bool) -> std::result::Result<Vec<RecordBatch>, Failure> {
-        if fresh_link {
-            self.resolve().await.map_err(resolve_failure)?;
+    async fn attempt(&mut self) -> std::result::Result<Vec<RecordBatch>, Failure> {
+        let link = self.link().await.map_err(resolve_failure)?;
+        if self.row_count == Some(0) {
+            return Ok(Vec::new());
         }
-        let response = self.plan.api.fetch(&self.link).await.map_err(fetch_failure)?;
+        let response = self.plan.api.fetch(&link).await.map_err(fetch_failure)?;
         let file = self.receive(response).await?;
+        let bytes = file.len() as u64;
+        self.permit = None;
         let batches = self.decode(file).await?;
         self.check_rows(&batches)?;
+        self.plan.meter.received(bytes);
         Ok(batches)
     }
 
-    /// Asks for the chunk's link again.
-    async fn resolve(&mut self) -> Result<()> {
-        let index = self.link.chunk_index;
-        let page = self.plan.api.chunk(&self.plan.id, index).await?;
-        let mut links = page.external_links.unwrap_or_default().into_iter();
-        self.link = links
-            .find(|link| link.chunk_index == index)
-            .ok_or_else(|| SqlError::decode(format!("the server gives no link for chunk {index}")))?;
-        Ok(())
+    /// The link that is there, if it is good for a while yet, else a fresh one; every later attempt gets a fresh one.
+    async fn link(&mut self) -> Result<Link> {
+        let found = match std::mem::replace(&mut self.source, Source::Server) {
+            Source::Held(link) => Some(link),
+            Source::Coming(task) => Some(task.await?),
+            Source::Server => None,
+        };
+        let link = match found.filter(|link| !expires_soon(link, Utc::now())) {
+            Some(link) => link,
+            None => self.plan.link(self.index).await?,
+        };
+        self.row_count = link.row_count.or(self.row_count);
+        Ok(link)
     }
 
     async fn receive(&mut self, response: Response<Body>) -> std::result::Result<Bytes, Failure> {
@@ -97,13 +128,17 @@ impl Download {
         // Now the file's size is known, so that the budget holds what it really takes.
         // More than looks likely counts when it comes, so that a wrong length costs nothing.
         let likely = announced.unwrap_or(self.decoded).min(self.decoded.max(PREALLOCATED));
-        self.reservation.set(self.decoded.saturating_add(likely));
+        let beside = if self.plan.compressed { self.decoded } else { 0 };
+        self.reservation.set(beside.saturating_add(likely));
+        if let (Some(file), true) = (announced, self.plan.compressed) {
+            self.plan.note_file(file, self.decoded);
+        }
         let capacity = announced.unwrap_or_default().min(PREALLOCATED);
         let mut file = BytesMut::with_capacity(usize::try_from(capacity).unwrap_or_default());
         let mut body = response.into_body().into_stream().boxed();
         while let Some(part) = body.try_next().await.map_err(|error| Failure::Passing(error.into()))? {
             file.extend_from_slice(&part);
-            let held = self.decoded.saturating_add(file.len() as u64);
+            let held = beside.saturating_add(file.len() as u64);
             if held > self.reservation.bytes() {
                 self.reservation.set(held);
             }
@@ -118,19 +153,25 @@ impl Download {
 
     /// Decodes on a thread where it blocks nobody.
     async fn decode(&self, file: Bytes) -> std::result::Result<Vec<RecordBatch>, Failure> {
-        let (plan, row_count) = (Arc::clone(&self.plan), self.link.row_count);
+        let (plan, row_count) = (Arc::clone(&self.plan), self.row_count);
         let work = move || {
             // A file that cannot be read may have been damaged on the way; one of other types is what it is.
             let batches = decode::arrow_file(file, plan.compressed, row_count).map_err(Failure::Passing)?;
             let conformed = batches.into_iter().map(|batch| plan.layout.conform(batch));
             conformed.collect::<Result<Vec<_>>>().map_err(Failure::Fatal)
         };
+        // Never closed, so there always is one in the end.
+        let decoder = Arc::clone(&self.plan.decoders).acquire_owned().await.ok();
+        let work = move || {
+            let _decoder = decoder;
+            work()
+        };
         tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Fatal(task_ended()))?
     }
 
     fn check_rows(&self, batches: &[RecordBatch]) -> std::result::Result<(), Failure> {
         let actual = batches.iter().map(|batch| batch.num_rows() as u64).sum();
-        match self.link.row_count {
+        match self.row_count {
             Some(expected) if actual != expected => {
                 Err(Failure::Passing(SqlError::RowCountMismatch { expected, actual }))
             }

@@ -15,6 +15,7 @@ pub use row_stream::RowStream;
 
 use crate::api::Api;
 use crate::cancel::CancelGuard;
+use crate::progress::Meter;
 use crate::wire::StatementResponse;
 
 /// How a result is fetched.
@@ -40,4 +41,6 @@ pub(crate) struct Reading {
     /// What the caller asked for: a result cut there is no error.
     pub(crate) row_limit: Option<u64>,
     pub(crate) fetch: Fetch,
+    /// Who watches.
+    pub(crate) meter: Meter,
 }

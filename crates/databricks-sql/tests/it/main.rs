@@ -4,8 +4,13 @@
 mod leaf;
 
 mod cancel;
+mod example;
 mod execute;
+mod explain;
+mod log;
+mod progress;
 mod replay;
 mod simulated;
 mod stream;
 mod types;
+mod warehouses;

@@ -143,7 +143,7 @@ async fn replay(name: &str) -> usize {
     for expectation in expected(name) {
         let outcome = statement(&sql, &expectation).execute().await;
         match expectation["state"].as_str().unwrap() {
-            "FAILED" => assert!(matches!(outcome, Err(SqlError::StatementFailed { .. })), "{outcome:?}"),
+            "FAILED" => assert!(matches!(outcome, Err(SqlError::StatementFailed(_))), "{outcome:?}"),
             "SUCCEEDED" => compared += compare(&outcome.unwrap(), &expectation),
             // The reader has the first answer alone; ours polls to the end.
             "PENDING" => assert_eq!(outcome.unwrap().rows::<Vec<Value>>().unwrap().len(), 0),
@@ -193,6 +193,8 @@ async fn recorded_syntax_error_is_parsed() {
     let error = client(player.leaf()).statement(sql).external().execute().await.unwrap_err();
     assert_eq!(error.error_class(), Some("PARSE_SYNTAX_ERROR"));
     assert_eq!(error.sql_state(), Some("42601"));
+    let position = error.position().unwrap();
+    assert_eq!((position.line, position.column), (1, 1));
     assert!(!error.is_retryable());
 }
 

@@ -143,8 +143,63 @@ async fn downloads_at_once_are_bounded() {
         external(&[1; 40], |_, _| Some(Reply::bytes(numbers_from(0, 1)).after(Duration::from_secs(25))));
     let open = leaf.sql().statement("SELECT n FROM t").concurrency(4).batches();
     tokio::time::timeout(Duration::from_secs(20), open).await.unwrap_err();
-    // The one that the reader waits for, four queued, one at the door.
-    assert!(leaf.downloads().len() <= 6, "{}", leaf.downloads().len());
+    assert_eq!(leaf.downloads().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn links_of_announced_chunks_are_asked_for_together() {
+    const CHUNKS: &[u64] = &[1; 40];
+    let leaf = slow_links(CHUNKS, |answer| answer);
+    let started = tokio::time::Instant::now();
+    assert_eq!(all(&leaf).await.unwrap(), (0..40).collect::<Vec<i64>>());
+    assert!(started.elapsed() < Duration::from_secs(8), "one after another: {:?}", started.elapsed());
+    // Each once, and none for the first, which came with the answer.
+    assert_eq!((leaf.lines().len(), leaf.count(&chunk_line(0))), (1 + 39 + 40, 0));
+}
+
+/// A workspace that takes a second for each link; `change` changes the statement's answer.
+fn slow_links(
+    chunks: &'static [u64],
+    change: impl Fn(serde_json::Value) -> serde_json::Value + Send + Sync + 'static,
+) -> Leaf {
+    Leaf::new(move |call, _| match call.line.as_str() {
+        SUBMIT => Reply::json(&change(result(chunks, &link_page(chunks, 0)))),
+        line if line.starts_with("GET /file/") => Reply::bytes(numbers(chunks, call.chunk())),
+        _ => Reply::json(&link_page(chunks, call.chunk())).after(Duration::from_secs(1)),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn manifest_that_leaves_chunks_out_loses_none() {
+    const CHUNKS: &[u64] = &[2, 0, 3, 1, 0, 4, 5];
+    for announced in [vec![], vec![0], vec![0, 1, 2], vec![0, 1, 3, 4], vec![2, 3], vec![6], (0..7).collect()]
+    {
+        let kept = announced.clone();
+        let leaf = slow_links(CHUNKS, move |mut answer| {
+            let all = answer["manifest"]["chunks"].take();
+            let few: Vec<_> = kept.iter().map(|index: &usize| all[*index].clone()).collect();
+            answer["manifest"]["chunks"] = json!(few);
+            answer
+        });
+        assert_eq!(all(&leaf).await.unwrap(), (0..15).collect::<Vec<i64>>(), "{announced:?}");
+        assert_eq!(leaf.downloads().len(), 5, "{announced:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn chunk_that_is_long_in_coming_holds_up_no_other() {
+    let leaf = external(&[1; 40], |call, _| {
+        let file = Reply::bytes(numbers_from(call.chunk(), 1));
+        (call.chunk() == 1).then(|| file.after(Duration::from_secs(25)))
+    });
+    let mut batches = leaf.sql().statement("SELECT n FROM t").concurrency(4).batches().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(leaf.downloads().len(), 40);
+    let mut rows = 0;
+    while let Some(batch) = batches.try_next().await.unwrap() {
+        rows += batch.num_rows();
+    }
+    assert_eq!(rows, 40);
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ const CONTINUATION: &[u8] = &[0xff; 4];
 const END_OF_STREAM: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
 /// Compresses into frames cut where the service was recorded to cut them: after the schema, and before the end mark.
-pub(super) fn lz4_frames(bytes: &[u8]) -> Result<Bytes, StatementFailure> {
+pub(crate) fn lz4_frames(bytes: &[u8]) -> Result<Bytes, StatementFailure> {
     let (head, rest) = bytes.split_at(schema_length(bytes));
     let (body, end) = match rest.strip_suffix(END_OF_STREAM) {
         Some(body) => (body, END_OF_STREAM),

@@ -26,6 +26,8 @@ use crate::files::drain;
 use crate::route::Call;
 use crate::warehouses::{Lease, usable as known_warehouse};
 
+#[cfg(feature = "arrow")]
+pub(crate) use compress::lz4_frames;
 use registry::{Entry, Outcome};
 pub(crate) use registry::{Limits, Statements};
 use request::{Disposition, StatementSpec, SubmitBody, WaitPolicy};
@@ -44,9 +46,10 @@ pub(crate) async fn submit(call: &Call<'_>, body: Body) -> Answer {
     let warehouse_id = body.warehouse_id()?.to_owned();
     known_warehouse(call, &warehouse_id)?;
     let defaults = call.shared.sessions.defaults(call.user, &warehouse_id, body.session_id())?;
-    let StatementSpec { mut engine, delivery, wait } = body.into_spec(call.user, defaults)?;
+    let StatementSpec { mut engine, mut delivery, wait } = body.into_spec(call.user, defaults)?;
     engine.grants = call.shared.access.grants.clone();
     let (statements, id) = (&call.shared.statements, call.shared.ids.next());
+    delivery.lz4 &= statements.compresses();
     let entry = statements.insert(id, call.user, delivery, call.shared.clock.elapsed())?;
     let lease = call.shared.warehouses.lease(&warehouse_id);
     start(call.shared.engine.clone(), engine, entry.clone(), lease);

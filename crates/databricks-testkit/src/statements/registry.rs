@@ -28,6 +28,8 @@ pub(crate) struct Limits {
     pub(crate) result_ttl: Duration,
     pub(crate) result_memory: u64,
     pub(crate) inline_bytes: u64,
+    /// Whether a client that asks for compressed results gets them.
+    pub(crate) compression: bool,
 }
 
 impl Default for Limits {
@@ -36,6 +38,7 @@ impl Default for Limits {
             result_ttl: Duration::from_secs(60 * 60),
             result_memory: 512 * 1024 * 1024,
             inline_bytes: 25 * 1024 * 1024,
+            compression: true,
         }
     }
 }
@@ -215,6 +218,11 @@ impl Ledger {
 impl Statements {
     pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, ledger: Arc::default(), shelf: Mutex::default() }
+    }
+
+    /// Whether results are compressed for who asks.
+    pub(super) fn compresses(&self) -> bool {
+        self.limits.compression
     }
 
     /// Takes a statement in.

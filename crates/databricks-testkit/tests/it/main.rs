@@ -35,6 +35,8 @@ mod rate_limits;
 #[cfg(feature = "arrow")]
 mod recorded;
 #[cfg(feature = "arrow")]
+mod result_server;
+#[cfg(feature = "arrow")]
 mod results;
 mod sockets;
 mod stale_answers;
