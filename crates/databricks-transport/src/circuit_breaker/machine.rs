@@ -18,6 +18,8 @@ pub(super) struct Machine {
     state: State,
     /// Counts the changes of state. A ticket remembers it: what was sent in an earlier state says nothing about this one.
     generation: u64,
+    /// The number of the next ticket.
+    next: u64,
     cause: Option<Failure>,
 }
 
@@ -25,6 +27,8 @@ pub(super) struct Machine {
 enum State {
     Closed {
         failures: u32,
+        /// Requests with a smaller number were under way when a failure was counted: theirs is the same one.
+        counts_from: u64,
     },
     Open {
         until: Instant,
@@ -42,6 +46,7 @@ enum State {
 #[must_use = "a ticket that is not settled holds its place"]
 pub(super) struct Ticket {
     generation: u64,
+    number: u64,
 }
 
 /// What became of a request.
@@ -65,9 +70,11 @@ pub(super) enum Refusal {
     Probing { until: Instant },
 }
 
+const CLOSED: State = State::Closed { failures: 0, counts_from: 0 };
+
 impl Machine {
     pub(super) fn new(config: CircuitBreakerConfig) -> Self {
-        Self { config, state: State::Closed { failures: 0 }, generation: 0, cause: None }
+        Self { config, state: CLOSED, generation: 0, next: 0, cause: None }
     }
 
     /// Whether a request would be let through now. Changes nothing.
@@ -99,7 +106,9 @@ impl Machine {
             }
             State::Open { .. } => self.change(State::HalfOpen { successes: 0, probes: 1, last: now }),
         }
-        Ok(Ticket { generation: self.generation })
+        let number = self.next;
+        self.next = self.next.wrapping_add(1);
+        Ok(Ticket { generation: self.generation, number })
     }
 
     /// Takes a ticket back with what became of its request.
@@ -108,11 +117,17 @@ impl Machine {
             return;
         }
         match (self.state, verdict) {
-            (State::Closed { .. }, Verdict::Works) => self.state = State::Closed { failures: 0 },
-            (State::Closed { failures }, Verdict::Failed(cause)) => {
+            (State::Closed { counts_from, .. }, Verdict::Works) => {
+                self.state = State::Closed { failures: 0, counts_from };
+            }
+            // A host that hiccups fails all that is under way. That is one failure, and their repetitions will tell.
+            (State::Closed { counts_from, .. }, Verdict::Failed(cause)) if ticket.number < counts_from => {
+                self.cause = Some(cause);
+            }
+            (State::Closed { failures, .. }, Verdict::Failed(cause)) => {
                 self.cause = Some(cause);
                 let failures = failures.saturating_add(1);
-                self.state = State::Closed { failures };
+                self.state = State::Closed { failures, counts_from: self.next };
                 if failures >= self.config.failures {
                     self.open(now);
                 }
@@ -125,7 +140,7 @@ impl Machine {
                 let successes = successes.saturating_add(u32::from(verdict == Verdict::Works));
                 self.state = State::HalfOpen { successes, probes: probes.saturating_sub(1), last };
                 if successes >= self.config.successes {
-                    self.change(State::Closed { failures: 0 });
+                    self.change(State::Closed { failures: 0, counts_from: self.next });
                 }
             }
             (State::Closed { .. } | State::Open { .. }, _) => {}
@@ -140,10 +155,10 @@ impl Machine {
         }
     }
 
-    /// Failures in a row of a closed circuit; those that opened it otherwise.
+    /// Failures in a row of a closed circuit, those of requests side by side as one; those that opened it otherwise.
     pub(super) fn failures(&self) -> u32 {
         match self.state {
-            State::Closed { failures } => failures,
+            State::Closed { failures, .. } => failures,
             State::Open { .. } | State::HalfOpen { .. } => self.config.failures,
         }
     }
@@ -163,7 +178,7 @@ impl Machine {
 
     /// Closed, without a failure since the last success.
     pub(super) fn is_at_rest(&self) -> bool {
-        matches!(self.state, State::Closed { failures: 0 })
+        matches!(self.state, State::Closed { failures: 0, .. })
     }
 
     /// Probes that take longer than a circuit stays open hold no place any more, so that requests which hang without a
@@ -306,15 +321,31 @@ mod tests {
     fn late_failures_do_not_extend_the_open_time_and_late_successes_do_not_close_it() {
         let (mut machine, start) = (machine(), Instant::now());
         let mut tickets: Vec<_> = (0..20).map(|_| machine.admit(start).unwrap()).collect();
-        for ticket in tickets.drain(..5) {
-            machine.settle(ticket, BAD, start);
-        }
+        while send(&mut machine, start, BAD) {}
         assert_eq!(machine.open_until(), Some(at(start, 60)));
         for (number, ticket) in tickets.drain(..).enumerate() {
             let verdict = if number % 2 == 0 { BAD } else { Verdict::Works };
             machine.settle(ticket, verdict, at(start, 30));
         }
         assert_eq!((machine.state(), machine.open_until()), (CircuitState::Open, Some(at(start, 60))));
+    }
+
+    #[test]
+    fn requests_side_by_side_that_fail_together_are_one_failure() {
+        let (mut machine, start) = (machine(), Instant::now());
+        for round in 1..=5 {
+            let tickets: Vec<_> = (0..20).map(|_| machine.admit(start).unwrap()).collect();
+            assert_eq!(machine.state(), CircuitState::Closed, "before round {round}");
+            for ticket in tickets {
+                machine.settle(ticket, BAD, start);
+            }
+            assert_eq!(machine.failures(), round);
+        }
+        assert_eq!(
+            machine.state(),
+            CircuitState::Open,
+            "a host that is down is left alone after as many rounds"
+        );
     }
 
     #[test]

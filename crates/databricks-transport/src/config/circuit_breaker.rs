@@ -26,8 +26,8 @@ use crate::error::{Error, ErrorKind};
 pub struct CircuitBreakerConfig {
     /// Whether there is a circuit breaker at all.
     pub enabled: bool,
-    /// How many failures in a row open the circuit. Each attempt counts, so one call that is repeated counts more than
-    /// once.
+    /// How many failures in a row open the circuit. Requests that were under way together fail as one. Each attempt
+    /// counts, so one call that is repeated counts more than once.
     pub failures: u32,
     /// How many attempts in a row must succeed, once the host is tried again, to close the circuit. No more than that
     /// are under way at once until then; other calls wait for what they find.

@@ -228,17 +228,22 @@ async fn calls_that_are_given_up_do_not_count_and_give_their_places_back() {
 async fn what_was_in_flight_when_it_opened_neither_extends_nor_ends_it() {
     let script = Script::new(|number| {
         Box::pin(async move {
-            tokio::time::sleep(Duration::from_secs(number as u64)).await;
-            Ok(status(if number < 10 { 503 } else { 200 }))
+            let slow = if number < 20 { number as u64 } else { 0 };
+            tokio::time::sleep(Duration::from_secs(slow)).await;
+            Ok(status(if (10..20).contains(&number) { 200 } else { 503 }))
         })
     });
     let client = script.client(config());
-    let calls = futures::future::join_all((0..20).map(|_| write(&client)));
-    let results = calls.await;
+    let slow = futures::future::join_all((0..20).map(|_| write(&client)));
+    let quick = async {
+        tokio::task::yield_now().await;
+        fail(&client, 5).await;
+    };
+    let (results, ()) = tokio::join!(slow, quick);
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 10, "what was sent is answered");
-    // The fifth failed after 4 s; 15 s later the last one had its answer.
+    // It opened at once; 19 s later the last one had its answer.
     let circuit = client.circuits().remove(0);
-    assert_eq!((circuit.state, circuit.retry_in), (CircuitState::Open, Some(Duration::from_secs(60 - 15))));
+    assert_eq!((circuit.state, circuit.retry_in), (CircuitState::Open, Some(Duration::from_secs(60 - 19))));
 }
 
 #[tokio::test(start_paused = true)]
