@@ -34,7 +34,7 @@ impl<S: Exchange> Exchange for RateLimit<S> {
     async fn send(&self, mut request: Outgoing) -> Answered {
         let class = self.limiters.class(request.uri().path());
         let deadline = CallState::of(&request).deadline();
-        let permit = self.limiters.acquire(class, deadline).await?;
+        let permit = self.limiters.acquire(class, deadline).await?.used();
         request.extensions_mut().insert(ClassName(Arc::clone(class.name())));
 
         let mut response = self.inner.send(request).await?;
