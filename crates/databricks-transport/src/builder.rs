@@ -142,7 +142,7 @@ impl ClientBuilder {
         let limiters = rate_limiters.map_or_else(|| RateLimiters::new(config.rate_limits().clone()), Ok)?;
         let leaf = match leaf {
             Some(leaf) => Leaf::Own(leaf),
-            None => Leaf::Network(HyperLeaf::new(config.network()?)),
+            None => Leaf::Network(Box::new(HyperLeaf::new(config.network()?))),
         };
         let leaf = Shared::new(Around::new(leaf, &leaf_layers));
         let circuits = Arc::new(Circuits::new(config.circuit_breaker().clone()));
@@ -156,7 +156,7 @@ impl ClientBuilder {
 
 /// Where requests end.
 enum Leaf {
-    Network(HyperLeaf),
+    Network(Box<HyperLeaf>),
     Own(HttpService),
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use tower::{Layer, Service, ServiceExt};
 
 use crate::body::Body;
 use crate::error::Error;
+use crate::stack::CallState;
 
 /// Any error, boxed: what [`Error::with_source`] keeps.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -31,6 +32,12 @@ pub(crate) type Answered = Result<Response<Body>, Error>;
 pub(crate) trait Exchange: Send + Sync + 'static {
     /// Sends a request inwards, and gives what comes back.
     fn send(&self, request: Outgoing) -> impl Future<Output = Answered> + Send;
+
+    /// Waits for what would hold the request up further in, so that nobody keeps a turn meanwhile. It is done at once when
+    /// nothing would, and fails as sending would.
+    fn ready(&self, _: &Uri, _: &CallState) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 impl<S> Exchange for S

@@ -20,6 +20,8 @@ const MARGIN: Duration = Duration::from_secs(40);
 const AHEAD: Duration = Duration::from_secs(20 * 60);
 /// How long after a failed renewal ahead of time the next one waits.
 const PAUSE: Duration = Duration::from_secs(60);
+/// Whoever has waited for a token may sign with it so long after it came, even when it is too short-lived to be kept.
+const JUST_NOW: Duration = Duration::from_secs(5);
 /// How long asking for a token may take, whatever asks.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
@@ -46,6 +48,7 @@ pub(crate) struct Held {
     id: u64,
     pub(crate) headers: HeaderMap,
     usable_until: Option<Instant>,
+    came: Instant,
     stale_from: Option<Instant>,
 }
 
@@ -181,15 +184,22 @@ impl TokenCache {
 }
 
 impl Held {
+    /// Whether it came so lately that one who waited for it may still use it.
+    pub(super) fn came_just_now(&self) -> bool {
+        self.came.elapsed() <= JUST_NOW
+    }
+
     /// A token that was asked for at a moment: its life is counted from there, so that it ends too early rather than
     /// too late.
     fn new(id: u64, authorization: Authorization, asked: Instant) -> Self {
         let Authorization { headers, lifetime } = authorization;
         let at = |age: Duration| asked.checked_add(age);
+        let usable_until = lifetime.and_then(|life| at(life.saturating_sub(MARGIN)));
         Self {
             id,
             headers,
-            usable_until: lifetime.and_then(|life| at(life.saturating_sub(MARGIN))),
+            usable_until,
+            came: Instant::now(),
             stale_from: lifetime.and_then(|life| at(life.saturating_sub(AHEAD.min(life / 2)))),
         }
     }
@@ -208,6 +218,12 @@ fn again(error: &Arc<Error>) -> Error {
         None => copy,
     };
     copy.with_source(Arc::clone(error))
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for TokenCache {

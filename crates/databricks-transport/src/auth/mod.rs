@@ -16,17 +16,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 
 pub(crate) use authorize::DynAuthorize;
 pub use authorize::{Authorization, Authorize};
 pub use azure::AzureCloud;
-use cache::{Held, TokenCache};
+pub(crate) use cache::Held;
+use cache::TokenCache;
 pub(crate) use source::source;
 pub(crate) use token_call::token_error;
 
 use crate::body::Body;
-use crate::error::ApiError;
+use crate::error::{ApiError, Error};
 use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
 
@@ -82,9 +83,7 @@ impl<S: Exchange> Exchange for Auth<S> {
             Source::Renewed(cache) => cache,
         };
         let state = CallState::of(&request);
-        state.waits_for_token(true);
-        let held = cache.get().await?;
-        state.waits_for_token(false);
+        let held = token(cache, &state).await?;
         sign(request.headers_mut(), &held.headers);
         let mut response = self.inner.send(request).await?;
         if is_refusal(&response) {
@@ -92,6 +91,25 @@ impl<S: Exchange> Exchange for Auth<S> {
         }
         Ok(response)
     }
+
+    async fn ready(&self, uri: &Uri, state: &CallState) -> Result<(), Error> {
+        if let Source::Renewed(cache) = &self.source {
+            let held = token(cache, state).await?;
+            state.keep_token(held);
+        }
+        self.inner.ready(uri, state).await
+    }
+}
+
+/// The token to sign with now: the one that this call has just waited for, or the one that is kept or asked for.
+async fn token(cache: &TokenCache, state: &CallState) -> Result<Arc<Held>, Error> {
+    if let Some(held) = state.take_token().filter(|held| held.came_just_now()) {
+        return Ok(held);
+    }
+    state.waits_for_token(true);
+    let held = cache.get().await?;
+    state.waits_for_token(false);
+    Ok(held)
 }
 
 fn sign(headers: &mut HeaderMap, signature: &HeaderMap) {
@@ -121,7 +139,6 @@ fn is_refusal(response: &Response<Body>) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use crate::error::Error;
     use http::Request;
 
     #[tokio::test]

@@ -71,19 +71,14 @@ impl Circuits {
     /// waits for what they find. `None` where there is no circuit: it is turned off, or no host is named.
     pub(super) async fn admit(&self, uri: &Uri, state: &CallState) -> Result<Option<Admission>, Error> {
         let Some(host) = self.host(uri) else { return Ok(None) };
-        let ticket = match host.admit() {
-            Err(Refusal::Probing { .. }) => {
-                state.waits_for_probe(true);
-                let ticket = host.admit_after_probes().await;
-                state.waits_for_probe(false);
-                ticket?
-            }
-            Err(Refusal::Open { remaining, cause }) => {
-                return Err(report::refused(&host.label, remaining, cause));
-            }
-            Ok(ticket) => ticket,
-        };
+        let ticket = host.after_probes(state, || host.admit()).await?;
         Ok(Some(Admission { host, ticket: Some(ticket) }))
+    }
+
+    /// Waits, as [`admit`](Self::admit) does, until a request would be let through; takes no place.
+    pub(super) async fn ready(&self, uri: &Uri, state: &CallState) -> Result<(), Error> {
+        let Some(host) = self.host(uri) else { return Ok(()) };
+        host.after_probes(state, || host.machine().check(Instant::now())).await
     }
 
     fn host(&self, uri: &Uri) -> Option<Arc<Host>> {
@@ -145,20 +140,38 @@ impl Host {
         self.update(now, |machine| machine.admit(now))
     }
 
-    /// The same, when the outcome of the probes under way is known.
-    async fn admit_after_probes(&self) -> Result<Ticket, Error> {
-        loop {
+    /// What its machine says when it is asked so, once the outcome of the probes under way is known.
+    async fn after_probes<T>(
+        &self,
+        state: &CallState,
+        ask: impl Fn() -> Result<T, Refusal>,
+    ) -> Result<T, Error> {
+        if let Ok(answer) = self.known(ask()) {
+            return answer;
+        }
+        state.waits_for_probe(true);
+        let answer = loop {
             let mut probed = pin!(self.probed.notified());
             // From here on no outcome is missed.
             probed.as_mut().enable();
-            match self.admit() {
-                Ok(ticket) => return Ok(ticket),
-                Err(Refusal::Open { remaining, cause }) => {
-                    return Err(report::refused(&self.label, remaining, cause));
-                }
+            match self.known(ask()) {
+                Ok(answer) => break answer,
                 // Either way it looks again.
-                Err(Refusal::Probing { until }) => drop(tokio::time::timeout_at(until, probed).await),
+                Err(until) => drop(tokio::time::timeout_at(until, probed).await),
             }
+        };
+        state.waits_for_probe(false);
+        answer
+    }
+
+    /// An answer for the caller, or until when probes may run.
+    fn known<T>(&self, answer: Result<T, Refusal>) -> Result<Result<T, Error>, Instant> {
+        match answer {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(Refusal::Open { remaining, cause }) => {
+                Ok(Err(report::refused(&self.label, remaining, cause)))
+            }
+            Err(Refusal::Probing { until }) => Err(until),
         }
     }
 

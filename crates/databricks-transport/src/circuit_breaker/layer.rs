@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
+use http::Uri;
+
 use super::circuits::Circuits;
 use super::machine::Verdict;
+use crate::error::Error;
 use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
 
@@ -56,5 +59,9 @@ impl<S: Exchange> Exchange for CircuitBreaker<S> {
             state.shut_out_until(open_until);
         }
         result
+    }
+
+    async fn ready(&self, uri: &Uri, state: &CallState) -> Result<(), Error> {
+        self.circuits.ready(uri, state).await
     }
 }

@@ -56,7 +56,8 @@ impl Bucket {
     }
 
     /// A token that was taken and not used.
-    pub(crate) fn give_back(&mut self) {
+    pub(crate) fn give_back(&mut self, now: Duration) {
+        self.refill(now);
         self.tokens = (self.tokens + 1.0).min(self.capacity());
     }
 
@@ -119,7 +120,7 @@ mod tests {
                     taken += 1.0;
                 }
                 if returned && taken >= 1.0 {
-                    bucket.give_back();
+                    bucket.give_back(now);
                     taken -= 1.0;
                 }
                 prop_assert!(taken <= allowed + 1e-3, "{} of {}", taken, allowed);

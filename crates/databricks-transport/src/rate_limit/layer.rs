@@ -1,11 +1,18 @@
 //! The layer that makes every send wait for its turn, and tells the limiter what the server thought of it.
 
-use http::StatusCode;
+use std::pin::pin;
 
-use super::limiters::RateLimiters;
+use futures::FutureExt;
+use http::{StatusCode, Uri};
+
+use super::limiters::{RateLimiters, Turn};
+use crate::error::Error;
 use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::{CallState, retry_after};
 use crate::trace::count_rate_limit;
+
+/// A request goes on after so many turns given back: tokens that end before the turn comes would keep it here for ever.
+const ROUNDS: u32 = 8;
 
 /// In an answer's extensions: its class is paused as long as the server asked, so nobody else has to wait for it.
 #[derive(Clone, Copy, Debug)]
@@ -24,11 +31,29 @@ impl<S> RateLimit<S> {
     }
 }
 
+impl<S: Exchange> RateLimit<S> {
+    /// Gives the turn back while a token or a host that is tried again holds the request up, and takes it again at the old
+    /// place: turns kept through such a wait would all be used at once when it ends.
+    async fn when_ready(&self, uri: &Uri, state: &CallState, mut turn: Turn) -> Result<Turn, Error> {
+        for _ in 0..ROUNDS {
+            let mut ready = pin!(self.inner.ready(uri, state));
+            if let Some(ready) = ready.as_mut().now_or_never() {
+                return ready.map(|()| turn);
+            }
+            let places = turn.step_back();
+            ready.await?;
+            turn = places.acquire(state.deadline()).await?;
+        }
+        Ok(turn)
+    }
+}
+
 impl<S: Exchange> Exchange for RateLimit<S> {
     async fn send(&self, request: Outgoing) -> Answered {
         let class = self.limiters.class(request.uri().path());
         let state = CallState::of(&request);
-        let permit = self.limiters.acquire(class, state.deadline()).await?;
+        let turn = self.limiters.acquire(class, state.deadline()).await?;
+        let permit = self.when_ready(request.uri(), &state, turn).await?.used();
         state.classify(class.name());
 
         let mut response = self.inner.send(request).await?;

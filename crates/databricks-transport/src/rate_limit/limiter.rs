@@ -1,6 +1,8 @@
 //! A limiter: a queue that is served in order, a bucket of tokens, and a policy that chooses the rate.
 //!
-//! Everything is decided under one short lock. Only the first of the queue sleeps; whoever leaves wakes the next.
+//! Everything is decided under one short lock. Each waiter sleeps until his own turn is due. Whoever is awake first hands
+//! out the turns that have come, to those before him as well: a future that is kept and not polled, or one on a runtime
+//! that nobody drives, holds nobody up.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,8 +19,13 @@ use crate::error::{Error, ErrorKind};
 
 /// A longer `Retry-After` is taken for this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-/// A policy may change its mind while nothing happens: the first of the queue asks at least this often.
+/// A policy may change its mind while nothing happens: those who wait ask at least this often.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// A turn that is not taken for so long is lost, and its holder is the first in line again: what piles up while nobody
+/// looks must not be sent at once.
+const KEPT: Duration = Duration::from_secs(1);
+/// Timers are late by so much. A turn handed out later has come while nobody looked, and costs the next one nothing.
+const LATE: Duration = Duration::from_millis(10);
 
 /// Keeps requests to a rate: one endpoint class of a client has one, and a program may have its own for whatever it
 /// sends elsewhere. Cheap to clone; clones are the same limiter.
@@ -129,6 +136,7 @@ impl RateLimiter {
     pub fn state(&self) -> RateLimitState {
         let now = self.now();
         let mut state = self.lock();
+        state.serve(now);
         let rate = state.gate.as_mut().map(|gate| gate.rate(now));
         RateLimitState {
             class: self.0.name.to_string(),
@@ -144,6 +152,7 @@ impl RateLimiter {
         let now = self.now();
         let mut state = self.lock();
         let ticket = ticket.unwrap_or_else(|| state.ticket());
+        state.serve(now);
         if state.queue.position(ticket) == 0 && state.admit(now).is_ok() {
             return Ok(Entered::Now(self.permit(ticket, now)));
         }
@@ -153,17 +162,27 @@ impl RateLimiter {
             return Err(self.refusal(at_best.saturating_sub(now)));
         }
         let seat = state.queue.join(ticket, deadline);
-        Ok(Entered::Queued(Waiting { limiter: self.clone(), ticket, deadline, seat }))
+        Ok(Entered::Queued(Waiting { limiter: self.clone(), ticket, deadline, seat, is_done: false }))
     }
 
     fn permit(&self, ticket: u64, sent: Duration) -> Permit {
         Permit { limiter: self.clone(), ticket, sent, reserved: false }
     }
 
+    /// Takes back what was taken at that moment and not used.
+    fn take_back(&self, taken: Duration) {
+        let now = self.now();
+        let mut state = self.lock();
+        state.serve(now);
+        state.take_back(taken, now);
+        state.serve(now);
+    }
+
     fn throttled(&self, sent: Duration, retry_after: Option<Duration>) {
         let now = self.now();
         let pause = retry_after.map(|pause| pause.min(LONGEST_PAUSE));
         let mut state = self.lock();
+        state.serve(now);
         state.paused_until = state.paused_until.max(now.saturating_add(pause.unwrap_or_default()));
         let change = state.throttled(now, sent, pause);
         state.dismiss(now, self.0.base);
@@ -176,6 +195,7 @@ impl RateLimiter {
     fn served(&self, sent: Duration) {
         let now = self.now();
         let mut state = self.lock();
+        state.serve(now);
         let change = state.served(now, sent);
         drop(state);
         if let Some((old_rate, new_rate)) = change {
@@ -185,11 +205,16 @@ impl RateLimiter {
 
     fn refusal(&self, wait: Duration) -> Error {
         let (class, seconds) = (&self.0.name, wait.as_secs_f64());
+        // Shorter than a tenth of a second, it is the deadline that has come, not the turn that is far.
+        let why = if seconds < 0.1 {
+            "gave no turn in the time that this call may take".to_owned()
+        } else {
+            format!("gives no turn for another {seconds:.1} s, longer than this call may take")
+        };
         Error::new(
             ErrorKind::RateLimited,
             format!(
-                "the rate limit of class {class} gives no turn for another {seconds:.1} s, longer than this call may take: \
-                 allow more time (`with_total_timeout`), or send less"
+                "the rate limit of class {class} {why}: allow more time (`with_total_timeout`), or send less"
             ),
         )
     }
@@ -226,27 +251,28 @@ impl Permit {
         self
     }
 
-    /// Uses a reserved permit now. When its class was paused meanwhile, it gives the permit back and waits, at the place
-    /// that it had; `None` when it did not have to wait.
-    pub(crate) fn redeem(mut self) -> Result<Self, Reentry> {
-        let now = self.limiter.now();
-        if self.limiter.lock().paused_until > now {
-            return Err(Reentry { limiter: self.limiter.clone(), ticket: self.ticket });
-        }
+    /// Uses a reserved permit now.
+    pub(crate) fn used(mut self) -> Self {
         self.reserved = false;
-        self.sent = now;
-        Ok(self)
+        self.sent = self.limiter.now();
+        self
+    }
+
+    /// Whether the server has asked for a pause since the turn came.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.limiter.lock().paused_until > self.limiter.now()
+    }
+
+    /// Gives a reserved permit back, and keeps the place that it had.
+    pub(crate) fn step_back(self) -> Reentry {
+        Reentry { limiter: self.limiter.clone(), ticket: self.ticket }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         if self.reserved {
-            let mut state = self.limiter.lock();
-            if let Some(gate) = &mut state.gate {
-                gate.bucket.give_back();
-            }
-            state.queue.wake_first();
+            self.limiter.take_back(self.sent);
         }
     }
 }
@@ -274,16 +300,18 @@ enum Entered {
     Queued(Waiting),
 }
 
-/// Somebody in the queue; dropped, he leaves it.
+/// Somebody in the queue, or with a turn that he has not taken yet; dropped, he gives either up.
 struct Waiting {
     limiter: RateLimiter,
     ticket: u64,
     deadline: Option<Duration>,
     seat: Arc<Seat>,
+    /// The turn has become a permit.
+    is_done: bool,
 }
 
 impl Waiting {
-    async fn turn(self) -> Result<Permit, Error> {
+    async fn turn(mut self) -> Result<Permit, Error> {
         loop {
             match self.look()? {
                 Look::Go(permit) => return Ok(permit),
@@ -292,31 +320,44 @@ impl Waiting {
         }
     }
 
-    fn look(&self) -> Result<Look, Error> {
-        let limiter = &self.limiter;
+    fn look(&mut self) -> Result<Look, Error> {
+        let limiter = self.limiter.clone();
         if let Some(wait) = self.seat.refused.get() {
             return Err(limiter.refusal(*wait));
         }
         let now = limiter.now();
         let mut state = limiter.lock();
-        let position = state.queue.position(self.ticket);
-        let turn = if position == 0 { state.admit(now).map_err(Some) } else { Err(None) };
-        let Err(wake) = turn else {
+        state.serve(now);
+        self.rejoin_if_stale(&mut state, now);
+        if self.seat.granted.get().is_some() {
+            self.is_done = true;
             return Ok(Look::Go(limiter.permit(self.ticket, now)));
-        };
-        let at_best = state.at_best(position, limiter.0.base);
+        }
+        let position = state.queue.position(self.ticket);
+        let (at_best, due) = (state.at_best(position, limiter.0.base), state.due(position));
         drop(state);
         if self.deadline.is_some_and(|deadline| now >= deadline || at_best > deadline) {
             return Err(limiter.refusal(at_best.saturating_sub(now)));
         }
-        let wake = wake.map(|wake| wake.min(now.saturating_add(ASK_AGAIN)));
-        Ok(Look::Again(wake.into_iter().chain(self.deadline).min()))
+        // A moment that is not later would be asked about again and again.
+        let wake = due.clamp(now.saturating_add(Duration::from_micros(1)), now.saturating_add(ASK_AGAIN));
+        Ok(Look::Again(self.deadline.map_or(wake, |deadline| deadline.min(wake))))
+    }
+
+    /// Back to the old place with a turn that came too long ago, or before a pause.
+    fn rejoin_if_stale(&mut self, state: &mut State, now: Duration) {
+        let Some(granted) = self.seat.granted.get().copied() else { return };
+        if now.saturating_sub(granted) > KEPT || state.paused_until > now {
+            state.take_back_unseen(granted, now);
+            self.seat = state.queue.join(self.ticket, self.deadline);
+            state.serve(now);
+        }
     }
 
     /// Until the moment, or until somebody has news.
-    async fn sleep(&self, until: Option<Duration>) {
+    async fn sleep(&self, until: Duration) {
         let news = self.seat.wake.notified();
-        match until.and_then(|until| self.limiter.0.origin.checked_add(until)) {
+        match self.limiter.0.origin.checked_add(until) {
             // Whichever comes first; both mean to look again.
             Some(moment) => drop(tokio::time::timeout_at(moment, news).await),
             None => news.await,
@@ -326,13 +367,23 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.limiter.lock().queue.leave(self.ticket);
+        if self.is_done {
+            return;
+        }
+        let now = self.limiter.now();
+        let mut state = self.limiter.lock();
+        state.serve(now);
+        state.queue.leave(self.ticket);
+        if let Some(granted) = self.seat.granted.get() {
+            state.take_back_unseen(*granted, now);
+            state.serve(now);
+        }
     }
 }
 
 enum Look {
     Go(Permit),
-    Again(Option<Duration>),
+    Again(Duration),
 }
 
 impl State {
@@ -347,6 +398,61 @@ impl State {
             return Err(self.paused_until);
         }
         self.gate.as_mut().map_or(Ok(()), |gate| gate.take(now))
+    }
+
+    /// Hands out the turns that have come, in order, each as of the moment at which it came.
+    fn serve(&mut self, now: Duration) {
+        if self.queue.is_empty() {
+            return;
+        }
+        let waiting = self.queue.len();
+        while !self.queue.is_empty() {
+            let due = self.due(0);
+            if due > now {
+                break;
+            }
+            let at = if now.saturating_sub(due) > LATE { due } else { now };
+            if self.queue.dismiss_first(at) {
+                continue;
+            }
+            // At the rate as it was: the policy is asked when this has caught up. A moment in the past may be too early by
+            // a rounding.
+            let take = |gate: &mut Gate| gate.bucket.take(at).or_else(|_| gate.bucket.take(now));
+            if self.gate.as_mut().is_some_and(|gate| take(gate).is_err()) {
+                break;
+            }
+            self.queue.grant_first(at);
+        }
+        if self.queue.len() < waiting {
+            self.queue.wake_first();
+        }
+        if let Some(gate) = &mut self.gate {
+            gate.rate(now);
+        }
+    }
+
+    /// When this position is served if the rate stays as it is.
+    fn due(&self, position: usize) -> Duration {
+        let tokens = self.gate.as_ref().map_or(Duration::ZERO, |gate| {
+            gate.bucket.moment_of(position.saturating_add(1), gate.bucket.rate().requests_per_second())
+        });
+        tokens.max(self.paused_until)
+    }
+
+    /// A turn that its holder did not look at. One that is too old is lost: many of them would make a burst.
+    fn take_back_unseen(&mut self, granted: Duration, now: Duration) {
+        if now.saturating_sub(granted) <= KEPT {
+            self.take_back(granted, now);
+        }
+    }
+
+    /// What was taken at that moment and not used. The server has not got it any more when it said since that it has
+    /// nothing.
+    fn take_back(&mut self, taken: Duration, now: Duration) {
+        let is_void = self.emptied_at.is_some_and(|emptied| emptied >= taken);
+        if let Some(gate) = self.gate.as_mut().filter(|_| !is_void) {
+            gate.bucket.give_back(now);
+        }
     }
 
     /// When this position can be served at best, at the base rate.

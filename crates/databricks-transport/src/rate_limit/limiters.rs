@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::limiter::{Permit, RateLimiter};
+use super::limiter::{Permit, RateLimiter, Reentry};
 use super::limits::{OTHERS, RateLimits};
 use super::policy::{FixedRate, PolicyFactory};
 use super::state::RateLimitState;
@@ -76,18 +76,58 @@ impl RateLimiters {
         &self,
         class: &RateLimiter,
         deadline: Option<Instant>,
-    ) -> Result<Permit, Error> {
-        let mut permit = class.acquire(deadline).await?.reserve();
-        loop {
-            let of_client = self.0.client.acquire(deadline).await?;
-            match permit.redeem() {
-                Ok(permit) => return Ok(permit),
-                // The class was paused while this waited for the client's turn.
-                Err(place) => {
-                    of_client.give_back();
-                    permit = place.acquire(deadline).await?.reserve();
-                }
-            }
+    ) -> Result<Turn, Error> {
+        let class = class.acquire(deadline).await?.reserve();
+        let client = self.0.client.acquire(deadline).await?.reserve();
+        Turn { class, client }.after_pauses(deadline).await
+    }
+}
+
+/// A turn of a class and of its client. Until it is used, dropping it gives both back.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    class: Permit,
+    client: Permit,
+}
+
+impl Turn {
+    /// It is sent now: the class' permit is told what comes of it.
+    pub(crate) fn used(self) -> Permit {
+        let Self { class, client } = self;
+        drop(client.used());
+        class.used()
+    }
+
+    /// Something else holds the request up: others may go meanwhile, and it has its old place afterwards.
+    pub(crate) fn step_back(self) -> Places {
+        Places { class: self.class.step_back(), client: self.client.step_back() }
+    }
+
+    /// The class may have been paused while this waited for the client's turn.
+    async fn after_pauses(mut self, deadline: Option<Instant>) -> Result<Self, Error> {
+        while self.class.is_paused() {
+            self = self.step_back().take(deadline).await?;
         }
+        Ok(self)
+    }
+}
+
+/// The places of a turn that was given back.
+#[derive(Debug)]
+pub(crate) struct Places {
+    class: Reentry,
+    client: Reentry,
+}
+
+impl Places {
+    /// Waits for the turn again.
+    pub(crate) async fn acquire(self, deadline: Option<Instant>) -> Result<Turn, Error> {
+        self.take(deadline).await?.after_pauses(deadline).await
+    }
+
+    async fn take(self, deadline: Option<Instant>) -> Result<Turn, Error> {
+        let class = self.class.acquire(deadline).await?.reserve();
+        let client = self.client.acquire(deadline).await?.reserve();
+        Ok(Turn { class, client })
     }
 }

@@ -12,6 +12,8 @@ pub(super) struct Seat {
     pub(super) wake: Notify,
     /// How long he would have had to wait.
     pub(super) refused: OnceLock<Duration>,
+    /// The moment at which his turn came. It is his whether he looks or not.
+    pub(super) granted: OnceLock<Duration>,
 }
 
 #[derive(Debug)]
@@ -32,6 +34,10 @@ impl Queue {
         self.waiters.len()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
     /// How many stand before the ticket.
     pub(super) fn position(&self, ticket: u64) -> usize {
         self.waiters.partition_point(|waiter| waiter.ticket < ticket)
@@ -45,7 +51,24 @@ impl Queue {
         seat
     }
 
-    /// Leaves the line, served or not. Whoever is first then is told.
+    /// The first one's turn has come: he leaves the line with it, and is told.
+    pub(super) fn grant_first(&mut self, at: Duration) {
+        if let Some(first) = self.waiters.pop_front() {
+            let _ = first.seat.granted.set(at);
+            first.seat.wake.notify_one();
+        }
+    }
+
+    /// Sends the first one away when the moment is past his deadline; whether it did.
+    pub(super) fn dismiss_first(&mut self, at: Duration) -> bool {
+        let is_late = |waiter: &mut Waiter| waiter.deadline.is_some_and(|deadline| deadline < at);
+        let Some(first) = self.waiters.pop_front_if(is_late) else { return false };
+        let _ = first.seat.refused.set(Duration::ZERO);
+        first.seat.wake.notify_one();
+        true
+    }
+
+    /// Leaves the line without a turn. Whoever is first then is told.
     pub(super) fn leave(&mut self, ticket: u64) {
         let position = self.position(ticket);
         if self.waiters.get(position).is_none_or(|waiter| waiter.ticket != ticket) {

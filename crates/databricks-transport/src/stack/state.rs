@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{Method, Request};
 use tokio::time::Instant;
 
+use crate::auth::Held;
 use crate::error::CallSummary;
 use crate::operation::Operation;
 use crate::trace::Watch;
@@ -20,6 +21,7 @@ pub(crate) struct CallState {
     attempts: AtomicU32,
     in_flight: AtomicBool,
     waits_for_token: AtomicBool,
+    token: Mutex<Option<Arc<Held>>>,
     waits_for_probe: AtomicBool,
     ambiguous: AtomicBool,
     silent: AtomicBool,
@@ -41,6 +43,7 @@ impl CallState {
             attempts: AtomicU32::new(0),
             in_flight: AtomicBool::new(false),
             waits_for_token: AtomicBool::new(false),
+            token: Mutex::new(None),
             waits_for_probe: AtomicBool::new(false),
             ambiguous: AtomicBool::new(false),
             silent: AtomicBool::new(false),
@@ -103,6 +106,15 @@ impl CallState {
 
     pub(crate) fn is_waiting_for_token(&self) -> bool {
         self.waits_for_token.load(Ordering::Relaxed)
+    }
+
+    /// The token that the attempt about to be sent has waited for.
+    pub(crate) fn keep_token(&self, held: Arc<Held>) {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+    }
+
+    pub(crate) fn take_token(&self) -> Option<Arc<Held>> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Other calls find out whether the host works again, or have found out.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::support::{config, status};
 use databricks_transport::{
-    ApiRequest, Authorization, Authorize, Body, CircuitBreakerConfig, CircuitState, Client, Error, ErrorKind,
-    Jitter, Operation, Rate, RateLimits, RetryBudget, RetryConfig,
+    ApiRequest, Authorization, Authorize, Body, CircuitBreakerConfig, CircuitState, Client, DatabricksConfig,
+    Error, ErrorKind, Jitter, Operation, Rate, RateLimits, RetryBudget, RetryConfig,
 };
 use http::{Request, Response};
 use tokio::time::Instant;
@@ -171,4 +171,102 @@ async fn many_threads_leave_no_circuit_stuck_and_no_call_waiting() {
     while read(&client).await.is_err() || client.circuits()[0].state != CircuitState::Closed {
         tokio::task::yield_now().await;
     }
+}
+
+/// A leaf that notes when it is asked, in seconds, and answers as it is told by the time.
+fn noting(
+    answers: fn(f64) -> (u64, u16),
+) -> (
+    Arc<std::sync::Mutex<Vec<f64>>>,
+    impl tower::Service<Request<Body>, Response = Response<Body>, Error = Error, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static,
+) {
+    let times: Arc<std::sync::Mutex<Vec<f64>>> = Arc::default();
+    let (noted, start) = (Arc::clone(&times), Instant::now());
+    let leaf = tower::service_fn(move |_: Request<Body>| {
+        let now = start.elapsed().as_secs_f64();
+        noted.lock().unwrap().push(now);
+        async move {
+            let (seconds, code) = answers(now);
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Ok::<_, Error>(status(code))
+        }
+    });
+    (times, leaf)
+}
+
+/// The most that was sent within a second.
+fn most_in_a_second(times: &[f64]) -> usize {
+    let within = |start: &f64| times.iter().filter(|time| (*start..start + 1.0).contains(*time)).count();
+    times.iter().map(within).max().unwrap_or(0)
+}
+
+fn ten_a_second() -> RateLimits {
+    RateLimits::default().with_others(Rate::per_second(10.0).with_burst(1))
+}
+
+/// A token that takes half a minute to come, and is good from then on.
+struct HalfAMinute;
+
+impl Authorize for HalfAMinute {
+    async fn authorize(&self) -> Result<Authorization, Error> {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        Authorization::bearer("t".to_owned())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_waited_for_a_token_keep_to_the_limit_when_it_comes() {
+    let (times, leaf) = noting(|_| (0, 200));
+    let config = DatabricksConfig::new("https://h.example").unwrap();
+    let config = config.with_authorize(HalfAMinute).with_rate_limits(ten_a_second());
+    let client = Client::builder(config).leaf(leaf).build().unwrap();
+    for answer in futures::future::join_all((0..400).map(|_| read(&client))).await {
+        answer.unwrap();
+    }
+    let times = times.lock().unwrap();
+    assert!(times[0] < 30.2 && *times.last().unwrap() < 70.5, "no turn is lost: {times:?}");
+    let most = most_in_a_second(&times);
+    assert!(most <= 11, "{most}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_waited_for_the_outcome_of_a_probe_keep_to_the_limit_when_it_is_known() {
+    // Five failures, then a host that takes 25 s, and then one that works.
+    let (times, leaf) = noting(|now| match now {
+        ..30.0 => (0, 503),
+        ..85.0 => (25, 200),
+        _ => (0, 200),
+    });
+    let client = Client::builder(config().with_rate_limits(ten_a_second())).leaf(leaf).build().unwrap();
+    for _ in 0..5 {
+        let _ = client.send(Operation::new("test.write"), ApiRequest::post("/api/2.0/x")).await;
+    }
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    for answer in futures::future::join_all((0..400).map(|_| read(&client))).await {
+        answer.unwrap();
+    }
+    let times = times.lock().unwrap();
+    assert_eq!(times.len(), 405);
+    let most = most_in_a_second(&times);
+    assert!(most <= 11, "{most}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_for_one_use_is_asked_for_once_a_call_whatever_the_limit() {
+    let (times, leaf) = noting(|_| (0, 200));
+    let config = DatabricksConfig::new("https://h.example").unwrap();
+    let config = config.with_authorize(Slow).with_rate_limits(ten_a_second());
+    let client = Client::builder(config).leaf(leaf).build().unwrap();
+    for _ in 0..4 {
+        // A turn is there.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let start = Instant::now();
+        read(&client).await.unwrap();
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
+    }
+    assert_eq!(times.lock().unwrap().len(), 4);
 }

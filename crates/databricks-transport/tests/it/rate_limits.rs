@@ -6,6 +6,7 @@ use crate::support::{Script, answer, config, status};
 use databricks_transport::{
     Adaptive, ApiRequest, ErrorKind, FixedRate, Operation, Rate, RateLimiters, RateLimits,
 };
+use futures::StreamExt;
 use tokio::time::Instant;
 
 #[allow(dead_code, reason = "the example prints more figures than are asserted")]
@@ -241,4 +242,46 @@ async fn a_class_paused_while_a_call_waits_for_the_clients_turn_holds_it_back() 
     // The first was sent and throttled; the others had their class' permit already and waited for the client's.
     assert!(start.elapsed() >= Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!(script.sent(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_between_the_items_of_a_stream_of_calls_gets_its_turn() {
+    let script = Script::new(|_| {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok(status(200))
+        })
+    });
+    let limits = RateLimits::default().with_others(Rate::per_second(10.0).with_burst(1));
+    let client = script.client(config().with_rate_limits(limits));
+    let call = || client.send(READ, ApiRequest::get("/a"));
+    let start = Instant::now();
+    let mut calls = futures::stream::iter(0..20).map(|_| call()).buffer_unordered(4);
+    while let Some(answer) = calls.next().await {
+        answer.unwrap();
+        call().await.unwrap();
+    }
+    assert_eq!(script.sent(), 40);
+    // Four seconds by the limit; nobody's turn is lost while the stream stands still.
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_runtime_that_nobody_drives_holds_no_other_one_up() {
+    let script = Script::answers(&[(200, "")]);
+    let limits = RateLimits::default().with_others(Rate::per_second(20.0).with_burst(1));
+    let client = script.client(config().with_rate_limits(limits));
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let call = || {
+        let client = client.clone();
+        async move { client.send(READ, ApiRequest::get("/a")).await }
+    };
+    let left_alone = runtime();
+    left_alone.block_on(async {
+        call().await.unwrap();
+        tokio::spawn(call());
+        tokio::task::yield_now().await;
+    });
+    runtime().block_on(call()).unwrap();
+    assert_eq!(script.sent(), 2);
 }

@@ -123,10 +123,10 @@ async fn a_pause_sends_those_away_who_cannot_outlast_it_and_nobody_else() {
     }
     permit.throttled(Some(Duration::from_secs(10)));
     drop(sender);
-    // Tokens come in during the pause, as far as the burst goes: one.
+    // Tokens come in during the pause, as far as the burst goes: one. When it is taken, the last one's is due at 12 s.
     let mut told = told(receiver, start).await;
     told.sort_unstable();
-    assert_eq!(told, [(1, false, 0), (2, true, 10), (3, true, 11), (4, false, 11)]);
+    assert_eq!(told, [(1, false, 0), (2, true, 10), (3, true, 11), (4, false, 10)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,6 +140,7 @@ async fn a_wait_ends_at_the_deadline_when_the_rate_falls_meanwhile() {
     let start = Instant::now();
     let error = limiter.acquire(after(5)).await.unwrap_err();
     assert_eq!((error.kind(), start.elapsed()), (ErrorKind::RateLimited, Duration::from_secs(5)));
+    insta::assert_snapshot!(error, @"the rate limit of class limiter gave no turn in the time that this call may take: allow more time (`with_total_timeout`), or send less");
     assert_eq!(limiter.state().waiting, 0);
 }
 
@@ -256,4 +257,108 @@ async fn threads_that_take_give_back_and_leave_lose_no_turn_and_gain_none() {
     // 1600 turns were used at least; a limit is a lower bound of the time, whatever the machine does.
     assert!(start.elapsed() >= Duration::from_millis(1500 / 20));
     assert_eq!(limiter.state().waiting, 0);
+}
+
+/// Waits in a future that is polled once and then kept.
+async fn asleep(limiter: &RateLimiter) -> futures::future::BoxFuture<'static, Result<Permit, Error>> {
+    let limiter = limiter.clone();
+    let mut future: futures::future::BoxFuture<'static, _> =
+        Box::pin(async move { limiter.acquire(None).await });
+    assert!(futures::poll!(&mut future).is_pending());
+    future
+}
+
+#[tokio::test(start_paused = true)]
+async fn futures_that_nobody_polls_take_their_turns_and_hold_nobody_up() {
+    let limiter = limiter(Rate::per_second(1.0).with_burst(1));
+    limiter.acquire(None).await.unwrap();
+    let start = Instant::now();
+    let asleep = [asleep(&limiter).await, asleep(&limiter).await];
+    let (sender, receiver) = mpsc::unbounded_channel();
+    for number in 1..=2 {
+        drop(waiter(&limiter, number, after(300), &sender));
+    }
+    drop(sender);
+    assert_eq!(told(receiver, start).await, [(1, true, 3), (2, true, 4)]);
+    drop(asleep);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_came_a_moment_ago_is_there_when_its_holder_looks() {
+    let limiter = limiter(Rate::per_second(10.0).with_burst(1));
+    limiter.acquire(None).await.unwrap();
+    let asleep = asleep(&limiter).await;
+    assert_eq!(seconds_for(&limiter, 2).await, 0.3);
+    let start = Instant::now();
+    asleep.await.unwrap();
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn turns_that_nobody_took_for_long_are_not_sent_at_once() {
+    let limiter = limiter(Rate::per_second(10.0).with_burst(1));
+    limiter.acquire(None).await.unwrap();
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        held.push(asleep(&limiter).await);
+    }
+    // Somebody behind them is served, so that all their turns have come.
+    seconds_for(&limiter, 1).await;
+    let start = Instant::now();
+    let at = held.into_iter().map(|asleep| async {
+        asleep.await.unwrap();
+        start.elapsed()
+    });
+    let mut at = futures::future::join_all(at).await;
+    at.sort_unstable();
+    let at_once = at.iter().filter(|at| **at < Duration::from_millis(50)).count();
+    assert!((1..=12).contains(&at_once), "{at_once}: those of the last second, and a burst");
+    assert!(at[99] >= Duration::from_millis(8_700), "{:?}", at[99]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_is_dropped_unseen_is_the_next_ones() {
+    let limiter = limiter(Rate::per_minute(1.0).with_burst(1));
+    let permit = limiter.acquire(None).await.unwrap();
+    let asleep = asleep(&limiter).await;
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let start = Instant::now();
+    drop(waiter(&limiter, 1, None, &sender));
+    drop(sender);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    permit.give_back();
+    assert_eq!(limiter.state().waiting, 1, "the first has a turn");
+    drop(asleep);
+    assert_eq!(told(receiver, start).await, [(1, true, 3)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_came_before_a_pause_is_not_taken_in_it() {
+    let limiter = limiter(Rate::per_second(10.0).with_burst(1));
+    let first = limiter.acquire(None).await.unwrap();
+    let asleep = asleep(&limiter).await;
+    limiter.acquire(None).await.unwrap();
+    first.throttled(Some(Duration::from_secs(20)));
+    let start = Instant::now();
+    asleep.await.unwrap();
+    assert_eq!(start.elapsed(), Duration::from_secs(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_turn_is_spent_on_one_who_is_out_of_time() {
+    let limiter = RateLimiter::with_policy(Rate::per_second(100.0).with_burst(1), |base| {
+        crate::Adaptive::new(base).with_backoff(0.01)
+    });
+    let permit = limiter.acquire(None).await.unwrap();
+    tokio::time::advance(Duration::from_millis(1)).await;
+    // Once a second from here on; by the base it would be sooner, so nobody is refused at once.
+    permit.throttled(None);
+    let deadline = Instant::now() + Duration::from_millis(500);
+    let mut late = Box::pin(limiter.acquire(Some(deadline)));
+    assert!(futures::poll!(&mut late).is_pending());
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let start = Instant::now();
+    limiter.acquire(None).await.unwrap();
+    let (at, error) = (start.elapsed(), late.await.unwrap_err());
+    assert_eq!((at, error.kind()), (Duration::ZERO, ErrorKind::RateLimited));
 }
