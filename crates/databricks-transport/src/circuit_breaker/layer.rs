@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::circuits::Circuits;
 use super::machine::Verdict;
+use crate::operation::Operation;
 use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
 
@@ -45,7 +46,8 @@ impl<S> CircuitBreaker<S> {
 impl<S: Exchange> Exchange for CircuitBreaker<S> {
     async fn send(&self, request: Outgoing) -> Answered {
         let state = CallState::of(&request);
-        let Some(admission) = self.circuits.admit(request.uri(), &state).await? else {
+        let silence = Operation::of(&request).attempt_timeout();
+        let Some(admission) = self.circuits.admit(request.uri(), silence, &state).await? else {
             return self.inner.send(request).await;
         };
         let result = self.inner.send(request).await;
