@@ -1,8 +1,9 @@
 //! The one body type of requests and answers: nothing, bytes, or a stream.
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
@@ -113,12 +114,19 @@ impl Body {
         Ok(collected.finish())
     }
 
-    /// Reads up to `limit` bytes and forgets the rest, failures included: what there is of an error's text.
-    pub(crate) async fn collect_prefix(self, limit: usize) -> Bytes {
+    /// Reads up to `limit` bytes for no longer than `time`, and forgets the rest, failures included: what there is of an
+    /// error's text.
+    pub(crate) async fn collect_prefix(self, limit: usize, time: Duration) -> Bytes {
+        let mut end = pin!(tokio::time::sleep(time));
         let mut stream = std::pin::pin!(self.into_stream());
         let mut bytes = BytesMut::new();
         while bytes.len() < limit {
-            let Some(Ok(data)) = stream.next().await else { break };
+            let next = tokio::select! {
+                biased;
+                next = stream.next() => next,
+                () = &mut end => break,
+            };
+            let Some(Ok(data)) = next else { break };
             let room = limit.saturating_sub(bytes.len()).min(data.len());
             bytes.extend_from_slice(&data.slice(..room));
         }
@@ -405,8 +413,11 @@ mod tests {
     #[tokio::test]
     async fn the_prefix_survives_a_failing_stream() {
         let parts = vec![Ok(Bytes::from("abc")), Err(Error::new(ErrorKind::Io, "gone"))];
-        assert_eq!(Body::from_stream(futures::stream::iter(parts)).collect_prefix(10).await, "abc");
-        assert_eq!(stream_of(&["abc", "def"]).collect_prefix(4).await, "abcd");
+        assert_eq!(
+            Body::from_stream(futures::stream::iter(parts)).collect_prefix(10, Duration::MAX).await,
+            "abc"
+        );
+        assert_eq!(stream_of(&["abc", "def"]).collect_prefix(4, Duration::MAX).await, "abcd");
     }
 
     #[tokio::test]

@@ -145,7 +145,7 @@ impl ClientBuilder {
             None => Leaf::Network(Box::new(HyperLeaf::new(config.network()?))),
         };
         let leaf = Shared::new(Around::new(leaf, &leaf_layers));
-        let circuits = Arc::new(Circuits::new(config.circuit_breaker().clone()));
+        let circuits = Arc::new(Circuits::new(&config));
         let retry = RetryPolicy::new(config.retry().clone(), jitter.clone());
         let common = Common { circuits: Arc::clone(&circuits), retry, jitter };
         let links = link_stack(&config, leaf.clone(), &common);

@@ -22,6 +22,8 @@ const AHEAD: Duration = Duration::from_secs(20 * 60);
 const PAUSE: Duration = Duration::from_secs(60);
 /// Whoever has waited for a token may sign with it so long after it came, even when it is too short-lived to be kept.
 const JUST_NOW: Duration = Duration::from_secs(5);
+/// A token that took the place of a refused one, and is refused itself so soon, is kept: another would not help either.
+const SOON: Duration = Duration::from_secs(10);
 /// How long asking for a token may take, whatever asks.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
@@ -40,6 +42,10 @@ struct State {
     flight: Option<Flight>,
     /// No renewal ahead of time before this.
     paused_until: Option<Instant>,
+    /// The next token takes the place of one that was refused.
+    replaces_refused: bool,
+    /// The last one that did, and since when.
+    replacement: Option<(u64, Instant)>,
     last_id: u64,
 }
 
@@ -92,12 +98,19 @@ impl TokenCache {
         Err(Error::new(ErrorKind::Auth, format!("{name}: asking for a token ended without an answer")))
     }
 
-    /// Stops using a token that the workspace has refused, unless another has taken its place.
-    pub(crate) fn forget(&self, refused: &Held) {
+    /// Stops using a token that the workspace has refused, unless another has taken its place. Whether the next attempt
+    /// has another: a workspace that refuses whatever it is shown does not make every call ask for one.
+    pub(crate) fn forget(&self, refused: &Held) -> bool {
         let mut state = self.state();
-        if state.held.as_ref().is_some_and(|held| held.id == refused.id) {
-            state.held = None;
+        if state.held.as_ref().is_none_or(|held| held.id != refused.id) {
+            return true;
         }
+        if state.replacement.is_some_and(|(id, since)| id == refused.id && since.elapsed() < SOON) {
+            return false;
+        }
+        state.held = None;
+        state.replaces_refused = true;
+        true
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -165,6 +178,9 @@ impl TokenCache {
                 // One that was given up as lost must not replace what came after it.
                 if state.held.as_ref().is_none_or(|other| other.id < id) {
                     state.held = Some(Arc::clone(held));
+                    if std::mem::take(&mut state.replaces_refused) {
+                        state.replacement = Some((id, Instant::now()));
+                    }
                 }
                 state.paused_until = None;
             }

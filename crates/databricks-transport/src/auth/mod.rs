@@ -48,9 +48,9 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    /// Stops using the token, so that the next attempt signs with another.
-    pub(crate) fn forget(&self) {
-        self.cache.forget(&self.held);
+    /// Stops using the token, so that the next attempt signs with another. Whether it will.
+    pub(crate) fn forget(&self) -> bool {
+        self.cache.forget(&self.held)
     }
 }
 

@@ -1,26 +1,38 @@
 //! The circuits of a client, one for each host it talks to.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::Uri;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::blame::Failure;
 use super::machine::{Machine, Refusal, Ticket, Verdict};
 use super::report::{self, Circuit, CircuitState};
-use crate::config::CircuitBreakerConfig;
-use crate::error::Error;
+use crate::config::{CircuitBreakerConfig, DatabricksConfig};
+use crate::error::{Error, ErrorKind};
 use crate::place::{is_https, port};
 use crate::stack::CallState;
 
 /// How many hosts are remembered. Links may lead anywhere.
 const LIMIT: usize = 64;
 
+/// What a probe may take beyond its silence, so that one which ends by itself tells what it met.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The circuits of all hosts; shared by the stacks of a client.
 #[derive(Debug)]
 pub(crate) struct Circuits {
     config: CircuitBreakerConfig,
+    /// How long an attempt may be silent, unless its operation says otherwise.
+    timeout: Duration,
+    /// The workspace, whose circuit is never forgotten.
+    home: Option<Uri>,
+    /// Counts the requests, so that the host asked longest ago is known.
+    clock: AtomicU64,
     /// Few, so that looking through them is as fast as any map, and needs no key to be built.
     hosts: Mutex<Vec<Arc<Host>>>,
 }
@@ -33,6 +45,9 @@ struct Host {
     port: u16,
     /// Name and port, for messages and metrics.
     label: String,
+    is_home: bool,
+    /// The number of the last request to it.
+    used: AtomicU64,
     machine: Mutex<Machine>,
     /// A probe has ended, so that those who wait for its outcome look again.
     probed: Notify,
@@ -43,11 +58,18 @@ struct Host {
 pub(super) struct Admission {
     host: Arc<Host>,
     ticket: Option<Ticket>,
+    state: Arc<CallState>,
 }
 
 impl Circuits {
-    pub(crate) fn new(config: CircuitBreakerConfig) -> Self {
-        Self { config, hosts: Mutex::default() }
+    pub(crate) fn new(config: &DatabricksConfig) -> Self {
+        Self {
+            config: config.circuit_breaker().clone(),
+            timeout: config.timeout(),
+            home: config.host().as_str().parse().ok(),
+            clock: AtomicU64::new(0),
+            hosts: Mutex::default(),
+        }
     }
 
     /// All circuits, in the order in which their hosts were first asked.
@@ -68,11 +90,18 @@ impl Circuits {
     }
 
     /// Lets a request through, or refuses it while the circuit is open. While the host is being tried again by others, it
-    /// waits for what they find. `None` where there is no circuit: it is turned off, or no host is named.
-    pub(super) async fn admit(&self, uri: &Uri, state: &CallState) -> Result<Option<Admission>, Error> {
+    /// waits for what they find. `silence` is how long the operation allows the server to be silent, if it says so itself.
+    /// `None` where there is no circuit: it is turned off, or no host is named.
+    pub(super) async fn admit(
+        &self,
+        uri: &Uri,
+        silence: Option<Duration>,
+        state: &Arc<CallState>,
+    ) -> Result<Option<Admission>, Error> {
         let Some(host) = self.host(uri) else { return Ok(None) };
-        let ticket = host.after_probes(state, || host.admit()).await?;
-        Ok(Some(Admission { host, ticket: Some(ticket) }))
+        let takes = silence.unwrap_or(self.timeout).saturating_add(GRACE);
+        let ticket = host.after_probes(state, || host.admit(takes)).await?;
+        Ok(Some(Admission { host, ticket: Some(ticket), state: Arc::clone(state) }))
     }
 
     /// Waits, as [`admit`](Self::admit) does, until a request would be let through; takes no place.
@@ -86,12 +115,20 @@ impl Circuits {
         let (https, port) = (is_https(uri), port(uri));
         let mut hosts = self.hosts();
         let known = hosts.iter().find(|host| host.is(https, name, port)).map(Arc::clone);
-        Some(known.unwrap_or_else(|| {
-            let host = Arc::new(Host::new(https, name, port, &self.config));
+        let host = known.unwrap_or_else(|| {
+            let host = Arc::new(self.new_host(https, name, port));
             make_room(&mut hosts);
             hosts.push(Arc::clone(&host));
             host
-        }))
+        });
+        host.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        Some(host)
+    }
+
+    fn new_host(&self, https: bool, name: &str, port: u16) -> Host {
+        let mut host = Host::new(https, name, port, &self.config);
+        host.is_home = self.home.as_ref().is_some_and(|home| host.is_of(home));
+        host
     }
 
     fn hosts(&self) -> MutexGuard<'_, Vec<Arc<Host>>> {
@@ -99,14 +136,17 @@ impl Circuits {
     }
 }
 
-/// Forgets a host that gives no trouble; when all do, the one known for longest.
+/// Forgets the host asked longest ago whose circuit is closed; when none is, the one asked longest ago. Never the
+/// workspace.
 fn make_room(hosts: &mut Vec<Arc<Host>>) {
     if hosts.len() < LIMIT {
         return;
     }
-    let calm = hosts.iter().position(|host| host.machine().is_at_rest());
-    let forgotten = hosts.remove(calm.unwrap_or(0));
-    if calm.is_none() {
+    let others = hosts.iter().enumerate().filter(|(_, host)| !host.is_home);
+    let first = others.min_by_key(|(_, host)| (!host.is_closed(), host.used.load(Ordering::Relaxed)));
+    let Some((index, _)) = first else { return };
+    let forgotten = hosts.remove(index);
+    if !forgotten.is_closed() {
         report::gauge(&forgotten.label, CircuitState::Closed);
     }
 }
@@ -121,6 +161,8 @@ impl Host {
             name,
             port,
             label,
+            is_home: false,
+            used: AtomicU64::new(0),
             machine: Mutex::new(Machine::new(config.clone())),
             probed: Notify::new(),
         }
@@ -130,14 +172,22 @@ impl Host {
         self.https == https && self.port == port && self.name.eq_ignore_ascii_case(name)
     }
 
+    fn is_of(&self, uri: &Uri) -> bool {
+        uri.host().is_some_and(|name| self.is(is_https(uri), name, port(uri)))
+    }
+
+    fn is_closed(&self) -> bool {
+        self.machine().state() == CircuitState::Closed
+    }
+
     fn machine(&self) -> MutexGuard<'_, Machine> {
         // The machine is valid after every statement, so a panic elsewhere cannot have broken it.
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn admit(&self) -> Result<Ticket, Refusal> {
+    fn admit(&self, takes: Duration) -> Result<Ticket, Refusal> {
         let now = Instant::now();
-        self.update(now, |machine| machine.admit(now))
+        self.update(now, |machine| machine.admit(now, takes))
     }
 
     /// What its machine says when it is asked so, once the outcome of the probes under way is known.
@@ -225,27 +275,33 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        self.finish(Verdict::Unknown);
+        // A call that ends at its own deadline, after it has heard nothing for long, tells of the host; one that its
+        // caller gives up does not.
+        let silence = Failure { kind: ErrorKind::Timeout, status: None };
+        let verdict = if self.state.is_silent() { Verdict::Failed(silence) } else { Verdict::Unknown };
+        self.finish(verdict);
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::super::blame::Failure;
     use super::*;
-    use crate::error::ErrorKind;
     use futures::FutureExt;
 
     const BAD: Verdict = Verdict::Failed(Failure { kind: ErrorKind::Connect, status: None });
 
     fn circuits() -> Circuits {
-        Circuits::new(CircuitBreakerConfig::default())
+        circuits_with(CircuitBreakerConfig::default())
+    }
+
+    fn circuits_with(config: CircuitBreakerConfig) -> Circuits {
+        Circuits::new(&DatabricksConfig::new("home.example").unwrap().with_circuit_breaker(config))
     }
 
     fn admit(circuits: &Circuits, uri: &str) -> Option<Admission> {
-        let state = CallState::start(&http::Method::GET, std::time::Duration::MAX);
-        let admitted = circuits.admit(&uri.parse().unwrap(), &state).now_or_never();
+        let state = CallState::start(&http::Method::GET, Duration::MAX);
+        let admitted = circuits.admit(&uri.parse().unwrap(), None, &state).now_or_never();
         admitted.expect("it waits").unwrap()
     }
 
@@ -284,8 +340,7 @@ mod tests {
 
     #[test]
     fn a_dropped_admission_gives_its_place_back() {
-        let circuits =
-            Circuits::new(CircuitBreakerConfig::default().with_open_for(std::time::Duration::ZERO));
+        let circuits = circuits_with(CircuitBreakerConfig::default().with_open_for(Duration::ZERO));
         fail(&circuits, "https://a.example/", 5);
         for _ in 0..10 {
             drop(admit(&circuits, "https://a.example/"));
@@ -312,12 +367,33 @@ mod tests {
         for number in 0..LIMIT * 3 {
             fail(&circuits, &format!("https://worse{number}.example/"), 1);
         }
-        assert_eq!(circuits.all().len(), LIMIT);
+        assert_eq!(
+            (circuits.all().len(), circuits.all()[0].state),
+            (LIMIT, CircuitState::Open),
+            "hosts that failed once do not push out one that is left alone"
+        );
+    }
+
+    #[test]
+    fn the_host_asked_longest_ago_is_forgotten_first_and_the_workspace_never() {
+        let circuits = circuits();
+        fail(&circuits, "https://HOME.example/", 1);
+        for number in 0..LIMIT * 2 {
+            fail(&circuits, &format!("https://h{number}.example/"), 5);
+            // It fails at once, but it is asked.
+            circuits.check(&"https://h0.example/".parse().unwrap()).unwrap_err();
+        }
+        let all: Vec<_> =
+            circuits.all().into_iter().map(|circuit| (circuit.host, circuit.failures)).collect();
+        assert_eq!(all.len(), LIMIT);
+        assert_eq!(all[0], ("home.example".to_owned(), 1));
+        assert_eq!(all[1].0, "h0.example");
+        assert_eq!(all[2].0, format!("h{}.example", LIMIT + 2));
     }
 
     #[test]
     fn without_a_breaker_or_a_host_everything_passes() {
-        let off = Circuits::new(CircuitBreakerConfig::off());
+        let off = circuits_with(CircuitBreakerConfig::off());
         assert!(admit(&off, "https://h.example/").is_none());
         assert!(admit(&circuits(), "/x").is_none());
         assert!(off.all().is_empty());

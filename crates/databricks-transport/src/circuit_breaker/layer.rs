@@ -8,6 +8,7 @@ use http::Uri;
 use super::circuits::Circuits;
 use super::machine::Verdict;
 use crate::error::Error;
+use crate::operation::Operation;
 use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
 
@@ -48,7 +49,8 @@ impl<S> CircuitBreaker<S> {
 impl<S: Exchange> Exchange for CircuitBreaker<S> {
     async fn send(&self, request: Outgoing) -> Answered {
         let state = CallState::of(&request);
-        let Some(admission) = self.circuits.admit(request.uri(), &state).await? else {
+        let silence = Operation::of(&request).attempt_timeout();
+        let Some(admission) = self.circuits.admit(request.uri(), silence, &state).await? else {
             return self.inner.send(request).await;
         };
         let result = self.inner.send(request).await;

@@ -11,6 +11,10 @@ use crate::config::CircuitBreakerConfig;
 /// Longer than any program runs: what an open time means that no clock can hold.
 const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 
+/// Once requests have failed side by side, no other failure counts for so long: many callers meet the same moment of
+/// trouble, and those who try again meet it again, a few milliseconds apart.
+const BURST: Duration = Duration::from_secs(1);
+
 /// The circuit of one host.
 #[derive(Debug)]
 pub(super) struct Machine {
@@ -18,8 +22,9 @@ pub(super) struct Machine {
     state: State,
     /// Counts the changes of state. A ticket remembers it: what was sent in an earlier state says nothing about this one.
     generation: u64,
-    /// The number of the next ticket.
-    next: u64,
+    /// Counts the failures that were counted, ever. A ticket remembers it too: what was under way when another failed
+    /// tells of the same trouble.
+    counted: u64,
     cause: Option<Failure>,
 }
 
@@ -27,8 +32,8 @@ pub(super) struct Machine {
 enum State {
     Closed {
         failures: u32,
-        /// Requests with a smaller number were under way when a failure was counted: theirs is the same one.
-        counts_from: u64,
+        /// Others have failed side by side with the last failure that counted; until then none counts.
+        burst_until: Option<Instant>,
     },
     Open {
         until: Instant,
@@ -36,8 +41,8 @@ enum State {
     HalfOpen {
         successes: u32,
         probes: u32,
-        /// When the last probe was let through.
-        last: Instant,
+        /// When the probes under way are taken for lost.
+        lost_at: Instant,
     },
 }
 
@@ -46,7 +51,7 @@ enum State {
 #[must_use = "a ticket that is not settled holds its place"]
 pub(super) struct Ticket {
     generation: u64,
-    number: u64,
+    counted: u64,
 }
 
 /// What became of a request.
@@ -70,11 +75,9 @@ pub(super) enum Refusal {
     Probing { until: Instant },
 }
 
-const CLOSED: State = State::Closed { failures: 0, counts_from: 0 };
-
 impl Machine {
     pub(super) fn new(config: CircuitBreakerConfig) -> Self {
-        Self { config, state: CLOSED, generation: 0, next: 0, cause: None }
+        Self { config, state: CALM, generation: 0, counted: 0, cause: None }
     }
 
     /// Whether a request would be let through now. Changes nothing.
@@ -84,31 +87,31 @@ impl Machine {
                 let remaining = until.saturating_duration_since(now);
                 Err(Refusal::Open { remaining, cause: self.cause })
             }
-            State::HalfOpen { successes, probes, last } => {
+            State::HalfOpen { successes, probes, lost_at: until } => {
                 let is_full = probes >= self.config.successes.saturating_sub(successes);
-                let until = self.end_of_probes(last);
                 if is_full && until > now { Err(Refusal::Probing { until }) } else { Ok(()) }
             }
             State::Closed { .. } | State::Open { .. } => Ok(()),
         }
     }
 
-    /// Lets a request through, or says why not.
-    pub(super) fn admit(&mut self, now: Instant) -> Result<Ticket, Refusal> {
+    /// Lets a request through, or says why not. One that is sent to try the host holds its place for as long as it may
+    /// reasonably take.
+    pub(super) fn admit(&mut self, now: Instant, takes: Duration) -> Result<Ticket, Refusal> {
         self.check(now)?;
+        let end = self.end_of_probe(now, takes);
         match self.state {
             State::Closed { .. } => {}
-            State::HalfOpen { successes, probes, last } if self.end_of_probes(last) > now => {
-                self.state = State::HalfOpen { successes, probes: probes.saturating_add(1), last: now };
+            State::HalfOpen { successes, probes, lost_at } if lost_at > now => {
+                let probes = probes.saturating_add(1);
+                self.state = State::HalfOpen { successes, probes, lost_at: lost_at.max(end) };
             }
             State::HalfOpen { successes, .. } => {
-                self.change(State::HalfOpen { successes, probes: 1, last: now });
+                self.change(State::HalfOpen { successes, probes: 1, lost_at: end });
             }
-            State::Open { .. } => self.change(State::HalfOpen { successes: 0, probes: 1, last: now }),
+            State::Open { .. } => self.change(State::HalfOpen { successes: 0, probes: 1, lost_at: end }),
         }
-        let number = self.next;
-        self.next = self.next.wrapping_add(1);
-        Ok(Ticket { generation: self.generation, number })
+        Ok(Ticket { generation: self.generation, counted: self.counted })
     }
 
     /// Takes a ticket back with what became of its request.
@@ -117,30 +120,25 @@ impl Machine {
             return;
         }
         match (self.state, verdict) {
-            (State::Closed { counts_from, .. }, Verdict::Works) => {
-                self.state = State::Closed { failures: 0, counts_from };
-            }
-            // A host that hiccups fails all that is under way. That is one failure, and their repetitions will tell.
-            (State::Closed { counts_from, .. }, Verdict::Failed(cause)) if ticket.number < counts_from => {
+            (State::Closed { .. }, Verdict::Works) => self.state = CALM,
+            (State::Closed { failures, burst_until }, Verdict::Failed(cause)) => {
                 self.cause = Some(cause);
-            }
-            (State::Closed { failures, .. }, Verdict::Failed(cause)) => {
-                self.cause = Some(cause);
-                let failures = failures.saturating_add(1);
-                self.state = State::Closed { failures, counts_from: self.next };
-                if failures >= self.config.failures {
-                    self.open(now);
+                if ticket.counted != self.counted {
+                    let burst_until = burst_until.or_else(|| now.checked_add(BURST));
+                    self.state = State::Closed { failures, burst_until };
+                } else if burst_until.is_none_or(|until| until <= now) {
+                    self.count(failures, now);
                 }
             }
             (State::HalfOpen { .. }, Verdict::Failed(cause)) => {
                 self.cause = Some(cause);
                 self.open(now);
             }
-            (State::HalfOpen { successes, probes, last }, verdict) => {
+            (State::HalfOpen { successes, probes, lost_at }, verdict) => {
                 let successes = successes.saturating_add(u32::from(verdict == Verdict::Works));
-                self.state = State::HalfOpen { successes, probes: probes.saturating_sub(1), last };
+                self.state = State::HalfOpen { successes, probes: probes.saturating_sub(1), lost_at };
                 if successes >= self.config.successes {
-                    self.change(State::Closed { failures: 0, counts_from: self.next });
+                    self.change(CALM);
                 }
             }
             (State::Closed { .. } | State::Open { .. }, _) => {}
@@ -155,7 +153,7 @@ impl Machine {
         }
     }
 
-    /// Failures in a row of a closed circuit, those of requests side by side as one; those that opened it otherwise.
+    /// Failures in a row of a closed circuit; those that opened it otherwise.
     pub(super) fn failures(&self) -> u32 {
         match self.state {
             State::Closed { failures, .. } => failures,
@@ -176,15 +174,20 @@ impl Machine {
         self.cause
     }
 
-    /// Closed, without a failure since the last success.
-    pub(super) fn is_at_rest(&self) -> bool {
-        matches!(self.state, State::Closed { failures: 0, .. })
+    /// A probe that takes longer than it may, or longer than a circuit stays open, holds no place any more: requests that
+    /// hang without a limit, or that nobody drives, cannot keep a circuit half-open for good.
+    fn end_of_probe(&self, now: Instant, takes: Duration) -> Instant {
+        after(now, takes.min(self.config.open_for))
     }
 
-    /// Probes that take longer than a circuit stays open hold no place any more, so that requests which hang without a
-    /// limit cannot keep a circuit half-open for good.
-    fn end_of_probes(&self, last: Instant) -> Instant {
-        after(last, self.config.open_for)
+    /// One more failure in a row.
+    fn count(&mut self, failures: u32, now: Instant) {
+        let failures = failures.saturating_add(1);
+        self.counted = self.counted.wrapping_add(1);
+        self.state = State::Closed { failures, burst_until: None };
+        if failures >= self.config.failures {
+            self.open(now);
+        }
     }
 
     fn open(&mut self, now: Instant) {
@@ -196,6 +199,9 @@ impl Machine {
         self.generation = self.generation.wrapping_add(1);
     }
 }
+
+/// Closed, without a failure since the last success.
+const CALM: State = State::Closed { failures: 0, burst_until: None };
 
 fn after(moment: Instant, time: Duration) -> Instant {
     moment.checked_add(time).or_else(|| moment.checked_add(FOREVER)).unwrap_or(moment)
@@ -221,7 +227,7 @@ mod tests {
 
     /// Sends a request at a moment and settles it at once; whether it was let through.
     fn send(machine: &mut Machine, now: Instant, verdict: Verdict) -> bool {
-        match machine.admit(now) {
+        match machine.admit(now, OPEN_FOR) {
             Ok(ticket) => {
                 machine.settle(ticket, verdict, now);
                 true
@@ -320,8 +326,10 @@ mod tests {
     #[test]
     fn late_failures_do_not_extend_the_open_time_and_late_successes_do_not_close_it() {
         let (mut machine, start) = (machine(), Instant::now());
-        let mut tickets: Vec<_> = (0..20).map(|_| machine.admit(start).unwrap()).collect();
-        while send(&mut machine, start, BAD) {}
+        let mut tickets: Vec<_> = (0..15).map(|_| machine.admit(start, OPEN_FOR).unwrap()).collect();
+        for _ in 0..5 {
+            send(&mut machine, start, BAD);
+        }
         assert_eq!(machine.open_until(), Some(at(start, 60)));
         for (number, ticket) in tickets.drain(..).enumerate() {
             let verdict = if number % 2 == 0 { BAD } else { Verdict::Works };
@@ -330,31 +338,47 @@ mod tests {
         assert_eq!((machine.state(), machine.open_until()), (CircuitState::Open, Some(at(start, 60))));
     }
 
+    /// Each row: how many fail side by side and how long until the next do; how many of these bursts open the circuit.
     #[test]
-    fn requests_side_by_side_that_fail_together_are_one_failure() {
-        let (mut machine, start) = (machine(), Instant::now());
-        for round in 1..=5 {
-            let tickets: Vec<_> = (0..20).map(|_| machine.admit(start).unwrap()).collect();
-            assert_eq!(machine.state(), CircuitState::Closed, "before round {round}");
-            for ticket in tickets {
-                machine.settle(ticket, BAD, start);
+    fn what_fails_side_by_side_counts_once() {
+        for (parallel, millis, bursts) in
+            [(1, 0, 5), (1, 10_000, 5), (2, 1000, 5), (100, 1000, 5), (100, 250, 17)]
+        {
+            let (mut machine, start) = (machine(), Instant::now());
+            let mut now = start;
+            let mut seen = 0;
+            while machine.state() == CircuitState::Closed {
+                let tickets: Vec<_> = (0..parallel).map(|_| machine.admit(now, OPEN_FOR).unwrap()).collect();
+                for ticket in tickets {
+                    machine.settle(ticket, BAD, now);
+                }
+                seen += 1;
+                now += Duration::from_millis(millis);
             }
-            assert_eq!(machine.failures(), round);
+            assert_eq!(seen, bursts, "{parallel} every {millis} ms");
         }
-        assert_eq!(
-            machine.state(),
-            CircuitState::Open,
-            "a host that is down is left alone after as many rounds"
-        );
+    }
+
+    #[test]
+    fn a_success_ends_a_burst() {
+        let (mut machine, start) = (machine(), Instant::now());
+        let tickets = [machine.admit(start, OPEN_FOR).unwrap(), machine.admit(start, OPEN_FOR).unwrap()];
+        for ticket in tickets {
+            machine.settle(ticket, BAD, start);
+        }
+        send(&mut machine, start, Verdict::Works);
+        assert_eq!(machine.failures(), 0);
+        send(&mut machine, start, BAD);
+        assert_eq!(machine.failures(), 1);
     }
 
     #[test]
     fn as_many_probes_as_successes_are_needed_may_be_under_way() {
         let start = Instant::now();
         let mut machine = opened(start);
-        let first = machine.admit(at(start, 60)).unwrap();
-        let second = machine.admit(at(start, 60)).unwrap();
-        assert_eq!(machine.admit(at(start, 61)), Err(Refusal::Probing { until: at(start, 120) }));
+        let first = machine.admit(at(start, 60), OPEN_FOR).unwrap();
+        let second = machine.admit(at(start, 60), OPEN_FOR).unwrap();
+        assert_eq!(machine.admit(at(start, 61), OPEN_FOR), Err(Refusal::Probing { until: at(start, 120) }));
         machine.settle(first, Verdict::Works, at(start, 61));
         assert!(machine.check(at(start, 61)).is_err(), "one success is missing and one probe is under way");
         machine.settle(second, Verdict::Unknown, at(start, 61));
@@ -366,15 +390,19 @@ mod tests {
     fn probes_that_hang_lose_their_places_in_the_end() {
         let start = Instant::now();
         let mut machine = opened(start);
-        let hung = [machine.admit(at(start, 60)).unwrap(), machine.admit(at(start, 70)).unwrap()];
-        assert_eq!(machine.check(at(start, 129)), Err(Refusal::Probing { until: at(start, 130) }));
-        assert!(send(&mut machine, at(start, 130), Verdict::Works));
-        assert!(send(&mut machine, at(start, 130), Verdict::Works));
+        // One may take longer than the circuit stays open, which is not waited for; one may take 30 s.
+        let hung = [
+            machine.admit(at(start, 60), Duration::MAX).unwrap(),
+            machine.admit(at(start, 70), Duration::from_secs(30)).unwrap(),
+        ];
+        assert_eq!(machine.check(at(start, 119)), Err(Refusal::Probing { until: at(start, 120) }));
+        assert!(send(&mut machine, at(start, 120), Verdict::Works));
+        assert!(send(&mut machine, at(start, 120), Verdict::Works));
         assert_eq!(machine.state(), CircuitState::Closed);
         for ticket in hung {
             machine.settle(ticket, BAD, at(start, 140));
         }
-        assert!(machine.is_at_rest(), "what comes that late says nothing");
+        assert_eq!(machine.failures(), 0, "what comes that late says nothing");
     }
 
     #[test]
@@ -429,7 +457,7 @@ mod tests {
                     Step::Pass(seconds) => now += Duration::from_secs(seconds),
                     Step::Admit => {
                         let could = machine.check(now).is_ok();
-                        let admitted = machine.admit(now);
+                        let admitted = machine.admit(now, OPEN_FOR);
                         prop_assert_eq!(admitted.is_ok(), could, "check and admit agree");
                         if before == CircuitState::Open {
                             prop_assert_eq!(could, now >= opened + OPEN_FOR);

@@ -26,11 +26,13 @@ use crate::error::{Error, ErrorKind};
 pub struct CircuitBreakerConfig {
     /// Whether there is a circuit breaker at all.
     pub enabled: bool,
-    /// How many failures in a row open the circuit. Requests that were under way together fail as one. Each attempt
-    /// counts, so one call that is repeated counts more than once.
+    /// How many failures in a row open the circuit. Each attempt counts, so one call that is repeated counts more than
+    /// once. Requests that fail side by side count once, for they tell of the same trouble: what was under way when
+    /// another failed, and, when something was, whatever else fails within a second.
     pub failures: u32,
     /// How many attempts in a row must succeed, once the host is tried again, to close the circuit. No more than that
-    /// are under way at once until then; other calls wait for what they find.
+    /// are under way at once until then; other calls wait for what they find, for as long as an attempt may be silent.
+    /// So a call that is held but not driven (a future that nobody polls) delays others at most so long.
     pub successes: u32,
     /// How long an open circuit sends nothing.
     pub open_for: Duration,

@@ -1,6 +1,8 @@
 //! Reads what must be read of an answer while it still counts as part of the attempt: the text of an error, always;
 //! the whole body, when the caller wants it whole. So a break while reading is seen by the retry.
 
+use std::time::Duration;
+
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::body::Body;
@@ -11,6 +13,8 @@ use crate::trace::{trace_answer, trace_request};
 
 /// How much of an error's text is read.
 const ERROR_TEXT: usize = 64 * 1024;
+/// How long it is read: what is known by its status is not held up by a text that drips.
+const ERROR_TIME: Duration = Duration::from_secs(5);
 
 /// In a request's extensions: the caller wants the whole body of a good answer, up to so many bytes.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +55,7 @@ impl<S: Exchange> Exchange for Answer<S> {
         let (mut head, body) = self.inner.send(request).await?.into_parts();
         let body = match whole {
             _ if !head.status.is_success() => {
-                let text = body.collect_prefix(ERROR_TEXT).await;
+                let text = body.collect_prefix(ERROR_TEXT, ERROR_TIME).await;
                 // Servers and proxies repeat what they were sent.
                 let error = (self.parse)(head.status, &head.headers, &text).cleaned(&sent);
                 head.extensions.insert(error);
@@ -122,6 +126,22 @@ mod tests {
         });
         let response = Answer::new(leaf).send(Box::new(Request::new(Body::empty()))).await.unwrap();
         assert_eq!(response.body().as_bytes().unwrap().len(), ERROR_TEXT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_errors_text_that_drips_is_not_waited_for() {
+        let leaf = tower::service_fn(|_| async {
+            let drip = futures::stream::unfold("TEMPORARILY_UNAVAILABLE: later", |part| async move {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                Some((Ok(Bytes::from(part)), "."))
+            });
+            Ok::<_, Error>(Response::builder().status(503).body(Body::from_stream(drip)).unwrap())
+        });
+        let start = tokio::time::Instant::now();
+        let response = Answer::new(leaf).send(Box::new(Request::new(Body::empty()))).await.unwrap();
+        assert_eq!(start.elapsed(), ERROR_TIME);
+        let api = response.extensions().get::<ApiError>().unwrap();
+        assert_eq!(api.error_code.as_deref(), Some("TEMPORARILY_UNAVAILABLE"));
     }
 
     #[tokio::test]

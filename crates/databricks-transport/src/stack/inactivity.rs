@@ -1,8 +1,9 @@
-//! The deadline of an attempt: not its length but its silence. As long as bytes move, up or down, it goes on.
+//! The deadline of an attempt: not its length but its silence. As long as bytes move, up or down, it goes on; while the
+//! caller's own body keeps it waiting, nobody is silent.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,6 +38,7 @@ impl<S: Exchange> Exchange for Inactivity<S> {
         let body = std::mem::take(request.body_mut());
         *request.body_mut() = watched(body, &activity, &state);
         state.sent();
+        let _unanswered = Unanswered { activity: &activity, limit, state: &state };
         tokio::select! {
             biased;
             answer = self.inner.send(request) => answer.map(|response| {
@@ -55,36 +57,89 @@ async fn silence(activity: &Activity, limit: Duration, state: &CallState) {
     state.fell_silent();
 }
 
+/// An attempt as long as it has no answer. Dropped at the deadline of its call, it notes what it has heard until then.
+struct Unanswered<'a> {
+    activity: &'a Activity,
+    limit: Duration,
+    state: &'a CallState,
+}
+
+/// A server that has not said anything for so long, or for half of what it may take, was given its chance.
+const CHANCE: Duration = Duration::from_secs(5);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let chance = CHANCE.min(self.limit / 2);
+        if self.state.is_past_deadline() && self.activity.silent_for() >= chance {
+            self.state.fell_silent();
+        }
+    }
+}
+
 fn silent(limit: Duration, what: &str) -> Error {
     Error::new(ErrorKind::Timeout, format!("{what} for {} s", limit.as_secs_f64()))
 }
 
-/// When something last moved.
+/// When something last moved, and whether the caller is the one who keeps the other waiting.
 #[derive(Clone, Debug)]
-struct Activity(Arc<Mutex<Instant>>);
+struct Activity(Arc<Mutex<Moved>>);
+
+#[derive(Debug)]
+struct Moved {
+    last: Instant,
+    /// The connection has asked for the next piece of the request, and the caller has none yet.
+    waits_for_caller: bool,
+}
 
 impl Activity {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
+        Self(Arc::new(Mutex::new(Moved { last: Instant::now(), waits_for_caller: false })))
+    }
+
+    fn moved(&self) -> MutexGuard<'_, Moved> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.moved() = Moved { last: Instant::now(), waits_for_caller: false };
     }
 
-    fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wait_for_caller(&self) {
+        self.moved().waits_for_caller = true;
+    }
+
+    /// How long the server has had nothing to say, as far as it is its fault.
+    fn silent_for(&self) -> Duration {
+        let moved = self.moved();
+        if moved.waits_for_caller { Duration::ZERO } else { moved.last.elapsed() }
     }
 
     /// Ends when nothing has moved for `limit`; never, when that is beyond what a clock can hold.
     async fn silence(&self, limit: Duration) {
-        while let Some(end) = self.last().checked_add(limit) {
-            if end <= Instant::now() {
-                return;
-            }
+        loop {
+            let silent_for = self.silent_for();
+            let Some(left) = limit.checked_sub(silent_for).filter(|left| !left.is_zero()) else { return };
+            let Some(end) = Instant::now().checked_add(left) else { return std::future::pending().await };
             tokio::time::sleep_until(end).await;
         }
-        std::future::pending().await
+    }
+}
+
+/// Wakes whoever polls a body, and lets the clock go on: from now on it is the connection that has to come for the next
+/// piece, which it does not while the server takes nothing.
+struct Ready {
+    activity: Activity,
+    waker: Waker,
+}
+
+impl Wake for Ready {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.activity.note();
+        self.waker.wake_by_ref();
     }
 }
 
@@ -113,8 +168,12 @@ impl HttpBody for Watched {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        // Only a piece that moves counts: being asked for one does not.
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        // Before the body is polled: it may be ready again before it has answered.
+        self.activity.wait_for_caller();
+        let waker =
+            Waker::from(Arc::new(Ready { activity: self.activity.clone(), waker: cx.waker().clone() }));
+        let mut cx = Context::from_waker(&waker);
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(&mut cx));
         self.activity.note();
         if let Some(Err(_)) = &frame {
             self.state.fail_upload();
@@ -128,6 +187,13 @@ impl HttpBody for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// Given up before its end, it keeps nobody waiting any more.
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.activity.note();
     }
 }
 
@@ -233,9 +299,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stalled_upload_is_a_timeout() {
-        let error = send(0, slow(&[10, 31]), &[], PLAIN).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Timeout);
+    async fn a_caller_who_is_slow_to_give_his_body_is_not_the_servers_silence() {
+        assert_eq!(send(29, slow(&[10, 31, 500]), &[1], PLAIN).await.unwrap(), "x");
+        let error = send(31, slow(&[500]), &[], PLAIN).await.unwrap_err();
+        assert_eq!(error.to_string(), "no answer for 30 s", "from the end of the body on it is");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_the_server_does_not_take_is_a_timeout() {
+        // It takes one piece, asks for the next, and does not come for it when it is there.
+        let leaf = tower::service_fn(|request: Request<Body>| async move {
+            let mut chunks = Box::pin(request.into_body().into_stream());
+            chunks.next().await.unwrap()?;
+            assert!(futures::poll!(chunks.next()).is_pending());
+            std::future::pending::<Result<Response<Body>, Error>>().await
+        });
+        let start = Instant::now();
+        let request = Request::new(slow(&[10, 50, 1]));
+        let error = Inactivity::new(leaf, LIMIT).send(Box::new(request)).await.unwrap_err();
+        assert_eq!((error.kind(), start.elapsed().as_secs()), (ErrorKind::Timeout, 90));
     }
 
     #[tokio::test(start_paused = true)]

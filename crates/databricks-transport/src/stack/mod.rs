@@ -34,12 +34,25 @@ pub(crate) fn retry_after<B>(response: &Response<B>) -> Option<Duration> {
 /// Seconds or an HTTP date; a date in the past means now.
 fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // So many digits that they do not fit mean "very long", not "not at all".
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX))));
+    if let Ok(date) = httpdate::parse_http_date(text) {
+        return Some(date.duration_since(now).unwrap_or(Duration::ZERO));
     }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(now).unwrap_or(Duration::ZERO))
+    // Proxies join what two servers said.
+    text.split(',').next().and_then(parse_seconds).map(Duration::from_secs)
+}
+
+/// `120`, and what is not allowed but clear: `1.5`, which is rounded up, and `120s`.
+fn parse_seconds(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let number = text.strip_suffix('s').unwrap_or(text);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    // So many digits that they do not fit mean "very long", not "not at all".
+    let seconds = whole.parse().unwrap_or(u64::from(u32::MAX));
+    Some(seconds.saturating_add(u64::from(fraction.bytes().any(|digit| digit != b'0'))))
 }
 
 #[cfg(test)]
@@ -56,8 +69,21 @@ mod tests {
             ("99999999999999999999999", Some(u64::from(u32::MAX))),
             ("Wed, 21 Oct 2015 07:28:30 GMT", Some(30)),
             ("Wed, 21 Oct 2015 07:00:00 GMT", Some(0)),
+            ("1.5", Some(2)),
+            ("1.0", Some(1)),
+            ("0.001", Some(1)),
+            ("1s", Some(1)),
+            ("120, 120", Some(120)),
+            ("3,soon", Some(3)),
             ("-1", None),
-            ("1.5", None),
+            ("+3", None),
+            ("1.5.1", None),
+            ("1.-5", None),
+            (".5", None),
+            ("1ss", None),
+            ("s", None),
+            (", 3", None),
+            ("1e3", None),
             ("soon", None),
             ("", None),
         ];

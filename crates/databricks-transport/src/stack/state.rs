@@ -85,10 +85,18 @@ impl CallState {
         self.silent.store(true, Ordering::Relaxed);
     }
 
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
+    /// Whether the time that the call may take is over.
+    pub(crate) fn is_past_deadline(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     /// Whether an attempt that is dropped now is so because time is up, rather than because nobody waits any more.
     pub(crate) fn is_out_of_time(&self) -> bool {
-        self.silent.load(Ordering::Relaxed)
-            || self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+        self.is_silent() || self.is_past_deadline()
     }
 
     /// An attempt has ended; `effect_unknown` when nobody can tell whether the server ran it.

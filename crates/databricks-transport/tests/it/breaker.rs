@@ -226,24 +226,20 @@ async fn calls_that_are_given_up_do_not_count_and_give_their_places_back() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_in_flight_when_it_opened_neither_extends_nor_ends_it() {
-    let script = Script::new(|number| {
-        Box::pin(async move {
-            let slow = if number < 20 { number as u64 } else { 0 };
-            tokio::time::sleep(Duration::from_secs(slow)).await;
-            Ok(status(if (10..20).contains(&number) { 200 } else { 503 }))
-        })
+    let script = Script::new(|number| match number {
+        0..15 => Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(number as u64 + 1)).await;
+            Ok(status(if number % 2 == 0 { 503 } else { 200 }))
+        }),
+        _ => answer(status(503)),
     });
     let client = script.client(config());
-    let slow = futures::future::join_all((0..20).map(|_| write(&client)));
-    let quick = async {
-        tokio::task::yield_now().await;
-        fail(&client, 5).await;
-    };
-    let (results, ()) = tokio::join!(slow, quick);
-    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 10, "what was sent is answered");
-    // It opened at once; 19 s later the last one had its answer.
+    let calls = futures::future::join_all((0..15).map(|_| write(&client)));
+    let (results, ()) = tokio::join!(calls, fail(&client, 5));
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 7, "what was sent is answered");
+    // It opened at once; 15 s later the last one had its answer.
     let circuit = client.circuits().remove(0);
-    assert_eq!((circuit.state, circuit.retry_in), (CircuitState::Open, Some(Duration::from_secs(60 - 19))));
+    assert_eq!((circuit.state, circuit.retry_in), (CircuitState::Open, Some(Duration::from_secs(60 - 15))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -406,4 +402,115 @@ async fn each_change_is_on_the_gauge_and_in_the_log() {
     assert!(opened.contains("503 Service Unavailable"), "{opened}");
     assert!(line("circuit half-open").contains("DEBUG"));
     assert!(line("circuit closed").contains("INFO"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_moment_of_trouble_does_not_shut_out_many_callers() {
+    for (workers, jitter) in [(8, Jitter::none()), (8, Jitter::seeded(1)), (64, Jitter::seeded(2))] {
+        let start = Instant::now();
+        let leaf = tower::service_fn(move |_: Request<Body>| async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let is_bad = (1000..1200).contains(&start.elapsed().as_millis());
+            Ok::<_, Error>(status(if is_bad { 503 } else { 200 }))
+        });
+        let config = config().with_rate_limits(RateLimits::unlimited());
+        let client = Client::builder(config).leaf(leaf).jitter(jitter.clone()).build().unwrap();
+        let work = futures::future::join_all((0..workers).map(|number| {
+            let client = client.clone();
+            async move {
+                // They are not in step.
+                tokio::time::sleep(Duration::from_millis(number * 3)).await;
+                let mut ends = Vec::new();
+                for _ in 0..300 {
+                    ends.push(client.send(READ, ApiRequest::get("/api/2.0/x")).await.map_err(|e| e.kind()));
+                }
+                ends
+            }
+        }));
+        let ends: Vec<_> = work.await.into_iter().flatten().collect();
+        let refused = ends.iter().filter(|end| matches!(end, Err(ErrorKind::CircuitOpen))).count();
+        assert_eq!((refused, state(&client)), (0, CircuitState::Closed), "{workers} {jitter:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_down_is_left_alone_however_many_call_it() {
+    let host = Host::answering(503).taking(Duration::from_millis(20));
+    let client = host.client();
+    let start = Instant::now();
+    let worker = || async { while write(&client).await.unwrap_err().kind() != ErrorKind::CircuitOpen {} };
+    futures::future::join_all((0..16).map(|_| worker())).await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_whose_source_is_slow_is_no_silence_of_the_host() {
+    let client = Host::answering(200).client();
+    for _ in 0..6 {
+        let slow = futures::stream::once(async {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            Ok("row".into())
+        });
+        client.send(WRITE, ApiRequest::put("/api/2.0/x").body(Body::from_stream(slow))).await.unwrap();
+    }
+    let total = Duration::from_secs(20);
+    for _ in 0..6 {
+        let never = Body::from_stream(futures::stream::pending());
+        let put = ApiRequest::put("/api/2.0/x").body(never);
+        let error = client.send(WRITE.with_total_timeout(total), put).await.unwrap_err();
+        assert_eq!((error.kind(), error.elapsed()), (ErrorKind::Timeout, total));
+    }
+    assert_eq!((state(&client), client.circuits()[0].failures), (CircuitState::Closed, 0));
+}
+
+/// Each row: how long a call may take, how long an attempt, and whether the host was given its chance.
+#[tokio::test(start_paused = true)]
+async fn silence_until_the_end_of_a_hurried_call_counts_when_it_was_long() {
+    for (total, timeout, opens) in
+        [(10, 30, true), (5, 30, true), (4, 30, false), (2, 4, true), (1, 4, false)]
+    {
+        let client = Host::answering(1).client_with(config().with_timeout(Duration::from_secs(timeout)));
+        let hurried = WRITE.with_total_timeout(Duration::from_secs(total));
+        for _ in 0..5 {
+            client.send(hurried, ApiRequest::post("/api/2.0/x")).await.unwrap_err();
+        }
+        let circuit = client.circuits().remove(0);
+        assert_eq!(circuit.state == CircuitState::Open, opens, "{total} s of {timeout} s");
+        assert_eq!(circuit.last_failure.is_some(), opens);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_of_links_do_not_push_the_open_circuit_of_the_workspace_out() {
+    let host = Host::answering(503);
+    let client = host.client();
+    fail(&client, 5).await;
+    for number in 0..200 {
+        let link = Request::get(format!("https://s{number}.example/x")).body(Body::empty()).unwrap();
+        client.fetch_link(WRITE, link).await.unwrap_err();
+    }
+    let sent = host.sent();
+    assert_eq!(write(&client).await.unwrap_err().kind(), ErrorKind::CircuitOpen);
+    assert_eq!(host.sent(), sent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_that_nobody_drives_hold_others_no_longer_than_an_attempt_may_be_silent() {
+    let host = Host::answering(503).taking(Duration::from_millis(50));
+    let client = host.client_with(config().with_timeout(Duration::from_secs(10)));
+    fail(&client, 5).await;
+    tokio::time::sleep(MINUTE).await;
+    host.answers(200);
+    let mut held = [Box::pin(write(&client)), Box::pin(write(&client))];
+    for call in &mut held {
+        assert!(futures::poll!(call).is_pending());
+    }
+    let start = Instant::now();
+    write(&client).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
+    write(&client).await.unwrap();
+    assert_eq!(state(&client), CircuitState::Closed);
+    for call in held {
+        call.await.unwrap();
+    }
 }

@@ -287,3 +287,42 @@ fn futures_of_the_client_can_be_spawned() {
     sendable(client.call::<i32>(READ, ApiRequest::get("/x")));
     sendable(client.fetch_link(READ, Request::new(Body::empty())));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_error_whose_text_drips_does_not_eat_the_calls_time() {
+    let script = Script::new(|number| {
+        let drip = futures::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            Some((Ok(Bytes::from("x")), ()))
+        });
+        let busy = Response::builder().status(503).body(Body::from_stream(drip)).unwrap();
+        answer(if number == 0 { busy } else { status(200) })
+    });
+    let start = Instant::now();
+    script.client(config()).send(READ, ApiRequest::get("/x")).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(6) && script.sent() == 2, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_the_rate_limit_ends_tells_of_the_failure_before_it() {
+    // The first fails after a while; meanwhile the second has paused the class.
+    let script = Script::new(|number| match number {
+        0 => Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            Ok(status(503))
+        }),
+        _ => answer(throttled("100")),
+    });
+    let client = script.client(config().with_total_timeout(Duration::from_secs(60)));
+    let first = client.send(READ, ApiRequest::delete("/x"));
+    let second = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        client.send(READ, ApiRequest::get("/x")).await.unwrap_err()
+    };
+    let (error, second) = tokio::join!(first, second);
+    let error = error.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::RateLimited, 1));
+    assert!(error.is_ambiguous(), "it was sent");
+    assert_eq!(error.hint(), Some("The attempt before it failed with: 503 Service Unavailable: the server gave no reason."));
+    assert_eq!(second.kind(), ErrorKind::RateLimited);
+}

@@ -91,6 +91,7 @@ impl<'p> Call<'p> {
         {
             return ControlFlow::Break(self.before_the_refusal(result));
         }
+        let result = self.refused_its_turn(result);
         let outcome = self.judge(&result);
         // Even a call that cannot be sent again shall not leave the next one with a token that was refused.
         let renews = !self.signed_again && forget_refused(&result);
@@ -117,6 +118,17 @@ impl<'p> Call<'p> {
                 explained(previous, &format!("It was not sent again: {}.", refusal.message()))
             }
             _ => refused,
+        }
+    }
+
+    /// The rate limit kept this attempt from being sent: what became of the one before is told with it.
+    fn refused_its_turn(&self, result: Answer) -> Answer {
+        match (&self.previous, self.state.last_failure(), result) {
+            (Some(_), Some(failure), Err(error)) if error.kind() == ErrorKind::RateLimited => explained(
+                Err(error),
+                &format!("The attempt before it failed with: {}.", failure.trim_end_matches('.')),
+            ),
+            (_, _, result) => result,
         }
     }
 
@@ -179,8 +191,7 @@ impl Drop for Call<'_> {
 fn forget_refused(result: &Answer) -> bool {
     let Ok(response) = result else { return false };
     let Some(refused) = response.extensions().get::<Refused>() else { return false };
-    refused.forget();
-    true
+    refused.forget()
 }
 
 /// The same with a sentence about why that is the end.
