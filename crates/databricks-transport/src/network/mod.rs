@@ -4,6 +4,7 @@
 mod dial;
 mod failure;
 mod gzip;
+mod lanes;
 mod pool;
 mod tls;
 mod tunnel;
@@ -16,8 +17,9 @@ use http::{Request, Response, StatusCode, Uri};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
+use self::lanes::Lanes;
 use self::pool::{Pool, connect_plain, connect_tls, pool};
-use self::wire::{PlainWire, TlsWire};
+use self::wire::PlainWire;
 use crate::body::Body;
 use crate::config::{Network, Proxies, Proxy, ProxyScheme};
 use crate::error::{Error, ErrorKind};
@@ -38,7 +40,7 @@ pub(crate) struct HyperLeaf {
     /// For services of this machine: never through a proxy.
     local: OnceCell<Pool<PlainWire>>,
     plain: OnceCell<Pool<PlainWire>>,
-    tls: OnceCell<Pool<TlsWire>>,
+    tls: OnceCell<Lanes>,
 }
 
 impl HyperLeaf {
@@ -72,13 +74,11 @@ impl HyperLeaf {
         let answer = if is_https(request.uri()) {
             self.tls().await?.request(request).await
         } else if request.extensions().get::<OnThisMachine>().is_some() {
-            self.local().await.request(request).await
+            self.local().await.request(request).await.map(|answer| answer.map(Body::wrap))
         } else {
             return self.send_plain(request, &uri).await;
         };
-        answer
-            .map(|answer| answer.map(Body::wrap))
-            .map_err(|error| failure::of(error, &target(&uri), has_body))
+        answer.map_err(|error| failure::of(error, &target(&uri), has_body))
     }
 
     /// Over plain http: to this machine, to others when that is allowed, and by way of a proxy, which then reads along.
@@ -107,10 +107,10 @@ impl HyperLeaf {
         }
     }
 
-    async fn tls(&self) -> Result<&Pool<TlsWire>, Error> {
+    async fn tls(&self) -> Result<&Lanes, Error> {
         let make = || async {
             let trust = self.trust().await?;
-            Ok(pool(connect_tls(Arc::clone(&self.proxies), trust)))
+            Ok(Lanes::new(&connect_tls(Arc::clone(&self.proxies), trust)))
         };
         self.tls.get_or_try_init(make).await
     }

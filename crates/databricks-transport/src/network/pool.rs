@@ -28,8 +28,14 @@ const MOST_IDLE: usize = 128;
 /// without a word would else swallow every call that is put on it, each up to its timeout.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a peer may send of one answer before it is read, in bytes: hyper's own measure. Less makes a far server slow.
+const STREAM_WINDOW: u32 = 2 << 20;
+/// What it may send of all of them, over one connection. Answers that nobody reads at the moment hold their part of it;
+/// only when it is more than all can hold does the next small answer still come through. So it covers 256 answers, far
+/// more than share a connection (see `lanes.rs`), which bound the memory: 90 unread answers hold 180 MB at most.
+const CONNECTION_WINDOW: u32 = 256 * STREAM_WINDOW;
 
-type Connector<W> = tower::util::BoxCloneSyncService<Uri, W, BoxError>;
+pub(super) type Connector<W> = tower::util::BoxCloneSyncService<Uri, W, BoxError>;
 /// A client with connections of a kind.
 pub(super) type Pool<W> = HyperClient<Connector<W>, Body>;
 

@@ -7,6 +7,7 @@ mod breaker;
 mod cli;
 mod config_sources;
 mod config_table;
+mod crowd;
 mod error_shapes;
 mod errors;
 mod faults;
