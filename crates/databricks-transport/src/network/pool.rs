@@ -39,12 +39,6 @@ pub(super) type Connector<W> = tower::util::BoxCloneSyncService<Uri, W, BoxError
 /// A client with connections of a kind.
 pub(super) type Pool<W> = HyperClient<Connector<W>, Body>;
 
-/// What a host may send of one answer before it is read, over HTTP/2.
-const STREAM_WINDOW: u32 = 2 << 20;
-/// The same of all answers on a connection together: as much as 256 of them may hold, more than hosts serve at a time. So
-/// answers that nobody reads hold up no other. They are what bounds the memory, each by its own window.
-const CONNECTION_WINDOW: u32 = 256 * STREAM_WINDOW;
-
 /// What a connection that is closed under a request does to it is hyper's to know: it takes back what it had not begun
 /// to write to a connection that had idled, and sends it over another.
 pub(super) fn pool<C: Connect + Clone>(connector: C) -> HyperClient<C, Body> {
