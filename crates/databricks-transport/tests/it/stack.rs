@@ -323,6 +323,9 @@ async fn a_call_that_the_rate_limit_ends_tells_of_the_failure_before_it() {
     let error = error.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::RateLimited, 1));
     assert!(error.is_ambiguous(), "it was sent");
-    assert_eq!(error.hint(), Some("The attempt before it failed with: 503 Service Unavailable: the server gave no reason."));
+    assert_eq!(
+        error.hint(),
+        Some("The attempt before it failed with: 503 Service Unavailable: the server gave no reason.")
+    );
     assert_eq!(second.kind(), ErrorKind::RateLimited);
 }
