@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::{config, status};
 use databricks_transport::{
     ApiRequest, Authorization, Authorize, Body, CircuitBreakerConfig, CircuitState, Client, DatabricksConfig,
-    Error, ErrorKind, Jitter, Operation, Rate, RateLimits, RetryBudget, RetryConfig,
+    Error, ErrorKind, HttpService, Jitter, Operation, Rate, RateLimits, RetryBudget, RetryConfig,
 };
 use http::{Request, Response};
 use tokio::time::Instant;
@@ -174,16 +174,7 @@ async fn many_threads_leave_no_circuit_stuck_and_no_call_waiting() {
 }
 
 /// A leaf that notes when it is asked, in seconds, and answers as it is told by the time.
-fn noting(
-    answers: fn(f64) -> (u64, u16),
-) -> (
-    Arc<std::sync::Mutex<Vec<f64>>>,
-    impl tower::Service<Request<Body>, Response = Response<Body>, Error = Error, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static,
-) {
+fn noting(answers: fn(f64) -> (u64, u16)) -> (Arc<std::sync::Mutex<Vec<f64>>>, HttpService) {
     let times: Arc<std::sync::Mutex<Vec<f64>>> = Arc::default();
     let (noted, start) = (Arc::clone(&times), Instant::now());
     let leaf = tower::service_fn(move |_: Request<Body>| {
@@ -195,7 +186,7 @@ fn noting(
             Ok::<_, Error>(status(code))
         }
     });
-    (times, leaf)
+    (times, HttpService::new(leaf))
 }
 
 /// The most that was sent within a second.
