@@ -91,7 +91,9 @@ async fn answer(request: Request<Incoming>, barrier: Arc<Barrier>) -> Result<Ans
             let endless = start.chain(futures::stream::pending());
             return Ok(Response::new(StreamBody::new(endless).boxed_unsync()));
         }
-        "/together" => drop(barrier.wait().await),
+        "/together" => {
+            barrier.wait().await;
+        }
         _ => {}
     }
     Ok(Response::new(Full::new(Bytes::from("{}")).boxed_unsync()))
