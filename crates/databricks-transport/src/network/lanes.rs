@@ -28,21 +28,21 @@ const LANES: usize = 16;
 /// Pools for https. Those for HTTP/1 stay in effect what they are: as many connections as there are calls at a time.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    pools: [Pool<TlsWire>; LANES],
+    pools: Box<[Pool<TlsWire>; LANES]>,
     load: Arc<Load>,
 }
 
 impl Lanes {
     /// Pools cost nothing until they are used.
     pub(super) fn new(connector: &Connector<TlsWire>) -> Self {
-        Self { pools: std::array::from_fn(|_| pool(connector.clone())), load: Arc::default() }
+        Self { pools: Box::new(std::array::from_fn(|_| pool(connector.clone()))), load: Arc::default() }
     }
 
     /// Sends a request over the lane that has room. Its place is free again when its answer has been read or is dropped.
     pub(super) async fn request(&self, request: Request<Body>) -> Result<Response<Body>, HyperError> {
         let host = request.uri().authority().cloned();
         let place = host.map(|host| Load::enter(&self.load, host));
-        let [first, ..] = &self.pools;
+        let [first, ..] = &*self.pools;
         let lane = place.as_ref().and_then(|place| self.pools.get(place.lane)).unwrap_or(first);
         let answer = lane.request(request).await?;
         Ok(answer.map(|body| held(body, place)))

@@ -1,6 +1,7 @@
 //! The network: hyper over TCP and TLS, directly or through a proxy. Connections and certificates are only touched by the
 //! first request.
 
+mod departure;
 mod dial;
 mod failure;
 mod gzip;
@@ -17,6 +18,7 @@ use http::{Request, Response, StatusCode, Uri};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
+use self::departure::Departure;
 use self::lanes::Lanes;
 use self::pool::{Pool, connect_plain, connect_tls, pool};
 use self::wire::PlainWire;
@@ -61,6 +63,7 @@ impl Exchange for HyperLeaf {
     async fn send(&self, mut request: Outgoing) -> Answered {
         remove_user(request.uri_mut());
         let asked = gzip::ask(&mut request);
+        let _departure = Departure::of(&mut request);
         let answer = self.request(*request).await?;
         Ok(gzip::decoded(answer, asked))
     }

@@ -14,6 +14,7 @@ use super::state::CallState;
 use crate::body::Body;
 use crate::error::{CallSummary, Error, ErrorKind};
 use crate::operation::Operation;
+use crate::place::target;
 use crate::service::{Answered, Exchange, Outgoing};
 
 /// Turns a hung connection into a timeout, before the answer begins and while its body is read.
@@ -35,6 +36,7 @@ impl<S: Exchange> Exchange for Inactivity<S> {
         let limit = operation.attempt_timeout().unwrap_or(self.limit);
         let state = CallState::of(&request);
         let activity = Activity::new();
+        let uri = request.uri().clone();
         let body = std::mem::take(request.body_mut());
         *request.body_mut() = watched(body, &activity, &state);
         state.sent();
@@ -46,7 +48,11 @@ impl<S: Exchange> Exchange for Inactivity<S> {
                 let call = CallSummary { ambiguous: false, ..state.summary(&operation) };
                 response.map(|body| patient(body, limit, call))
             }),
-            () = silence(&activity, limit, &state) => Err(silent(limit, "no answer")),
+            // What was inside is dropped by now, and has said how far it came.
+            () = silence(&activity, limit, &state) => Err(match state.is_in_flight() {
+                true => silent(limit, "no answer"),
+                false => not_connected(limit, &target(&uri)),
+            }),
         }
     }
 }
@@ -78,6 +84,11 @@ impl Drop for Unanswered<'_> {
 
 fn silent(limit: Duration, what: &str) -> Error {
     Error::new(ErrorKind::Timeout, format!("{what} for {} s", limit.as_secs_f64()))
+}
+
+fn not_connected(limit: Duration, target: &str) -> Error {
+    let seconds = limit.as_secs_f64();
+    Error::new(ErrorKind::Connect, format!("could not connect to {target}: no connection for {seconds} s"))
 }
 
 /// When something last moved, and whether the caller is the one who keeps the other waiting.

@@ -20,6 +20,8 @@ pub(crate) struct CallState {
     changes_something: bool,
     attempts: AtomicU32,
     in_flight: AtomicBool,
+    has_left: AtomicBool,
+    has_stayed: AtomicBool,
     waits_for_token: AtomicBool,
     token: Mutex<Option<Arc<Held>>>,
     waits_for_probe: AtomicBool,
@@ -42,6 +44,8 @@ impl CallState {
             changes_something: !method.is_safe(),
             attempts: AtomicU32::new(0),
             in_flight: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
+            has_stayed: AtomicBool::new(false),
             waits_for_token: AtomicBool::new(false),
             token: Mutex::new(None),
             waits_for_probe: AtomicBool::new(false),
@@ -77,6 +81,8 @@ impl CallState {
     pub(crate) fn sent(&self) {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         self.in_flight.store(true, Ordering::Relaxed);
+        self.has_left.store(false, Ordering::Relaxed);
+        self.has_stayed.store(false, Ordering::Relaxed);
         self.silent.store(false, Ordering::Relaxed);
     }
 
@@ -105,6 +111,20 @@ impl CallState {
         if effect_unknown {
             self.ambiguous.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// A request of the attempt is over, and a connection was found for it or not. Without one the host knows nothing of
+    /// it. A user's layer may send several in one attempt: any that left counts.
+    pub(crate) fn departed(&self, has_left: bool) {
+        let over = if has_left { &self.has_left } else { &self.has_stayed };
+        over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an attempt is out there, for all that is known.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        let has_only_stayed =
+            self.has_stayed.load(Ordering::Relaxed) && !self.has_left.load(Ordering::Relaxed);
+        self.in_flight.load(Ordering::Relaxed) && !has_only_stayed
     }
 
     /// The credential is being asked for, or has been given.
@@ -181,7 +201,7 @@ impl CallState {
 
     /// How far the call has come, for its error.
     pub(crate) fn summary(&self, operation: &Operation) -> CallSummary {
-        let unknown = self.ambiguous.load(Ordering::Relaxed) || self.in_flight.load(Ordering::Relaxed);
+        let unknown = self.ambiguous.load(Ordering::Relaxed) || self.is_in_flight();
         CallSummary {
             operation: operation.name(),
             attempts: self.attempts(),

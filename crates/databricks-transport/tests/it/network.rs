@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::support::{TOKEN, local, raw_server, server};
 use bytes::Bytes;
@@ -72,6 +73,39 @@ async fn a_server_without_tls_is_a_connect_error() {
     let error = client.send(WRITE, ApiRequest::post("/x")).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Connect | ErrorKind::Config), "{error}");
     assert!(!error.is_ambiguous(), "nothing was sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_time_is_up_while_it_connects_has_had_no_effect() {
+    // It accepts, and says nothing of TLS.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let authority = crate::tls::Authority::new();
+    let config = || local(&url).with_ca_file(authority.file.path());
+    for (config, kind, attempts) in [
+        (config().with_timeout(Duration::from_secs(2)), ErrorKind::Connect, 3),
+        (config().with_total_timeout(Duration::from_secs(2)), ErrorKind::Timeout, 1),
+    ] {
+        let client = Client::new(config).unwrap();
+        let error = client.send(WRITE, ApiRequest::post("/x").body("data")).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.attempts(), error.is_ambiguous()),
+            (kind, attempts, false),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_time_is_up_on_a_connection_may_have_had_an_effect() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let client = Client::new(local(&url).with_timeout(Duration::from_secs(2))).unwrap();
+    let call = client.send(WRITE, ApiRequest::post("/x").body("data"));
+    let (accepted, result) = tokio::join!(listener.accept(), call);
+    let error = result.unwrap_err();
+    assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::Timeout, true), "{error}");
+    drop(accepted);
 }
 
 #[tokio::test]
