@@ -1,18 +1,11 @@
 //! What HTTP/2 tells about a request that failed: a server of hand-made frames, where h2 would not say wrong things.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use crate::support::local;
 use crate::tls::Authority;
-use bytes::Bytes;
 use databricks_transport::{ApiRequest, Client, Error, ErrorKind, Operation};
-use futures::StreamExt;
-use http_body_util::StreamBody;
-use hyper::body::Frame;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -20,14 +13,14 @@ use tokio_rustls::server::TlsStream;
 
 const WRITE: Operation = Operation::new("test.write");
 
-type RawFrame = (u8, u8, u32, &'static [u8]);
+type Frame = (u8, u8, u32, &'static [u8]);
 
-const SETTINGS: RawFrame = (4, 0, 0, &[]);
-const ACKNOWLEDGED: RawFrame = (4, 1, 0, &[]);
+const SETTINGS: Frame = (4, 0, 0, &[]);
+const ACKNOWLEDGED: Frame = (4, 1, 0, &[]);
 /// `:status: 200`, and nothing after it.
 const OK: &[u8] = &[0x88];
 
-async fn write(socket: &mut TlsStream<TcpStream>, (kind, flags, stream, payload): RawFrame) {
+async fn write(socket: &mut TlsStream<TcpStream>, (kind, flags, stream, payload): Frame) {
     let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
     frame.extend([kind, flags]);
     frame.extend(stream.to_be_bytes());
@@ -178,45 +171,4 @@ async fn a_server_that_says_goodbye_loses_and_doubles_nothing() {
         result.unwrap();
     }
     assert_eq!(requests.load(Ordering::SeqCst), 40);
-}
-
-/// A server that answers `/big` with more than any window, and all else with `{}`. Returns its port.
-async fn downloads(acceptor: TlsAcceptor) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        loop {
-            let (socket, _) = listener.accept().await.unwrap();
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let Ok(socket) = acceptor.accept(socket).await else { return };
-                let service = hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| {
-                    let is_big = request.uri().path() == "/big";
-                    let piece = Bytes::from(if is_big { vec![0; 64 * 1024] } else { b"{}".to_vec() });
-                    let pieces = futures::stream::repeat(piece).take(if is_big { 128 } else { 1 });
-                    let body = StreamBody::new(pieces.map(|piece| Ok::<_, Infallible>(Frame::data(piece))));
-                    futures::future::ready(Ok::<_, Infallible>(http::Response::new(body)))
-                });
-                let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                let _ = server.serve_connection(TokioIo::new(socket), service).await;
-            });
-        }
-    });
-    port
-}
-
-#[tokio::test]
-async fn answers_that_nobody_reads_hold_up_no_other_call() {
-    let authority = Authority::new();
-    let port = downloads(authority.acceptor("localhost", &["h2"])).await;
-    let config = local(&format!("https://localhost:{port}")).with_ca_file(authority.file.path());
-    let client = Client::new(config.with_timeout(Duration::from_secs(5))).unwrap();
-    let mut unread = Vec::new();
-    for _ in 0..8 {
-        unread.push(client.send(WRITE, ApiRequest::get("/big")).await.unwrap());
-        let _: serde_json::Value = client.call(WRITE, ApiRequest::post("/small")).await.unwrap();
-    }
-    for answer in unread {
-        assert_eq!(answer.into_body().collect(usize::MAX).await.unwrap().len(), 8 * 1024 * 1024);
-    }
 }
