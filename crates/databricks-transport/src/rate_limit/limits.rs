@@ -1,34 +1,42 @@
 //! The limits of a client as values, and which class a path belongs to.
 
+use std::cmp::Reverse;
+
 use super::policy::{PolicyFactory, RatePolicy};
 use super::rate::Rate;
 use crate::error::Error;
 
 /// The limits of a client: one over everything, one for each endpoint class, one for every other endpoint.
 ///
-/// A class is a prefix of the path, whole segments, without `/api/2.x`; the longest that fits wins. On a 429 the class
-/// pauses for `Retry-After` and its rate adapts as its policy says: [`Adaptive`](crate::Adaptive) unless set.
+/// A class is a prefix of the path, whole segments, without `/api/2.x`; `*` stands for any one segment. The longest that
+/// fits wins, and of two equally long ones the one that names the segment. On a 429 the class pauses for `Retry-After`
+/// and its rate adapts as its policy says: [`Adaptive`](crate::Adaptive) unless set.
 ///
 /// The default: 100 a second for the client; `/jobs/runs/submit` 100, `/jobs/runs/get` 1000, `/sql/statements` 200
-/// and `/unity-catalog` 500 a minute; 1000 a minute for the others together.
+/// and `/unity-catalog` 500 a minute; 1000 a minute for the others together. The chunks of results,
+/// `/sql/statements/*/result/chunks`, have 100 a second: their calls start nothing on a warehouse, and one large result needs
+/// more of them than the statements' quota has. So they wait for the client's limit alone until the server says 429.
 ///
 /// ```
 /// use databricks_transport::{Rate, RateLimits};
 ///
-/// let limits = RateLimits::default().with_class("/sql/statements", Rate::per_second(20.0));
+/// let limits = RateLimits::default().with_class("/sql/statements/*/cancel", Rate::per_second(20.0));
 /// assert_eq!(limits.class_of("/api/2.0/sql/statements/01ef"), "/sql/statements");
+/// assert_eq!(limits.class_of("/api/2.0/sql/statements/01ef/cancel"), "/sql/statements/*/cancel");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RateLimits {
     client: Option<Rate>,
     others: Option<Rate>,
-    /// Longest prefix first.
+    /// In the order in which they are tried: those with more segments first, then those with fewer `*`.
     classes: Vec<(String, Option<Rate>)>,
     policy: PolicyFactory,
 }
 
 /// The class of the paths that no other class matches.
 pub(crate) const OTHERS: &str = "default";
+/// In a prefix: any one segment.
+const ANY: &str = "*";
 
 impl Default for RateLimits {
     fn default() -> Self {
@@ -42,6 +50,7 @@ impl Default for RateLimits {
             .with_class("/jobs/runs/submit", Rate::per_minute(100.0))
             .with_class("/jobs/runs/get", Rate::per_minute(1000.0))
             .with_class("/sql/statements", Rate::per_minute(200.0))
+            .with_class("/sql/statements/*/result/chunks", Rate::per_second(100.0))
             .with_class("/unity-catalog", Rate::per_minute(500.0))
     }
 }
@@ -68,13 +77,14 @@ impl RateLimits {
         self
     }
 
-    /// The limit of a class: of the endpoints whose path, without `/api/2.x`, starts with `prefix`.
+    /// The limit of a class: of the endpoints whose path, without `/api/2.x`, starts with `prefix`, where a
+    /// segment `*` stands for any one.
     #[must_use]
     pub fn with_class(mut self, prefix: impl Into<String>, rate: Rate) -> Self {
         let prefix = format!("/{}", prefix.into().trim_matches('/'));
         self.classes.retain(|(known, _)| *known != prefix);
         self.classes.push((prefix, Some(rate)));
-        self.classes.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.classes.sort_by_cached_key(|(prefix, _)| order(prefix));
         self
     }
 
@@ -104,7 +114,7 @@ impl RateLimits {
     /// The class of a path: its prefix, or `default`.
     pub fn class_of(&self, path: &str) -> &str {
         let path = without_version(path);
-        let matched = self.classes.iter().find(|(prefix, _)| starts_with_segments(path, prefix));
+        let matched = self.classes.iter().find(|(prefix, _)| starts_with(path, prefix));
         matched.map_or(OTHERS, |(prefix, _)| prefix)
     }
 
@@ -138,8 +148,17 @@ fn without_version(path: &str) -> &str {
     }
 }
 
-fn starts_with_segments(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// Longer ones first, in segments; then those that say more.
+fn order(prefix: &str) -> (Reverse<usize>, usize, String) {
+    let segments = prefix.split('/');
+    let unnamed = segments.clone().filter(|segment| *segment == ANY).count();
+    (Reverse(segments.count()), unnamed, prefix.to_owned())
+}
+
+/// Whether the path begins with the prefix, segment by segment.
+fn starts_with(path: &str, prefix: &str) -> bool {
+    let mut path = path.split('/');
+    prefix.split('/').all(|wanted| path.next().is_some_and(|segment| wanted == segment || wanted == ANY))
 }
 
 #[cfg(test)]
@@ -157,12 +176,37 @@ mod tests {
             ("/api/2.0/jobs/list", "/jobs"),
             ("/api/2.0/sql/statements", "/sql/statements"),
             ("/api/2.0/sql/statements/01ef/cancel", "/sql/statements"),
+            ("/api/2.0/sql/statements/", "/sql/statements"),
+            ("/api/2.0/sql/statements/01ef/result/chunks/7", "/sql/statements/*/result/chunks"),
+            ("/api/2.0/sql/statements/01ef/result/chunksx", "/sql/statements"),
+            ("/api/2.0/sql/statements/result/chunks/7", "/sql/statements"),
             ("/api/2.0/sql/statementsx", OTHERS),
             ("/api/2.1/unity-catalog/tables/c.s.t", "/unity-catalog"),
             ("/unity-catalog/tables", "/unity-catalog"),
             ("/api/preview/unity-catalog", OTHERS),
             ("/api/2.0/fs/files/Volumes/c/s/v/jobs", OTHERS),
             ("/", OTHERS),
+        ];
+        for (path, class) in table {
+            assert_eq!(limits.class_of(path), class, "{path}");
+        }
+    }
+
+    #[test]
+    fn any_segment_is_a_longer_prefix_than_none_and_a_named_one_goes_before_it() {
+        let limits = ["/a", "/a/*", "/a/*/c", "/a/b/*", "/a/b"]
+            .into_iter()
+            .fold(RateLimits::unlimited(), |limits, prefix| limits.with_class(prefix, Rate::per_second(1.0)));
+        let table = [
+            ("/a", "/a"),
+            ("/a/x", "/a/*"),
+            ("/a/x/y", "/a/*"),
+            ("/a/x/c/d", "/a/*/c"),
+            ("/a/b", "/a/b"),
+            ("/a/b/c", "/a/*/c"),
+            ("/a/b/x", "/a/b/*"),
+            ("/ax/b", OTHERS),
+            ("/A/b", OTHERS),
         ];
         for (path, class) in table {
             assert_eq!(limits.class_of(path), class, "{path}");

@@ -142,7 +142,15 @@ async fn a_client_shows_its_limits_as_they_are() {
     let classes: Vec<_> = client.rate_limits().into_iter().map(|state| state.class).collect();
     assert_eq!(
         classes,
-        ["client", "/jobs/runs/get", "/jobs/runs/submit", "/sql/statements", "/unity-catalog", "default"]
+        [
+            "client",
+            "/jobs/runs/get",
+            "/jobs/runs/submit",
+            "/sql/statements",
+            "/sql/statements/*/result/chunks",
+            "/unity-catalog",
+            "default"
+        ]
     );
     assert_eq!(state("/sql/statements").rate, Some(Rate::per_minute(200.0)));
 
@@ -183,6 +191,21 @@ async fn clients_that_share_their_limiters_share_pauses_and_rates() {
     assert_eq!(alone, Duration::from_secs(1));
     assert!(shared >= Duration::from_secs(30), "{shared:?}");
     assert_eq!(limiters.states(), second.rate_limits());
+}
+
+#[tokio::test(start_paused = true)]
+async fn chunks_of_results_neither_wait_for_the_statements_quota_nor_spend_it() {
+    let script = Script::answers(&[(200, "")]);
+    let client = script.client(config());
+    let start = Instant::now();
+    let chunks = (0..400).map(|chunk| format!("{STATEMENT}/result/chunks/{chunk}"));
+    let calls: Vec<_> = chunks.map(|path| client.send(READ, ApiRequest::get(path))).collect();
+    futures::future::try_join_all(calls).await.unwrap();
+    // A hundred at once and a hundred a second, which is the client's limit; of the statements' 200 a minute none is spent.
+    assert_eq!(start.elapsed(), Duration::from_secs(3));
+    let statements: Vec<_> = (0..200).map(|_| client.send(READ, ApiRequest::get(STATEMENT))).collect();
+    futures::future::try_join_all(statements).await.unwrap();
+    assert_eq!(start.elapsed(), Duration::from_secs(5));
 }
 
 #[tokio::test(start_paused = true)]
