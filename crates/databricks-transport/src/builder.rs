@@ -161,7 +161,7 @@ enum Leaf {
 }
 
 impl Exchange for Leaf {
-    async fn send(&self, request: Outgoing) -> Answered {
+    async fn send(&self, request: Outgoing<'_>) -> Answered {
         match self {
             Self::Network(network) => network.send(request).await,
             Self::Own(leaf) => leaf.send(request).await,
@@ -186,11 +186,12 @@ fn api_stack(
     common: &Common,
 ) -> Result<Stack, Error> {
     let source = source(config, leaf.clone(), &common.jitter)?;
+    let watch = Watch::new(config, Traffic::Api);
 
-    let attempt = TraceAttempt::new(leaf); // 9
+    let attempt = TraceAttempt::new(leaf, Arc::clone(&watch)); // 9
     let attempt = Around::new(attempt, per_attempt);
     let attempt = Inactivity::new(attempt, config.timeout()); // 8
-    let attempt = Answer::new(attempt);
+    let attempt = Answer::new(attempt, Arc::clone(&watch));
     let attempt = CircuitBreaker::new(attempt, Arc::clone(&common.circuits)); // 7
     let attempt = Auth::new(attempt, source); // 6
     let attempt = RateLimit::new(attempt, limiters); // 5
@@ -199,20 +200,21 @@ fn api_stack(
     let call = Retry::new(attempt, Arc::clone(&common.retry)); // 3
     let call = Around::new(call, per_call);
     let call = Deadline::new(call); // 2
-    Ok(Stack::new(TraceCall::new(call, Watch::new(config, Traffic::Api)))) // 1
+    Ok(Stack::new(TraceCall::new(call, watch))) // 1
 }
 
 /// The stack of presigned storage links: no credential, no quota of the workspace, and none of the user's layers but those around the leaf,
 /// so that nothing meant for the workspace reaches a storage host. The link is a credential too: no part of it, and
 /// nothing that may repeat it, is kept or logged.
 fn link_stack(config: &DatabricksConfig, leaf: Shared<impl Exchange>, common: &Common) -> Stack {
-    let attempt = TraceAttempt::new(leaf);
+    let watch = Watch::new(config, Traffic::Storage);
+    let attempt = TraceAttempt::new(leaf, Arc::clone(&watch));
     let attempt = Inactivity::new(attempt, config.timeout());
-    let attempt = Answer::of_storage(attempt);
+    let attempt = Answer::new(attempt, Arc::clone(&watch));
     let attempt = CircuitBreaker::new(attempt, Arc::clone(&common.circuits));
     let call = Retry::new(attempt, Arc::clone(&common.retry));
     let call = Deadline::new(call);
-    Stack::new(TraceCall::new(call, Watch::new(config, Traffic::Storage)))
+    Stack::new(TraceCall::new(call, watch))
 }
 
 impl fmt::Debug for ClientBuilder {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
-use http::uri::{Authority, Parts, PathAndQuery, Scheme};
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::body::Body;
@@ -16,9 +16,9 @@ use crate::error::{ApiError, CallSummary, Error, ErrorKind};
 use crate::operation::Operation;
 use crate::rate_limit::{RateLimitState, RateLimiters};
 use crate::redact::without_quotes;
-use crate::request::ApiRequest;
-use crate::service::Stack;
-use crate::stack::{CallState, NotRepeated, ReadWhole};
+use crate::request::{ApiRequest, Origin};
+use crate::service::{Outgoing, Stack};
+use crate::stack::{CallState, NotRepeated};
 use crate::trace::count_error;
 
 /// The largest JSON answer that [`Client::call`] reads; inline results end at 25 MiB.
@@ -62,7 +62,7 @@ struct Inner {
     config: DatabricksConfig,
     user_agent: HeaderValue,
     /// Where requests go; none when the configured host does not fit into a request.
-    origin: Option<(Scheme, Authority)>,
+    origin: Option<Origin>,
     stacks: Stacks,
 }
 
@@ -142,7 +142,11 @@ impl Client {
     /// # Errors
     /// Every other status is an error with the server's [`ApiError`]; so is what kept the answer away.
     pub async fn send(&self, operation: Operation, request: ApiRequest) -> Result<Response<Body>, Error> {
-        let answer = async { self.run_signed(operation, self.addressed(request)?).await };
+        let answer = async {
+            let request = self.addressed(request)?;
+            let call = Arc::new(self.start(&operation, request.method()));
+            self.run_signed(&operation, request, &call).await
+        };
         count_error(answer.await)
     }
 
@@ -162,16 +166,13 @@ impl Client {
     async fn read<T: DeserializeOwned>(&self, operation: Operation, request: ApiRequest) -> Result<T, Error> {
         let mut request = self.addressed(request)?;
         request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        request.extensions_mut().insert(ReadWhole(LARGEST_JSON));
         let changes = !request.method().is_safe();
-        let (head, body) = self.run_signed(operation, request).await?.into_parts();
+        let call = Arc::new(self.start(&operation, request.method()).reading_whole(LARGEST_JSON));
+        let (head, body) = self.run_signed(&operation, request, &call).await?.into_parts();
         // The server did what was asked: only its words about it cannot be read.
         let unreadable = |error: Error| {
-            let error = error.with_ambiguous(changes);
-            match head.extensions.get::<Arc<CallState>>() {
-                Some(state) => error.with_call(CallSummary { ambiguous: false, ..state.summary(&operation) }),
-                None => error,
-            }
+            let summary = CallSummary { ambiguous: false, ..call.summary(&operation) };
+            error.with_ambiguous(changes).with_call(summary)
         };
         let body = body.collect(LARGEST_JSON).await.map_err(unreadable)?;
         decode(&body).map_err(|error| unreadable(undecodable(&head.headers, error)))
@@ -192,39 +193,38 @@ impl Client {
             return count_error(Err(error));
         }
         request.headers_mut().remove(AUTHORIZATION);
-        count_error(self.run(&self.0.stacks.links, operation, request).await)
+        let call = Arc::new(self.start(&operation, request.method()));
+        count_error(self.run(&self.0.stacks.links, &operation, request, &call).await)
     }
 
     /// The request with the workspace's host and our name on it.
     fn addressed(&self, request: ApiRequest) -> Result<Request<Body>, Error> {
-        let mut request = request.build()?;
-        let path = request.uri().path_and_query().cloned();
-        *request.uri_mut() = self.absolute(path)?;
+        let mut request = request.build_for(self.origin()?)?;
         // The connection writes its own.
         request.headers_mut().remove(HOST);
         request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.0.user_agent.clone());
         Ok(request)
     }
 
-    fn absolute(&self, path: Option<PathAndQuery>) -> Result<Uri, Error> {
-        let unusable = || {
+    fn origin(&self) -> Result<Origin, Error> {
+        self.0.origin.clone().ok_or_else(|| {
             let host = self.0.config.host();
             Error::new(ErrorKind::Config, format!("the host `{host}` cannot be used in a request"))
-        };
-        let (scheme, authority) = self.0.origin.clone().ok_or_else(unusable)?;
-        let mut parts = Parts::default();
-        parts.scheme = Some(scheme);
-        parts.authority = Some(authority);
-        parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
-        Uri::from_parts(parts).map_err(|error| unusable().with_source(error))
+        })
+    }
+
+    /// A call that begins now.
+    fn start(&self, operation: &Operation, method: &Method) -> CallState {
+        CallState::start(method, operation.total_timeout().unwrap_or(self.0.config.total_timeout()))
     }
 
     async fn run_signed(
         &self,
-        operation: Operation,
+        operation: &Operation,
         request: Request<Body>,
+        call: &Arc<CallState>,
     ) -> Result<Response<Body>, Error> {
-        let answer = self.run(&self.0.stacks.api, operation, request).await;
+        let answer = self.run(&self.0.stacks.api, operation, request, call).await;
         answer.map_err(|error| match self.hint(&error) {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -234,19 +234,12 @@ impl Client {
     async fn run(
         &self,
         stack: &Stack,
-        operation: Operation,
-        mut request: Request<Body>,
+        operation: &Operation,
+        request: Request<Body>,
+        call: &Arc<CallState>,
     ) -> Result<Response<Body>, Error> {
-        let total = operation.total_timeout().unwrap_or(self.0.config.total_timeout());
-        let state = CallState::start(request.method(), total);
-        request.extensions_mut().insert(operation);
-        request.extensions_mut().insert(Arc::clone(&state));
-        let answer = stack.send(request).await;
-        let answer = answer.and_then(good).map_err(|error| error.with_call(state.summary(&operation)));
-        answer.map(|mut response| {
-            response.extensions_mut().insert(state);
-            response
-        })
+        let answer = stack.send(Outgoing::new(request, operation, call)).await;
+        answer.and_then(good).map_err(|error| error.with_call(call.summary(operation)))
     }
 
     /// Which credential was refused, and what to check. Workspaces answer 401, or 403 with a word about the token.
@@ -281,14 +274,15 @@ fn good(mut response: Response<Body>) -> Result<Response<Body>, Error> {
 }
 
 /// Scheme, host and port of the workspace, made once: every request carries them.
-fn origin(config: &DatabricksConfig) -> Option<(Scheme, Authority)> {
+fn origin(config: &DatabricksConfig) -> Option<Origin> {
     let host = config.host();
     let name = host.host_str()?;
     let authority = match host.port() {
         Some(port) => format!("{name}:{port}"),
         None => name.to_owned(),
     };
-    Some((Scheme::try_from(host.scheme()).ok()?, Authority::try_from(authority).ok()?))
+    let (scheme, authority) = (Scheme::try_from(host.scheme()).ok()?, Authority::try_from(authority).ok()?);
+    Some(Origin { scheme, authority })
 }
 
 /// `program/1.0 databricks-delta-lake-rs/0.1.0 os/linux auth/pat`

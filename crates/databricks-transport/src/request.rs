@@ -3,7 +3,8 @@
 use std::fmt::{self, Display, Write as _};
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Request};
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
+use http::{HeaderMap, Method, Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
@@ -115,14 +116,9 @@ impl ApiRequest {
     /// Adds a query parameter; name and value are encoded here.
     pub fn query(mut self, name: &str, value: impl Display) -> Self {
         let separator = if self.query.is_empty() { "" } else { "&" };
-        let value = value.to_string();
         // Writing to a String cannot fail.
-        let _ = write!(
-            self.query,
-            "{separator}{}={}",
-            utf8_percent_encode(name, SEGMENT),
-            utf8_percent_encode(&value, SEGMENT)
-        );
+        let _ = write!(self.query, "{separator}{}=", utf8_percent_encode(name, SEGMENT));
+        let _ = write!(Encoded(&mut self.query), "{value}");
         self
     }
 
@@ -159,12 +155,43 @@ impl ApiRequest {
     /// # Errors
     /// [`ErrorKind::Invalid`] when the path does not start with `/` or has characters that need encoding.
     pub fn build(self) -> Result<Request<Body>, Error> {
-        let uri = path_and_query(&self.path, &self.query)?;
-        let mut request = Request::new(self.body);
-        *request.method_mut() = self.method;
+        self.build_with(Parts::default())
+    }
+
+    /// The request to a host.
+    pub(crate) fn build_for(self, origin: Origin) -> Result<Request<Body>, Error> {
+        let Origin { scheme, authority } = origin;
+        let mut parts = Parts::default();
+        (parts.scheme, parts.authority) = (Some(scheme), Some(authority));
+        self.build_with(parts)
+    }
+
+    fn build_with(self, mut parts: Parts) -> Result<Request<Body>, Error> {
+        let Self { method, path, query, headers, body } = self;
+        parts.path_and_query = Some(path_and_query(&path, &query)?);
+        let uri = Uri::from_parts(parts).map_err(|_| not_a_path(&path, "it leads nowhere"))?;
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
         *request.uri_mut() = uri;
-        *request.headers_mut() = self.headers;
+        *request.headers_mut() = headers;
         Ok(request)
+    }
+}
+
+/// Where a request goes: scheme, host and port.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) scheme: Scheme,
+    pub(crate) authority: Authority,
+}
+
+/// Percent-encodes what is written to it.
+struct Encoded<'a>(&'a mut String);
+
+impl fmt::Write for Encoded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend(utf8_percent_encode(text, SEGMENT));
+        Ok(())
     }
 }
 
@@ -185,13 +212,9 @@ impl fmt::Debug for ApiRequest {
     }
 }
 
-fn path_and_query(path: &str, query: &str) -> Result<http::Uri, Error> {
-    let invalid = |why: &str| {
-        let shown = repeated(path);
-        Error::new(ErrorKind::Invalid, format!("`{shown}` is not the path of a request: {why}"))
-    };
+fn path_and_query(path: &str, query: &str) -> Result<PathAndQuery, Error> {
     if !is_path(path) {
-        return Err(invalid("it must start with a single `/`"));
+        return Err(not_a_path(path, "it must start with a single `/`"));
     }
     let mut text = String::with_capacity(path.len() + 1 + query.len());
     text.push_str(path);
@@ -200,8 +223,14 @@ fn path_and_query(path: &str, query: &str) -> Result<http::Uri, Error> {
         text.push_str(query);
     }
     // From the text itself: parsing a borrowed one copies it again.
-    http::Uri::try_from(text)
-        .map_err(|_| invalid("percent-encode what is special in it (`encode_path`, `encode_segment`)"))
+    PathAndQuery::try_from(text).map_err(|_| {
+        not_a_path(path, "percent-encode what is special in it (`encode_path`, `encode_segment`)")
+    })
+}
+
+fn not_a_path(path: &str, why: &str) -> Error {
+    let shown = repeated(path);
+    Error::new(ErrorKind::Invalid, format!("`{shown}` is not the path of a request: {why}"))
 }
 
 /// Whether a text is no more than a path: a second slash would name a host.

@@ -1,15 +1,18 @@
 //! The service type that users' layers and leaves speak, and what our own layers are to each other.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt};
 
 use crate::body::Body;
+use crate::circuit_breaker::Host;
 use crate::error::Error;
+use crate::operation::Operation;
 use crate::stack::CallState;
 
 /// Any error, boxed: what [`Error::with_source`] keeps.
@@ -18,11 +21,65 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A request goes in, an answer of any status comes out. Inside the stack a status is data, not an error.
 pub type HttpService = tower::util::BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Error>;
 
-/// A request on its way through the stack. It is moved from layer to layer, so that it stands still itself.
-pub(crate) type Outgoing = Box<Request<Body>>;
-
 /// How a request ends, inside the stack.
 pub(crate) type Answered = Result<Response<Body>, Error>;
+
+/// A request on its way through the stack, and what the layers of its call know. The request stands still itself while
+/// it is handed from layer to layer.
+///
+/// Between layers of ours nothing of this stands in the request's extensions. It does where somebody else's service takes
+/// the request over, for the layers further in.
+pub(crate) struct Outgoing<'c> {
+    request: Box<Request<Body>>,
+    pub(crate) operation: &'c Operation,
+    pub(crate) call: &'c Arc<CallState>,
+    /// The circuit of its host, once a layer has looked for it.
+    pub(crate) circuit: Option<Arc<Host>>,
+}
+
+impl<'c> Outgoing<'c> {
+    pub(crate) fn new(request: Request<Body>, operation: &'c Operation, call: &'c Arc<CallState>) -> Self {
+        Self { request: Box::new(request), operation, call, circuit: None }
+    }
+
+    /// The same request again, unless its body is a stream.
+    pub(crate) fn try_clone(&self) -> Option<Self> {
+        let mut copy = Request::new(self.body().try_clone()?);
+        *copy.method_mut() = self.method().clone();
+        *copy.uri_mut() = self.uri().clone();
+        *copy.version_mut() = self.version();
+        *copy.headers_mut() = self.headers().clone();
+        *copy.extensions_mut() = self.extensions().clone();
+        Some(Self::new(copy, self.operation, self.call))
+    }
+
+    /// The request alone, for the connection.
+    pub(crate) fn into_request(self) -> Box<Request<Body>> {
+        self.request
+    }
+
+    /// The request as services that are not ours see it.
+    fn opened(self) -> Request<Body> {
+        let mut request = *self.request;
+        request.extensions_mut().insert(*self.operation);
+        request.extensions_mut().insert(Arc::clone(self.call));
+        request
+    }
+}
+
+impl Deref for Outgoing<'_> {
+    type Target = Request<Body>;
+
+    fn deref(&self) -> &Request<Body> {
+        &self.request
+    }
+}
+
+impl DerefMut for Outgoing<'_> {
+    fn deref_mut(&mut self) -> &mut Request<Body> {
+        &mut self.request
+    }
+}
 
 /// A layer of ours with all that is inside of it.
 ///
@@ -31,11 +88,11 @@ pub(crate) type Answered = Result<Response<Body>, Error>;
 /// Services of users, which are tower's, are such a layer too: they are waited for until they are ready.
 pub(crate) trait Exchange: Send + Sync + 'static {
     /// Sends a request inwards, and gives what comes back.
-    fn send(&self, request: Outgoing) -> impl Future<Output = Answered> + Send;
+    fn send(&self, request: Outgoing<'_>) -> impl Future<Output = Answered> + Send;
 
     /// Waits for what would hold the request up further in, so that nobody keeps a turn meanwhile. It is done at once when
     /// nothing would, and fails as sending would.
-    fn ready(&self, _: &Uri, _: &CallState) -> impl Future<Output = Result<(), Error>> + Send {
+    fn ready(&self, _: &Outgoing<'_>) -> impl Future<Output = Result<(), Error>> + Send {
         std::future::ready(Ok(()))
     }
 }
@@ -48,9 +105,16 @@ where
         + Sync
         + 'static,
 {
-    async fn send(&self, request: Outgoing) -> Answered {
-        self.clone().oneshot(*request).await
+    async fn send(&self, request: Outgoing<'_>) -> Answered {
+        // In a box of its own: a call that meets no such service does not carry the room for one.
+        Box::pin(self.clone().oneshot(request.opened())).await
     }
+}
+
+/// A request enters from where only extensions tell of its call.
+pub(crate) async fn enter(inner: &impl Exchange, request: Request<Body>) -> Answered {
+    let (operation, call) = (Operation::of(&request), CallState::of(&request));
+    inner.send(Outgoing::new(request, &operation, &call)).await
 }
 
 /// What several stacks end in.
@@ -70,8 +134,8 @@ impl<S> Clone for Shared<S> {
 }
 
 impl<S: Exchange> Exchange for Shared<S> {
-    async fn send(&self, request: Outgoing) -> Answered {
-        self.0.send(request).await
+    fn send(&self, request: Outgoing<'_>) -> impl Future<Output = Answered> + Send {
+        self.0.send(request)
     }
 }
 
@@ -93,7 +157,7 @@ impl<S: Exchange> Around<S> {
 }
 
 impl<S: Exchange> Exchange for Around<S> {
-    async fn send(&self, request: Outgoing) -> Answered {
+    async fn send(&self, request: Outgoing<'_>) -> Answered {
         match self {
             Self::Nothing(inner) => inner.send(request).await,
             Self::Layers(layers) => layers.send(request).await,
@@ -136,7 +200,7 @@ impl<S: Exchange> Service<Request<Body>> for Door<S> {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let inner = self.0.clone();
-        Box::pin(async move { inner.send(Box::new(request)).await })
+        Box::pin(async move { enter(&inner, request).await })
     }
 }
 
@@ -149,7 +213,7 @@ impl Stack {
         Self(Arc::new(outermost))
     }
 
-    pub(crate) fn send(&self, request: Request<Body>) -> BoxFuture<'_, Answered> {
+    pub(crate) fn send<'c>(&'c self, request: Outgoing<'c>) -> BoxFuture<'c, Answered> {
         self.0.send_boxed(request)
     }
 }
@@ -162,12 +226,12 @@ impl fmt::Debug for Stack {
 
 /// [`Exchange`], for stacks whose type is not known.
 trait DynExchange: Send + Sync {
-    fn send_boxed(&self, request: Request<Body>) -> BoxFuture<'_, Answered>;
+    fn send_boxed<'c>(&'c self, request: Outgoing<'c>) -> BoxFuture<'c, Answered>;
 }
 
 impl<S: Exchange> DynExchange for S {
-    fn send_boxed(&self, request: Request<Body>) -> BoxFuture<'_, Answered> {
-        Box::pin(self.send(Box::new(request)))
+    fn send_boxed<'c>(&'c self, request: Outgoing<'c>) -> BoxFuture<'c, Answered> {
+        Box::pin(self.send(request))
     }
 }
 
@@ -210,8 +274,8 @@ mod tests {
         let layers = [UserLayer::new(tower::layer::layer_fn(|_| HttpService::new(SlowToStart::default())))];
         let around = Around::new(SlowToStart::default(), &layers);
         for _ in 0..2 {
-            SlowToStart::default().send(Box::new(Request::new(Body::empty()))).await.unwrap();
-            around.send(Box::new(Request::new(Body::empty()))).await.unwrap();
+            enter(&SlowToStart::default(), Request::new(Body::empty())).await.unwrap();
+            enter(&around, Request::new(Body::empty())).await.unwrap();
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use databricks_transport::{ApiRequest, Body, Client, DatabricksConfig, Operation, Rate, RateLimits};
 use futures::StreamExt;
-use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client as HyperClient;
@@ -81,6 +81,7 @@ impl Bare {
 fn headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     headers.insert(USER_AGENT, HeaderValue::from_static("databricks-delta-lake-rs/0.1.0 os/linux auth/pat"));
     headers.insert(AUTHORIZATION, HeaderValue::try_from(format!("Bearer {TOKEN}")).unwrap());
     headers

@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 pub(crate) use authorize::DynAuthorize;
 pub use authorize::{Authorization, Authorize};
@@ -74,7 +74,7 @@ impl<S: fmt::Debug> fmt::Debug for Auth<S> {
 }
 
 impl<S: Exchange> Exchange for Auth<S> {
-    async fn send(&self, mut request: Outgoing) -> Answered {
+    async fn send(&self, mut request: Outgoing<'_>) -> Answered {
         let cache = match &self.source {
             Source::Fixed(header) => {
                 request.headers_mut().insert(AUTHORIZATION, header.clone());
@@ -82,8 +82,7 @@ impl<S: Exchange> Exchange for Auth<S> {
             }
             Source::Renewed(cache) => cache,
         };
-        let state = CallState::of(&request);
-        let held = token(cache, &state).await?;
+        let held = token(cache, request.call).await?;
         sign(request.headers_mut(), &held.headers);
         let mut response = self.inner.send(request).await?;
         if is_refusal(&response) {
@@ -92,12 +91,12 @@ impl<S: Exchange> Exchange for Auth<S> {
         Ok(response)
     }
 
-    async fn ready(&self, uri: &Uri, state: &CallState) -> Result<(), Error> {
+    async fn ready(&self, request: &Outgoing<'_>) -> Result<(), Error> {
         if let Source::Renewed(cache) = &self.source {
-            let held = token(cache, state).await?;
-            state.keep_token(held);
+            let held = token(cache, request.call).await?;
+            request.call.keep_token(held);
         }
-        self.inner.ready(uri, state).await
+        self.inner.ready(request).await
     }
 }
 
@@ -139,6 +138,7 @@ fn is_refusal(response: &Response<Body>) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::service::enter;
     use http::Request;
 
     #[tokio::test]
@@ -152,7 +152,7 @@ mod tests {
             futures::future::ready(Ok::<_, Error>(Response::new(Body::empty())))
         });
         let request = Request::get("/x").header(AUTHORIZATION, "Bearer other").body(Body::empty()).unwrap();
-        Auth::new(leaf, Source::Fixed(header)).send(Box::new(request)).await.unwrap();
+        enter(&Auth::new(leaf, Source::Fixed(header)), request).await.unwrap();
     }
 
     #[test]

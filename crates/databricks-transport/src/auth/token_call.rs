@@ -20,8 +20,8 @@ use crate::network::OnThisMachine;
 use crate::operation::Operation;
 use crate::place::is_loopback;
 use crate::redact::{Secrets, SentSecrets};
-use crate::service::{Exchange, Stack};
-use crate::stack::{Answer, CallState, Deadline, Inactivity, Jitter, ReadWhole, Retry, RetryPolicy};
+use crate::service::{Exchange, Outgoing, Stack};
+use crate::stack::{Answer, CallState, Deadline, Inactivity, Jitter, Retry, RetryPolicy};
 use crate::trace::{TraceAttempt, Traffic, Watch};
 
 /// Asking twice does no harm: each answer is a token of its own.
@@ -45,11 +45,12 @@ pub(crate) struct TokenCaller {
 
 impl TokenCaller {
     pub(crate) fn new(leaf: impl Exchange, config: &DatabricksConfig, jitter: Jitter) -> Self {
-        let attempt = Inactivity::new(TraceAttempt::new(leaf), SILENCE.min(config.timeout()));
-        let attempt = Answer::of_tokens(attempt);
+        let watch = Watch::new(config, Traffic::Token);
+        let attempt = TraceAttempt::new(leaf, Arc::clone(&watch));
+        let attempt = Inactivity::new(attempt, SILENCE.min(config.timeout()));
+        let attempt = Answer::new(attempt, Arc::clone(&watch));
         let retry = RetryPolicy::new(config.retry().clone(), jitter);
         let call = Deadline::new(Retry::new(attempt, retry));
-        let watch = Watch::new(config, Traffic::Token);
         Self { stack: Stack::new(call), plain_http: config.plain_http(), watch }
     }
 
@@ -62,8 +63,9 @@ impl TokenCaller {
             return Err(Error::new(ErrorKind::Config, format!("{purpose}: {why}")));
         }
         let (request, secrets) = call.into_request().map_err(|why| failed(&why))?;
-        CallState::of(&request).watch_with(&self.watch);
-        let (head, body) = match self.stack.send(request).await {
+        // Its retries are safe whatever the method is.
+        let state = Arc::new(CallState::start(&Method::GET, TOTAL).reading_whole(LARGEST));
+        let (head, body) = match self.stack.send(Outgoing::new(request, &OPERATION, &state)).await {
             Ok(response) => response.into_parts(),
             Err(error) => {
                 let what = format!("no answer from {host}: {}", self.repeatable(&secrets, error.message()));
@@ -213,7 +215,6 @@ impl TokenCall {
         let host = self.host();
         let Self { method, url, headers, form, secrets, on_this_machine } = self;
         let secrets = Arc::new(secrets);
-        let state = CallState::start(&Method::GET, TOTAL);
         let is_form = form.is_some();
         let mut request = Request::new(form.map_or(Body::empty(), Body::from));
         *request.method_mut() = method;
@@ -227,10 +228,6 @@ impl TokenCall {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         }
         let extensions = request.extensions_mut();
-        extensions.insert(OPERATION);
-        state.classify(&Arc::from("token"));
-        extensions.insert(state);
-        extensions.insert(ReadWhole(LARGEST));
         extensions.insert(SentSecrets(Arc::clone(&secrets)));
         if on_this_machine {
             extensions.insert(OnThisMachine);

@@ -3,14 +3,10 @@
 
 use std::sync::Arc;
 
-use http::Uri;
-
 use super::circuits::Circuits;
 use super::machine::Verdict;
 use crate::error::Error;
-use crate::operation::Operation;
 use crate::service::{Answered, Exchange, Outgoing};
-use crate::stack::CallState;
 
 /// Refuses at once what an open circuit would not let through, before anything waits for a turn or a token.
 #[derive(Clone, Debug)]
@@ -26,8 +22,11 @@ impl<S> CircuitCheck<S> {
 }
 
 impl<S: Exchange> Exchange for CircuitCheck<S> {
-    async fn send(&self, request: Outgoing) -> Answered {
-        self.circuits.check(request.uri())?;
+    async fn send(&self, mut request: Outgoing<'_>) -> Answered {
+        request.circuit = self.circuits.host(request.uri());
+        if let Some(host) = &request.circuit {
+            host.check()?;
+        }
         self.inner.send(request).await
     }
 }
@@ -47,23 +46,25 @@ impl<S> CircuitBreaker<S> {
 }
 
 impl<S: Exchange> Exchange for CircuitBreaker<S> {
-    async fn send(&self, request: Outgoing) -> Answered {
-        let state = CallState::of(&request);
-        let silence = Operation::of(&request).attempt_timeout();
-        let Some(admission) = self.circuits.admit(request.uri(), silence, &state).await? else {
-            return self.inner.send(request).await;
-        };
+    async fn send(&self, mut request: Outgoing<'_>) -> Answered {
+        let found = request.circuit.take().or_else(|| self.circuits.host(request.uri()));
+        let Some(host) = found else { return self.inner.send(request).await };
+        let call = request.call;
+        let admission = host.admit(request.operation.attempt_timeout(), call).await?;
         let result = self.inner.send(request).await;
         // What the caller's own upload failed with is not the host's fault.
-        let verdict = if state.upload_failed() { Verdict::Unknown } else { Verdict::of(&result) };
+        let verdict = if call.upload_failed() { Verdict::Unknown } else { Verdict::of(&result) };
         let open_until = admission.settle(verdict);
         if verdict != Verdict::Works {
-            state.shut_out_until(open_until);
+            call.shut_out_until(open_until);
         }
         result
     }
 
-    async fn ready(&self, uri: &Uri, state: &CallState) -> Result<(), Error> {
-        self.circuits.ready(uri, state).await
+    async fn ready(&self, request: &Outgoing<'_>) -> Result<(), Error> {
+        match &request.circuit {
+            Some(host) => host.ready(request.call).await,
+            None => Ok(()),
+        }
     }
 }

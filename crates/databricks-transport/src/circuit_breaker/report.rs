@@ -1,5 +1,7 @@
 //! What is told about circuits: to programs, to metrics, to logs, and to callers who are refused.
 
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::blame::Failure;
@@ -17,6 +19,9 @@ pub enum CircuitState {
     /// Nothing is sent.
     Open,
 }
+
+/// From the best to the worst.
+const STATES: [CircuitState; 3] = [CircuitState::Closed, CircuitState::HalfOpen, CircuitState::Open];
 
 impl CircuitState {
     /// The value of the gauge `databricks_circuit_breaker_state`.
@@ -45,9 +50,44 @@ pub struct Circuit {
     pub retry_in: Option<Duration>,
 }
 
-/// Puts a state on its gauge.
-pub(super) fn gauge(host: &str, state: CircuitState) {
-    show_circuit(host, state.level());
+/// The gauge of a host, or of several under one name: it shows the worst of their states.
+#[derive(Debug)]
+pub(super) struct Gauge {
+    name: String,
+    /// How many hosts are in each state, best first.
+    hosts: Mutex<[usize; STATES.len()]>,
+}
+
+impl Gauge {
+    pub(super) fn named(name: String) -> Self {
+        Self { name, hosts: Mutex::default() }
+    }
+
+    /// One more host.
+    pub(super) fn enters(&self, state: CircuitState) {
+        self.change(None, Some(state));
+    }
+
+    pub(super) fn moves(&self, from: CircuitState, to: CircuitState) {
+        self.change(Some(from), Some(to));
+    }
+
+    /// A host is forgotten.
+    pub(super) fn leaves(&self, state: CircuitState) {
+        self.change(Some(state), None);
+    }
+
+    fn change(&self, from: Option<CircuitState>, to: Option<CircuitState>) {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        for (state, count) in STATES.into_iter().zip(hosts.iter_mut()) {
+            *count = count.saturating_add(usize::from(to == Some(state)));
+            *count = count.saturating_sub(usize::from(from == Some(state)));
+        }
+        let mut taken = STATES.into_iter().zip(*hosts).filter(|(_, count)| *count > 0);
+        let worst = taken.next_back().map_or(CircuitState::Closed, |(state, _)| state);
+        // While it is locked, so that it shows the last of several changes.
+        show_circuit(&self.name, worst.level());
+    }
 }
 
 /// Tells of a change.
@@ -65,7 +105,7 @@ pub(super) fn log(from: CircuitState, circuit: &Circuit) {
 }
 
 /// What a caller is told who is refused. Nothing was sent.
-pub(super) fn refused(host: &str, remaining: Duration, cause: Option<Failure>) -> Error {
+pub(super) fn refused(host: &dyn fmt::Display, remaining: Duration, cause: Option<Failure>) -> Error {
     let seconds = remaining.as_secs_f64();
     let cause = cause.map(|cause| format!(", the last one: {cause}")).unwrap_or_default();
     let message = format!(
@@ -85,7 +125,7 @@ mod tests {
     fn a_refusal_names_the_host_the_reason_and_the_time_left() {
         let status = Some(StatusCode::SERVICE_UNAVAILABLE);
         let cause = Some(Failure { kind: ErrorKind::Unavailable, status });
-        let open = refused("h.example", Duration::from_millis(41_520), cause);
+        let open = refused(&"h.example", Duration::from_millis(41_520), cause);
         assert_eq!(
             open.to_string(),
             "h.example is left alone for another 41.5 s, because it failed several times in a row, the last one: 503 \

@@ -14,7 +14,6 @@ use http_body::{Body as HttpBody, Frame};
 
 use crate::body::Body;
 use crate::error::{Error, ErrorKind};
-use crate::stack::ReadWhole;
 
 /// So much may come in without anything coming out: more is no text, and could go on for ever.
 const LONGEST_NOTHING: usize = 128 * 1024;
@@ -22,11 +21,10 @@ const LONGEST_NOTHING: usize = 128 * 1024;
 const BITE: usize = 1024;
 
 /// Asks for gzip if the answer is going to be read whole and the caller has not said what he takes. Tells whether it did.
-pub(super) fn ask(request: &mut Request<Body>) -> bool {
+pub(super) fn ask(request: &mut Request<Body>, read_whole: bool) -> bool {
     let headers = request.headers();
     let is_decided = headers.contains_key(ACCEPT_ENCODING) || headers.contains_key(RANGE);
-    let asks =
-        request.extensions().get::<ReadWhole>().is_some() && request.method() != Method::HEAD && !is_decided;
+    let asks = read_whole && request.method() != Method::HEAD && !is_decided;
     if asks {
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     }
@@ -131,13 +129,7 @@ impl HttpBody for Gunzip {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let output = ready!(self.poll_output(cx));
-        if matches!(output, Some(Err(_))) {
-            // The connection is of no use any more.
-            self.decoder = None;
-            self.body = Body::empty();
-        }
-        Poll::Ready(output.map(|output| output.map(Frame::data)))
+        self.poll_output(cx).map(|output| output.map(|output| output.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -229,10 +221,7 @@ mod tests {
             (plain().method("POST"), true, true),
         ] {
             let mut request = builder.body(Body::empty()).unwrap();
-            if whole {
-                request.extensions_mut().insert(ReadWhole(10));
-            }
-            assert_eq!(ask(&mut request), expected);
+            assert_eq!(ask(&mut request, whole), expected);
             let says_gzip = request.headers().get(ACCEPT_ENCODING).is_some_and(|value| value == "gzip");
             assert_eq!(says_gzip, expected);
         }

@@ -14,7 +14,7 @@ mod wire;
 use std::sync::Arc;
 
 use http::header::PROXY_AUTHORIZATION;
-use http::{Request, Response, StatusCode, Uri};
+use http::{Request, StatusCode, Uri};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
@@ -60,33 +60,35 @@ impl HyperLeaf {
 }
 
 impl Exchange for HyperLeaf {
-    async fn send(&self, mut request: Outgoing) -> Answered {
+    async fn send(&self, request: Outgoing<'_>) -> Answered {
+        let call = request.call;
+        let mut request = request.into_request();
         remove_user(request.uri_mut());
-        let asked = gzip::ask(&mut request);
-        let _departure = Departure::of(&mut request);
-        let answer = self.request(*request).await?;
+        let asked = gzip::ask(&mut request, call.read_whole().is_some());
+        let _departure = Departure::of(&mut request, call);
+        let answer = self.request(request).await?;
         Ok(gzip::decoded(answer, asked))
     }
 }
 
 impl HyperLeaf {
-    async fn request(&self, request: Request<Body>) -> Answered {
+    async fn request(&self, request: Box<Request<Body>>) -> Answered {
         // The target's text is for errors; a clone of the URI copies nothing.
         let uri = request.uri().clone();
         let has_body = !http_body::Body::is_end_stream(request.body());
         let answer = if is_https(request.uri()) {
-            self.tls().await?.request(request).await
+            self.tls().await?.request(*request).await
         } else if request.extensions().get::<OnThisMachine>().is_some() {
-            self.local().await.request(request).await.map(|answer| answer.map(Body::wrap))
+            self.local().await.request(*request).await.map(|answer| answer.map(Body::wrap))
         } else {
-            return self.send_plain(request, &uri).await;
+            return self.send_plain(request, &uri, has_body).await;
         };
         answer.map_err(|error| failure::of(error, &target(&uri), has_body))
     }
 
     /// Over plain http: to this machine, to others when that is allowed, and by way of a proxy, which then reads along.
-    async fn send_plain(&self, mut request: Request<Body>, uri: &Uri) -> Result<Response<Body>, Error> {
-        if !self.settings.plain_http && !is_loopback(request.uri().host().unwrap_or_default()) {
+    async fn send_plain(&self, mut request: Box<Request<Body>>, uri: &Uri, has_body: bool) -> Answered {
+        if !self.settings.plain_http && !is_loopback(uri.host().unwrap_or_default()) {
             let target = target(uri);
             return Err(Error::new(
                 ErrorKind::Config,
@@ -94,12 +96,11 @@ impl HyperLeaf {
             ));
         }
         let reads_along = |proxy: &&Proxy| proxy.scheme != ProxyScheme::Socks5;
-        let proxy = self.proxies.on_the_way_to(request.uri()).filter(reads_along);
+        let proxy = self.proxies.on_the_way_to(uri).filter(reads_along);
         if let Some(basic) = proxy.and_then(Proxy::basic) {
             request.headers_mut().insert(PROXY_AUTHORIZATION, basic);
         }
-        let has_body = !http_body::Body::is_end_stream(request.body());
-        let answer = self.plain().await?.request(request).await;
+        let answer = self.plain().await?.request(*request).await;
         let answer = answer.map_err(|error| failure::of(error, &target(uri), has_body))?;
         match proxy {
             Some(proxy) if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
@@ -115,7 +116,7 @@ impl HyperLeaf {
             let trust = self.trust().await?;
             Ok(Lanes::new(&connect_tls(Arc::clone(&self.proxies), trust)))
         };
-        self.tls.get_or_try_init(make).await
+        made_once(&self.tls, make).await
     }
 
     async fn plain(&self) -> Result<&Pool<PlainWire>, Error> {
@@ -123,7 +124,7 @@ impl HyperLeaf {
             let trust = if self.proxies.need_tls() { Some(self.trust().await?) } else { None };
             Ok(pool(connect_plain(Arc::clone(&self.proxies), trust)))
         };
-        self.plain.get_or_try_init(make).await
+        made_once(&self.plain, make).await
     }
 
     async fn local(&self) -> &Pool<PlainWire> {
@@ -137,15 +138,27 @@ impl HyperLeaf {
     }
 }
 
+/// What is made by the first request that needs it. The others do not carry the work of making it along.
+async fn made_once<T, F>(cell: &OnceCell<T>, make: impl FnOnce() -> F) -> Result<&T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    match cell.get() {
+        Some(made) => Ok(made),
+        None => Box::pin(cell.get_or_try_init(make)).await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::service::enter;
 
     #[tokio::test]
     async fn plain_http_stays_on_this_machine_unless_allowed() {
         let request = Request::get("http://h.invalid/x").body(Body::empty()).unwrap();
-        let error = HyperLeaf::new(Network::default()).send(Box::new(request)).await.unwrap_err();
+        let error = enter(&HyperLeaf::new(Network::default()), request).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("http://h.invalid is not encrypted"), "{error}");
     }

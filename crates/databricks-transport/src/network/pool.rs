@@ -2,8 +2,10 @@
 
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use http::Uri;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as HyperClient;
@@ -35,9 +37,33 @@ const STREAM_WINDOW: u32 = 2 << 20;
 /// more than share a connection (see `lanes.rs`), which bound the memory: 90 unread answers hold 180 MB at most.
 const CONNECTION_WINDOW: u32 = 256 * STREAM_WINDOW;
 
-pub(super) type Connector<W> = tower::util::BoxCloneSyncService<Uri, W, BoxError>;
+/// Makes connections of a kind. hyper clones it for each request, which costs a counter.
+pub(super) struct Connector<W>(Arc<dyn Fn(Uri) -> Connecting<W> + Send + Sync>);
+
+type Connecting<W> = BoxFuture<'static, Result<W, BoxError>>;
+
 /// A client with connections of a kind.
 pub(super) type Pool<W> = HyperClient<Connector<W>, Body>;
+
+impl<W> Clone for Connector<W> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<W> Service<Uri> for Connector<W> {
+    type Response = W;
+    type Error = BoxError;
+    type Future = Connecting<W>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        (self.0)(uri)
+    }
+}
 
 /// What a connection that is closed under a request does to it is hyper's to know: it takes back what it had not begun
 /// to write to a connection that had idled, and sends it over another.
@@ -93,10 +119,10 @@ where
     C::Future: Send,
     W: 'static,
 {
-    Connector::new(tower::service_fn(move |uri: Uri| {
+    Connector(Arc::new(move |uri| {
         let way = proxies.on_the_way_to(&uri).map(|proxy| format!(" by way of the proxy {proxy}"));
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, connector.clone().oneshot(uri));
-        async move { connecting.await.map_err(|_| too_slow(way.unwrap_or_default()))? }
+        Box::pin(async move { connecting.await.map_err(|_| too_slow(way.unwrap_or_default()))? })
     }))
 }
 
@@ -113,7 +139,6 @@ mod tests {
     use hyper::rt::{Read, ReadBufCursor, Write};
     use hyper_util::client::legacy::connect::{Connected, Connection};
     use std::pin::Pin;
-    use std::task::{Context, Poll};
     use tokio::io::DuplexStream;
     use tokio::time::Instant;
 

@@ -3,12 +3,12 @@
 use std::pin::pin;
 
 use futures::FutureExt;
-use http::{StatusCode, Uri};
+use http::StatusCode;
 
 use super::limiters::{RateLimiters, Turn};
 use crate::error::Error;
 use crate::service::{Answered, Exchange, Outgoing};
-use crate::stack::{CallState, retry_after};
+use crate::stack::retry_after;
 use crate::trace::count_rate_limit;
 
 /// A request goes on after so many turns given back: tokens that end before the turn comes would keep it here for ever.
@@ -34,27 +34,25 @@ impl<S> RateLimit<S> {
 impl<S: Exchange> RateLimit<S> {
     /// Gives the turn back while a token or a host that is tried again holds the request up, and takes it again at the old
     /// place: turns kept through such a wait would all be used at once when it ends.
-    async fn when_ready(&self, uri: &Uri, state: &CallState, mut turn: Turn) -> Result<Turn, Error> {
+    async fn when_ready(&self, request: &Outgoing<'_>, mut turn: Turn) -> Result<Turn, Error> {
         for _ in 0..ROUNDS {
-            let mut ready = pin!(self.inner.ready(uri, state));
+            let mut ready = pin!(self.inner.ready(request));
             if let Some(ready) = ready.as_mut().now_or_never() {
                 return ready.map(|()| turn);
             }
             let places = turn.step_back();
             ready.await?;
-            turn = places.acquire(state.deadline()).await?;
+            turn = places.acquire(request.call.deadline()).await?;
         }
         Ok(turn)
     }
 }
 
 impl<S: Exchange> Exchange for RateLimit<S> {
-    async fn send(&self, request: Outgoing) -> Answered {
+    async fn send(&self, request: Outgoing<'_>) -> Answered {
         let class = self.limiters.class(request.uri().path());
-        let state = CallState::of(&request);
-        let turn = self.limiters.acquire(class, state.deadline()).await?;
-        let permit = self.when_ready(request.uri(), &state, turn).await?.used();
-        state.classify(class.name());
+        let turn = self.limiters.acquire(class, request.call.deadline()).await?;
+        let permit = self.when_ready(&request, turn).await?.used();
 
         let mut response = self.inner.send(request).await?;
         if response.status() == StatusCode::TOO_MANY_REQUESTS {

@@ -17,6 +17,7 @@ pub use adaptive::Adaptive;
 pub(crate) use layer::{Paused, RateLimit};
 pub use limiter::{Permit, RateLimiter};
 pub use limiters::RateLimiters;
+pub(crate) use limits::OTHERS;
 pub use limits::RateLimits;
 pub use policy::{FixedRate, RatePolicy};
 pub use rate::Rate;

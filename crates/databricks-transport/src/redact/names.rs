@@ -144,14 +144,14 @@ pub(crate) fn is_secret_header(name: &HeaderName) -> bool {
     !is_limit && !SHOWN.contains(&name)
 }
 
-/// Marks the headers that carry credentials by their nature, so that `Debug` of the map does not show them.
+/// Headers that carry credentials by their nature.
+const SENSITIVE: [HeaderName; 5] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE, LOCATION];
+
+/// Marks the headers that carry credentials, so that `Debug` of the map does not show them.
 pub(crate) fn mark_sensitive(headers: &mut HeaderMap) {
-    // Looking first: an entry makes room for a header that is not there.
-    for name in [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE, LOCATION] {
-        if headers.contains_key(&name)
-            && let http::header::Entry::Occupied(mut values) = headers.entry(name)
-        {
-            values.iter_mut().for_each(|value| value.set_sensitive(true));
+    for (name, value) in headers.iter_mut() {
+        if SENSITIVE.contains(name) {
+            value.set_sensitive(true);
         }
     }
 }

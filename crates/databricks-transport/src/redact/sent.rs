@@ -6,7 +6,6 @@ use std::sync::Arc;
 use http::{HeaderValue, Request, Uri};
 
 use super::Secrets;
-use crate::stack::CallState;
 use crate::trace::{Traffic, Watch};
 
 /// The shortest part of a presigned link that counts as secret by itself.
@@ -19,38 +18,40 @@ pub(crate) struct SentSecrets(pub(crate) Arc<Secrets>);
 /// The secrets of one request. Taking them costs a few counters; they are only spelled out when something failed.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
-    headers: Vec<HeaderValue>,
+    header: Option<HeaderValue>,
+    /// A request rarely has more than one.
+    more_headers: Vec<HeaderValue>,
     link: Option<Uri>,
     body: Option<SentSecrets>,
-    watch: Option<Arc<Watch>>,
+    watch: Arc<Watch>,
 }
 
 impl Sent {
-    pub(crate) fn with<B>(request: &Request<B>) -> Self {
-        let state = request.extensions().get::<Arc<CallState>>();
-        let watch = state.and_then(|state| state.watch()).cloned();
-        // A link is a credential. Where nothing says what a URI is, it counts as one.
-        let is_link = watch.as_ref().is_none_or(|watch| watch.traffic() == Traffic::Storage);
-        let sensitive = request.headers().values().filter(|value| value.is_sensitive());
+    pub(crate) fn with<B>(request: &Request<B>, watch: &Arc<Watch>) -> Self {
+        let mut sensitive = request.headers().values().filter(|value| value.is_sensitive()).cloned();
+        // A link is a credential.
+        let is_link = watch.traffic() == Traffic::Storage;
         Self {
-            headers: sensitive.cloned().collect(),
+            header: sensitive.next(),
+            more_headers: sensitive.collect(),
             link: is_link.then(|| request.uri().clone()),
             body: request.extensions().get::<SentSecrets>().cloned(),
-            watch,
+            watch: Arc::clone(watch),
         }
     }
 
-    pub(crate) fn watch(&self) -> Option<&Watch> {
-        self.watch.as_deref()
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// All of them, and those that the client was configured with.
     pub(crate) fn secrets(&self) -> Secrets {
-        let mut secrets = self.watch.as_ref().map(|watch| watch.known().clone()).unwrap_or_default();
+        let mut secrets = self.watch.known().clone();
         if let Some(SentSecrets(own)) = &self.body {
             secrets.extend(own);
         }
-        for value in self.headers.iter().filter_map(|value| value.to_str().ok()) {
+        let headers = self.header.iter().chain(&self.more_headers);
+        for value in headers.filter_map(|value| value.to_str().ok()) {
             // `Bearer` and `Basic` are no secrets.
             secrets.add(value.split_once(' ').map_or(value, |(_scheme, rest)| rest));
         }
@@ -92,6 +93,7 @@ fn decoded(text: &str) -> Cow<'_, str> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::config::DatabricksConfig;
 
     #[test]
     fn what_was_sent_is_taken_out_of_what_comes_back() {
@@ -102,7 +104,8 @@ mod tests {
             .header("x-plain", "not-secret")
             .body(())
             .unwrap();
-        let sent = Sent::with(&request);
+        let config = DatabricksConfig::new("h.example").unwrap();
+        let sent = Sent::with(&request, &Watch::new(&config, Traffic::Storage));
         let said = "https://me:the-user%21@s.example/in/the-path?X-Sig=in%2Fthe-query in/the-query the-user! hunter2-hunter2 not-secret";
         let cleaned = sent.cleaned(said);
         for secret in ["the-path", "the-query", "the-user", "hunter2"] {

@@ -1,6 +1,7 @@
 //! Reads what must be read of an answer while it still counts as part of the attempt: the text of an error, always;
 //! the whole body, when the caller wants it whole. So a break while reading is seen by the retry.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Response, StatusCode};
@@ -9,60 +10,53 @@ use crate::body::Body;
 use crate::error::ApiError;
 use crate::redact::Sent;
 use crate::service::{Answered, Exchange, Outgoing};
-use crate::trace::{trace_answer, trace_request};
+use crate::trace::{Traffic, Watch, trace_answer, trace_request};
 
 /// How much of an error's text is read.
 const ERROR_TEXT: usize = 64 * 1024;
 /// How long it is read: what is known by its status is not held up by a text that drips.
 const ERROR_TIME: Duration = Duration::from_secs(5);
 
-/// In a request's extensions: the caller wants the whole body of a good answer, up to so many bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ReadWhole(pub(crate) usize);
-
 /// Reads answers; an error's parsed form is left in the answer's extensions.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer<S> {
     inner: S,
-    parse: fn(StatusCode, &HeaderMap, &[u8]) -> ApiError,
+    watch: Arc<Watch>,
+    parse: Parse,
 }
 
+type Parse = fn(StatusCode, &HeaderMap, &[u8]) -> ApiError;
+
 impl<S> Answer<S> {
-    /// For answers of a workspace.
-    pub(crate) fn new(inner: S) -> Self {
-        Self { inner, parse: ApiError::parse }
-    }
-
-    /// For answers of a storage host, whose text and redirects may repeat the presigned link: only status and code of
-    /// an error are kept.
-    pub(crate) fn of_storage(inner: S) -> Self {
-        Self { inner, parse: ApiError::of_storage }
-    }
-
-    /// For answers of token endpoints, whose text may repeat the secret that was sent: the caller reads it from the
-    /// body and masks it.
-    pub(crate) fn of_tokens(inner: S) -> Self {
-        Self { inner, parse: crate::auth::token_error }
+    pub(crate) fn new(inner: S, watch: Arc<Watch>) -> Self {
+        let parse: Parse = match watch.traffic() {
+            Traffic::Api => ApiError::parse,
+            // Its text and redirects may repeat the presigned link: only status and code of an error are kept.
+            Traffic::Storage => ApiError::of_storage,
+            // Its text may repeat the secret that was sent: the caller reads it from the body and masks it.
+            Traffic::Token => crate::auth::token_error,
+        };
+        Self { inner, watch, parse }
     }
 }
 
 impl<S: Exchange> Exchange for Answer<S> {
-    async fn send(&self, request: Outgoing) -> Answered {
+    async fn send(&self, request: Outgoing<'_>) -> Answered {
         let changes = !request.method().is_safe();
-        let whole = request.extensions().get::<ReadWhole>().copied();
-        let sent = Sent::with(&request);
+        let whole = request.call.read_whole();
+        let sent = Sent::with(&request, &self.watch);
         trace_request(&request, &sent);
         let (mut head, body) = self.inner.send(request).await?.into_parts();
         let body = match whole {
             _ if !head.status.is_success() => {
-                let text = body.collect_prefix(ERROR_TEXT, ERROR_TIME).await;
+                let text = Box::pin(body.collect_prefix(ERROR_TEXT, ERROR_TIME)).await;
                 // Servers and proxies repeat what they were sent.
                 let error = (self.parse)(head.status, &head.headers, &text).cleaned(&sent);
                 head.extensions.insert(error);
                 Body::from_bytes(text)
             }
             // A good answer says that the request was run, whether it can be read or not.
-            Some(ReadWhole(limit)) => {
+            Some(limit) => {
                 let read = body.collect(limit).await;
                 Body::from_bytes(read.map_err(|error| error.with_ambiguous(changes))?)
             }
@@ -78,8 +72,11 @@ impl<S: Exchange> Exchange for Answer<S> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::config::DatabricksConfig;
     use crate::error::Error;
     use crate::error::ErrorKind;
+    use crate::service::enter;
+    use crate::stack::CallState;
     use bytes::Bytes;
     use http::Request;
 
@@ -93,10 +90,24 @@ mod tests {
         })
     }
 
+    fn answer<S: Exchange>(leaf: S) -> Answer<S> {
+        let config = DatabricksConfig::new("h.example").unwrap();
+        Answer::new(leaf, Watch::new(&config, Traffic::Api))
+    }
+
+    /// A request whose answer is read whole.
+    fn whole(limit: usize, method: http::Method) -> Request<Body> {
+        let mut request = Request::new(Body::empty());
+        let call = CallState::start(&method, Duration::MAX).reading_whole(limit);
+        *request.method_mut() = method;
+        request.extensions_mut().insert(Arc::new(call));
+        request
+    }
+
     #[tokio::test]
     async fn an_errors_text_is_parsed_and_kept_even_when_it_breaks_off() {
         let leaf = answering(503, vec![Ok("TEMPORARILY_UNAVAILABLE: later"), Err(ErrorKind::Unavailable)]);
-        let response = Answer::new(leaf).send(Box::new(Request::new(Body::empty()))).await.unwrap();
+        let response = enter(&answer(leaf), Request::new(Body::empty())).await.unwrap();
         let api = response.extensions().get::<ApiError>().unwrap();
         assert_eq!(api.error_code.as_deref(), Some("TEMPORARILY_UNAVAILABLE"));
         assert_eq!(response.body().as_bytes(), Some(&b"TEMPORARILY_UNAVAILABLE: later"[..]));
@@ -105,10 +116,8 @@ mod tests {
     #[tokio::test]
     async fn a_good_answer_too_large_to_read_leaves_a_change_ambiguous() {
         for (method, ambiguous) in [(http::Method::POST, true), (http::Method::GET, false)] {
-            let mut request = Request::builder().method(method).body(Body::empty()).unwrap();
-            request.extensions_mut().insert(ReadWhole(3));
-            let error =
-                Answer::new(answering(200, vec![Ok("four")])).send(Box::new(request)).await.unwrap_err();
+            let leaf = answering(200, vec![Ok("four")]);
+            let error = enter(&answer(leaf), whole(3, method)).await.unwrap_err();
             assert_eq!((error.kind(), error.is_ambiguous()), (ErrorKind::Invalid, ambiguous));
         }
     }
@@ -124,7 +133,7 @@ mod tests {
             let response = Response::builder().status(500).body(Body::from_stream(endless)).unwrap();
             futures::future::ready(Ok::<_, Error>(response))
         });
-        let response = Answer::new(leaf).send(Box::new(Request::new(Body::empty()))).await.unwrap();
+        let response = enter(&answer(leaf), Request::new(Body::empty())).await.unwrap();
         assert_eq!(response.body().as_bytes().unwrap().len(), ERROR_TEXT);
     }
 
@@ -138,7 +147,7 @@ mod tests {
             Ok::<_, Error>(Response::builder().status(503).body(Body::from_stream(drip)).unwrap())
         });
         let start = tokio::time::Instant::now();
-        let response = Answer::new(leaf).send(Box::new(Request::new(Body::empty()))).await.unwrap();
+        let response = enter(&answer(leaf), Request::new(Body::empty())).await.unwrap();
         assert_eq!(start.elapsed(), ERROR_TIME);
         let api = response.extensions().get::<ApiError>().unwrap();
         assert_eq!(api.error_code.as_deref(), Some("TEMPORARILY_UNAVAILABLE"));
@@ -146,22 +155,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_good_answer_is_streamed_unless_wanted_whole() {
-        let streamed = Answer::new(answering(200, vec![Ok("a"), Ok("b")]))
-            .send(Box::new(Request::new(Body::empty())))
-            .await;
+        let in_two = || answer(answering(200, vec![Ok("a"), Ok("b")]));
+        let streamed = enter(&in_two(), Request::new(Body::empty())).await;
         assert!(streamed.unwrap().body().as_bytes().is_none());
 
-        let mut request = Request::new(Body::empty());
-        request.extensions_mut().insert(ReadWhole(2));
-        let whole =
-            Answer::new(answering(200, vec![Ok("a"), Ok("b")])).send(Box::new(request)).await.unwrap();
-        assert_eq!(whole.body().as_bytes(), Some(&b"ab"[..]));
+        let read = enter(&in_two(), whole(2, http::Method::GET)).await;
+        assert_eq!(read.unwrap().body().as_bytes(), Some(&b"ab"[..]));
 
-        let mut request = Request::new(Body::empty());
-        request.extensions_mut().insert(ReadWhole(10));
-        let broken = Answer::new(answering(200, vec![Ok("a"), Err(ErrorKind::Unavailable)]))
-            .send(Box::new(request))
-            .await;
+        let breaks = answer(answering(200, vec![Ok("a"), Err(ErrorKind::Unavailable)]));
+        let broken = enter(&breaks, whole(10, http::Method::GET)).await;
         assert_eq!(broken.unwrap_err().kind(), ErrorKind::Unavailable);
     }
 }

@@ -1,7 +1,6 @@
 //! The total deadline: it caps waits, attempts and everything between them, up to the head of the answer.
 
 use std::pin::pin;
-use std::sync::Arc;
 
 use super::state::CallState;
 use crate::error::{Error, ErrorKind};
@@ -20,20 +19,20 @@ impl<S> Deadline<S> {
 }
 
 impl<S: Exchange> Exchange for Deadline<S> {
-    async fn send(&self, request: Outgoing) -> Answered {
-        let state = CallState::of(&request);
+    async fn send(&self, request: Outgoing<'_>) -> Answered {
+        let call = request.call;
         // Pinned where it is made: it is large, and the timeout would be put around a copy.
         let answer = pin!(self.inner.send(request));
-        match state.deadline() {
+        match call.deadline() {
             Some(deadline) => {
-                tokio::time::timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(out_of_time(&state)))
+                tokio::time::timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(out_of_time(call)))
             }
             None => answer.await,
         }
     }
 }
 
-fn out_of_time(state: &Arc<CallState>) -> Error {
+fn out_of_time(state: &CallState) -> Error {
     let seconds = state.elapsed().as_secs_f64();
     let so_far = match (state.last_failure(), state.attempts()) {
         (None, _) if state.is_waiting_for_token() => "it was still waiting for an access token".to_owned(),

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::state::CallState;
-use crate::body::Body;
+use crate::body::{Body, Patience};
 use crate::error::{CallSummary, Error, ErrorKind};
-use crate::operation::Operation;
 use crate::place::target;
 use crate::service::{Answered, Exchange, Outgoing};
 
@@ -31,25 +30,22 @@ impl<S> Inactivity<S> {
 }
 
 impl<S: Exchange> Exchange for Inactivity<S> {
-    async fn send(&self, mut request: Outgoing) -> Answered {
-        let operation = Operation::of(&request);
+    async fn send(&self, mut request: Outgoing<'_>) -> Answered {
+        let (operation, call) = (request.operation, request.call);
         let limit = operation.attempt_timeout().unwrap_or(self.limit);
-        let state = CallState::of(&request);
-        let activity = Activity::new();
+        let activity = Activity::watching(request.body_mut(), call);
         let uri = request.uri().clone();
-        let body = std::mem::take(request.body_mut());
-        *request.body_mut() = watched(body, &activity, &state);
-        state.sent();
-        let _unanswered = Unanswered { activity: &activity, limit, state: &state };
+        call.sent();
+        let _unanswered = Unanswered { activity: &activity, limit, call };
         tokio::select! {
             biased;
             answer = self.inner.send(request) => answer.map(|response| {
                 // Whoever reads this body knows by the status that the server ran the request.
-                let call = CallSummary { ambiguous: false, ..state.summary(&operation) };
-                response.map(|body| patient(body, limit, call))
+                let call = CallSummary { ambiguous: false, ..call.summary(operation) };
+                response.map(|body| body.with_patience(Patience::new(limit, call)))
             }),
             // What was inside is dropped by now, and has said how far it came.
-            () = silence(&activity, limit, &state) => Err(match state.is_in_flight() {
+            () = silence(&activity, limit, call) => Err(match call.is_in_flight() {
                 true => silent(limit, "no answer"),
                 false => not_connected(limit, &target(&uri)),
             }),
@@ -58,16 +54,16 @@ impl<S: Exchange> Exchange for Inactivity<S> {
 }
 
 /// Notes the end before the attempt is dropped, so that whoever is dropped with it knows why.
-async fn silence(activity: &Activity, limit: Duration, state: &CallState) {
+async fn silence(activity: &Activity, limit: Duration, call: &CallState) {
     activity.silence(limit).await;
-    state.fell_silent();
+    call.fell_silent();
 }
 
 /// An attempt as long as it has no answer. Dropped at the deadline of its call, it notes what it has heard until then.
 struct Unanswered<'a> {
     activity: &'a Activity,
     limit: Duration,
-    state: &'a CallState,
+    call: &'a CallState,
 }
 
 /// A server that has not said anything for so long, or for half of what it may take, was given its chance.
@@ -76,8 +72,8 @@ const CHANCE: Duration = Duration::from_secs(5);
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         let chance = CHANCE.min(self.limit / 2);
-        if self.state.is_past_deadline() && self.activity.silent_for() >= chance {
-            self.state.fell_silent();
+        if self.call.is_past_deadline() && self.activity.silent_for() >= chance {
+            self.call.fell_silent();
         }
     }
 }
@@ -91,9 +87,62 @@ fn not_connected(limit: Duration, target: &str) -> Error {
     Error::new(ErrorKind::Connect, format!("could not connect to {target}: no connection for {seconds} s"))
 }
 
-/// When something last moved, and whether the caller is the one who keeps the other waiting.
+/// When something last moved.
+enum Activity {
+    /// The request goes out in one piece: nothing moves until it is answered.
+    Since(Instant),
+    /// Each piece of the request that the connection takes is a move.
+    Upload(Upload),
+}
+
+impl Activity {
+    /// A body in memory of at most this many bytes goes out in one piece: there is no progress to watch.
+    const SMALL: usize = 256 * 1024;
+
+    /// Begins now. A large body notes from now on what the connection takes of it.
+    fn watching(body: &mut Body, call: &Arc<CallState>) -> Self {
+        if body.as_bytes().is_some_and(|bytes| bytes.len() <= Self::SMALL) {
+            return Self::Since(Instant::now());
+        }
+        let upload = Upload::new();
+        let watched = Watched { body: std::mem::take(body), upload: upload.clone(), call: Arc::clone(call) };
+        *body = Body::wrap(watched);
+        Self::Upload(upload)
+    }
+
+    /// Since when the server has had nothing to say; nothing while it waits for the caller.
+    fn silent_since(&self) -> Option<Instant> {
+        match self {
+            Self::Since(moment) => Some(*moment),
+            Self::Upload(upload) => upload.silent_since(),
+        }
+    }
+
+    /// How long the server has had nothing to say, as far as it is its fault.
+    fn silent_for(&self) -> Duration {
+        self.silent_since().map_or(Duration::ZERO, |moment| moment.elapsed())
+    }
+
+    /// Ends when nothing has moved for `limit`; never, when that is beyond what a clock can hold.
+    async fn silence(&self, limit: Duration) {
+        let mut since = self.silent_since();
+        loop {
+            let from = since.unwrap_or_else(Instant::now);
+            let Some(end) = from.checked_add(limit) else { return std::future::pending().await };
+            tokio::time::sleep_until(end).await;
+            let last = self.silent_since();
+            if last.is_some() && last == since {
+                return;
+            }
+            since = last;
+        }
+    }
+}
+
+/// A request's body on its way out: when its last piece went, and whether the caller is the one who keeps the other
+/// waiting.
 #[derive(Clone, Debug)]
-struct Activity(Arc<Mutex<Moved>>);
+struct Upload(Arc<Mutex<Moved>>);
 
 #[derive(Debug)]
 struct Moved {
@@ -102,7 +151,7 @@ struct Moved {
     waits_for_caller: bool,
 }
 
-impl Activity {
+impl Upload {
     fn new() -> Self {
         Self(Arc::new(Mutex::new(Moved { last: Instant::now(), waits_for_caller: false })))
     }
@@ -119,27 +168,16 @@ impl Activity {
         self.moved().waits_for_caller = true;
     }
 
-    /// How long the server has had nothing to say, as far as it is its fault.
-    fn silent_for(&self) -> Duration {
+    fn silent_since(&self) -> Option<Instant> {
         let moved = self.moved();
-        if moved.waits_for_caller { Duration::ZERO } else { moved.last.elapsed() }
-    }
-
-    /// Ends when nothing has moved for `limit`; never, when that is beyond what a clock can hold.
-    async fn silence(&self, limit: Duration) {
-        loop {
-            let silent_for = self.silent_for();
-            let Some(left) = limit.checked_sub(silent_for).filter(|left| !left.is_zero()) else { return };
-            let Some(end) = Instant::now().checked_add(left) else { return std::future::pending().await };
-            tokio::time::sleep_until(end).await;
-        }
+        (!moved.waits_for_caller).then_some(moved.last)
     }
 }
 
 /// Wakes whoever polls a body, and lets the clock go on: from now on it is the connection that has to come for the next
 /// piece, which it does not while the server takes nothing.
 struct Ready {
-    activity: Activity,
+    upload: Upload,
     waker: Waker,
 }
 
@@ -149,26 +187,16 @@ impl Wake for Ready {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.activity.note();
+        self.upload.note();
         self.waker.wake_by_ref();
     }
 }
 
-/// A body in memory of at most this many bytes goes out in one piece: there is no progress to watch.
-const SMALL: usize = 256 * 1024;
-
 /// A request body that notes each piece the connection takes.
-fn watched(body: Body, activity: &Activity, state: &Arc<CallState>) -> Body {
-    if body.as_bytes().is_some_and(|bytes| bytes.len() <= SMALL) {
-        return body;
-    }
-    Body::wrap(Watched { body, activity: activity.clone(), state: Arc::clone(state) })
-}
-
 struct Watched {
     body: Body,
-    activity: Activity,
-    state: Arc<CallState>,
+    upload: Upload,
+    call: Arc<CallState>,
 }
 
 impl HttpBody for Watched {
@@ -180,14 +208,13 @@ impl HttpBody for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         // Before the body is polled: it may be ready again before it has answered.
-        self.activity.wait_for_caller();
-        let waker =
-            Waker::from(Arc::new(Ready { activity: self.activity.clone(), waker: cx.waker().clone() }));
+        self.upload.wait_for_caller();
+        let waker = Waker::from(Arc::new(Ready { upload: self.upload.clone(), waker: cx.waker().clone() }));
         let mut cx = Context::from_waker(&waker);
         let frame = ready!(Pin::new(&mut self.body).poll_frame(&mut cx));
-        self.activity.note();
+        self.upload.note();
         if let Some(Err(_)) = &frame {
-            self.state.fail_upload();
+            self.call.fail_upload();
         }
         Poll::Ready(frame)
     }
@@ -204,55 +231,7 @@ impl HttpBody for Watched {
 /// Given up before its end, it keeps nobody waiting any more.
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.activity.note();
-    }
-}
-
-/// An answer's body that fails when a read waits too long. Time in which nobody reads does not count.
-fn patient(body: Body, limit: Duration, call: CallSummary) -> Body {
-    if body.is_end_stream() || body.as_bytes().is_some() {
-        return body;
-    }
-    Body::wrap(Patient { body, limit, call, waiting: None })
-}
-
-struct Patient {
-    body: Body,
-    limit: Duration,
-    call: CallSummary,
-    waiting: Option<Pin<Box<Sleep>>>,
-}
-
-impl HttpBody for Patient {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            this.waiting = None;
-            let call = this.call;
-            return Poll::Ready(frame.map(|frame| frame.map_err(|error| error.with_call(call))));
-        }
-        let limit = this.limit;
-        let waiting = this.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        ready!(waiting.as_mut().poll(cx));
-        this.waiting = None;
-        let error = silent(limit, "the answer stopped in the middle: no data").with_call(this.call);
-        // The connection is of no use any more.
-        this.body = Body::empty();
-        Poll::Ready(Some(Err(error)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.upload.note();
     }
 }
 
@@ -260,6 +239,8 @@ impl HttpBody for Patient {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::operation::Operation;
+    use crate::service::enter;
     use futures::StreamExt;
     use http::{Request, Response};
 
@@ -290,7 +271,7 @@ mod tests {
     ) -> Result<Bytes, Error> {
         let mut request = Request::new(upload);
         request.extensions_mut().insert(operation);
-        let response = Inactivity::new(leaf(wait, answer), LIMIT).send(Box::new(request)).await?;
+        let response = enter(&Inactivity::new(leaf(wait, answer), LIMIT), request).await?;
         response.into_body().collect(1000).await
     }
 
@@ -327,7 +308,7 @@ mod tests {
         });
         let start = Instant::now();
         let request = Request::new(slow(&[10, 50, 1]));
-        let error = Inactivity::new(leaf, LIMIT).send(Box::new(request)).await.unwrap_err();
+        let error = enter(&Inactivity::new(leaf, LIMIT), request).await.unwrap_err();
         assert_eq!((error.kind(), start.elapsed().as_secs()), (ErrorKind::Timeout, 90));
     }
 
@@ -346,10 +327,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_pauses_is_not_the_servers_silence() {
-        let response = Inactivity::new(leaf(0, &[1, 1]), LIMIT)
-            .send(Box::new(Request::new(Body::empty())))
-            .await
-            .unwrap();
+        let layer = Inactivity::new(leaf(0, &[1, 1]), LIMIT);
+        let response = enter(&layer, Request::new(Body::empty())).await.unwrap();
         let mut chunks = Box::pin(response.into_body().into_stream());
         chunks.next().await.unwrap().unwrap();
         tokio::time::sleep(LIMIT * 10).await;

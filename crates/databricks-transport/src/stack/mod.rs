@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use http::Response;
 use http::header::{DATE, RETRY_AFTER};
 
-pub(crate) use answer::{Answer, ReadWhole};
+pub(crate) use answer::Answer;
 pub(crate) use deadline::Deadline;
 pub(crate) use inactivity::Inactivity;
 pub use retry::Jitter;

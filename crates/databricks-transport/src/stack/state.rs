@@ -10,14 +10,15 @@ use tokio::time::Instant;
 use crate::auth::Held;
 use crate::error::CallSummary;
 use crate::operation::Operation;
-use crate::trace::Watch;
+use crate::trace::Endpoint;
 
-/// The state of one call, shared through the request's extensions by all its attempts.
+/// The state of one call, shared by all its attempts.
 #[derive(Debug)]
 pub(crate) struct CallState {
     started: Instant,
     deadline: Option<Instant>,
     changes_something: bool,
+    read_whole: Option<usize>,
     attempts: AtomicU32,
     in_flight: AtomicBool,
     has_left: AtomicBool,
@@ -30,18 +31,18 @@ pub(crate) struct CallState {
     last_failure: Mutex<Option<String>>,
     upload_failed: AtomicBool,
     shut_out: Mutex<Option<Instant>>,
-    watch: OnceLock<Arc<Watch>>,
-    class: OnceLock<Arc<str>>,
+    endpoint: OnceLock<Arc<Endpoint>>,
 }
 
 impl CallState {
     /// A call that starts now and may take so long.
-    pub(crate) fn start(method: &Method, total: Duration) -> Arc<Self> {
+    pub(crate) fn start(method: &Method, total: Duration) -> Self {
         let started = Instant::now();
-        Arc::new(Self {
+        Self {
             started,
             deadline: started.checked_add(total),
             changes_something: !method.is_safe(),
+            read_whole: None,
             attempts: AtomicU32::new(0),
             in_flight: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
@@ -54,15 +55,24 @@ impl CallState {
             last_failure: Mutex::new(None),
             upload_failed: AtomicBool::new(false),
             shut_out: Mutex::new(None),
-            watch: OnceLock::new(),
-            class: OnceLock::new(),
-        })
+            endpoint: OnceLock::new(),
+        }
     }
 
-    /// The state that a request carries. One without (in a test of a single layer) gets a fresh one.
+    /// The caller wants the whole body of a good answer, up to so many bytes.
+    pub(crate) fn reading_whole(mut self, limit: usize) -> Self {
+        self.read_whole = Some(limit);
+        self
+    }
+
+    /// The state that a request carries in its extensions. One without (which a user's layer has made) gets a fresh one.
     pub(crate) fn of<B>(request: &Request<B>) -> Arc<Self> {
         let carried = request.extensions().get::<Arc<Self>>().map(Arc::clone);
-        carried.unwrap_or_else(|| Self::start(request.method(), Duration::MAX))
+        carried.unwrap_or_else(|| Arc::new(Self::start(request.method(), Duration::MAX)))
+    }
+
+    pub(crate) fn read_whole(&self) -> Option<usize> {
+        self.read_whole
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -181,22 +191,9 @@ impl CallState {
         *self.shut_out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what the layers need to know to show what they do.
-    pub(crate) fn watch_with(&self, watch: &Arc<Watch>) {
-        self.watch.get_or_init(|| Arc::clone(watch));
-    }
-
-    pub(crate) fn watch(&self) -> Option<&Arc<Watch>> {
-        self.watch.get()
-    }
-
-    /// Keeps the class of its endpoint: the limits that it waits in, and a label of its metrics.
-    pub(crate) fn classify(&self, class: &Arc<str>) {
-        self.class.get_or_init(|| Arc::clone(class));
-    }
-
-    pub(crate) fn class(&self) -> Option<&Arc<str>> {
-        self.class.get()
+    /// What it is counted under: one thing for the whole call.
+    pub(crate) fn endpoint(&self, find: impl FnOnce() -> Arc<Endpoint>) -> &Arc<Endpoint> {
+        self.endpoint.get_or_init(find)
     }
 
     /// How far the call has come, for its error.

@@ -2,19 +2,17 @@
 //! next to the leaf, so what a leaf says about a failure is cleaned here, before anybody repeats it.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Request, Response};
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use metrics::SharedString;
+use http_body::Body as _;
 use tokio::time::Instant;
+use tracing::field::DisplayValue;
 
-use super::metrics::{request_ended, status_text};
-use super::watch::Traffic;
+use super::endpoint::Endpoint;
+use super::watch::{Traffic, Watch};
 use crate::body::Body;
 use crate::error::Error;
 use crate::redact::{MASK, Sent, is_secret_header, mark_sensitive, shown_path};
@@ -25,59 +23,58 @@ use crate::stack::CallState;
 #[derive(Clone, Debug)]
 pub(crate) struct TraceAttempt<S> {
     inner: S,
+    watch: Arc<Watch>,
 }
 
 impl<S> TraceAttempt<S> {
-    pub(crate) fn new(inner: S) -> Self {
-        Self { inner }
+    pub(crate) fn new(inner: S, watch: Arc<Watch>) -> Self {
+        Self { inner, watch }
     }
 }
 
 impl<S: Exchange> Exchange for TraceAttempt<S> {
-    async fn send(&self, request: Outgoing) -> Answered {
-        let attempt = Attempt::start(&request);
-        attempt.log_request(&request);
+    async fn send(&self, request: Outgoing<'_>) -> Answered {
+        let sent = Sent::with(&request, &self.watch);
+        let attempt = Attempt::start(&request, &self.watch);
+        attempt.log_request(&request, &sent);
         match self.inner.send(request).await {
             Ok(mut response) => {
                 mark_sensitive(response.headers_mut());
-                let sent = attempt.answered(&response);
-                Ok(response.map(|body| clean(body, sent)))
+                attempt.answered(&response, &sent);
+                Ok(response.map(|body| body.cleaned_of(sent)))
             }
-            Err(error) => Err(attempt.failed(error)),
+            Err(error) => Err(attempt.failed(error, &sent)),
         }
     }
 }
 
 /// An attempt that is under way. Dropped before its end, it is counted as given up.
-struct Attempt {
-    endpoint: SharedString,
+struct Attempt<'c> {
+    endpoint: &'c Endpoint,
     started: Instant,
-    state: Arc<CallState>,
+    call: &'c CallState,
     number: u32,
-    sent: Sent,
     is_over: bool,
 }
 
-impl Attempt {
-    fn start(request: &Request<Body>) -> Self {
-        let state = CallState::of(request);
-        let class = state.class().map(Arc::clone);
+impl<'c> Attempt<'c> {
+    fn start(request: &Outgoing<'c>, watch: &Watch) -> Self {
+        let call = request.call;
         Self {
-            endpoint: class.map_or("storage".into(), SharedString::from),
+            endpoint: call.endpoint(|| watch.endpoint(request.uri().path())),
             started: Instant::now(),
-            number: state.attempts(),
-            state,
-            sent: Sent::with(request),
+            number: call.attempts(),
+            call,
             is_over: false,
         }
     }
 
-    fn log_request(&self, request: &Request<Body>) {
+    fn log_request(&self, request: &Request<Body>, sent: &Sent) {
         if !tracing::enabled!(tracing::Level::DEBUG) {
             return;
         }
         let uri = request.uri();
-        let is_api = self.sent.watch().is_some_and(|watch| watch.traffic() == Traffic::Api);
+        let is_api = sent.watch().traffic() == Traffic::Api;
         let path = if is_api { shown_path(uri.path(), uri.query()) } else { "[link]".to_owned() };
         tracing::debug!(
             http.request.method = %request.method(),
@@ -85,86 +82,52 @@ impl Attempt {
             url.path = path,
             attempt = self.number,
             bytes = request.body().size_hint().exact(),
-            headers = self.shows_headers().then(|| tracing::field::display(Headers(request.headers(), &self.sent))),
+            headers = shown_headers(request.headers(), sent),
             "request"
         );
     }
 
-    /// What the answer's body may repeat.
-    fn answered(mut self, response: &Response<Body>) -> Sent {
-        let status = response.status();
+    fn answered(mut self, response: &Response<Body>, sent: &Sent) {
+        let (status, took) = (response.status(), self.over());
         tracing::debug!(
             http.response.status_code = status.as_u16(),
-            endpoint = %self.endpoint,
-            elapsed = ?self.started.elapsed(),
+            endpoint = %self.endpoint.name(),
+            elapsed = ?took,
             bytes = length(response),
-            headers = self.shows_headers().then(|| tracing::field::display(Headers(response.headers(), &self.sent))),
+            headers = shown_headers(response.headers(), sent),
             "answer"
         );
-        self.over(status_text(status));
-        self.sent.clone()
+        self.endpoint.answered(status, took, self.is_retry());
     }
 
     /// The error as others may see it.
-    fn failed(mut self, error: Error) -> Error {
-        let kind = error.kind().as_str();
-        let error = error.cleaned(&self.sent);
-        tracing::debug!(%error, error.type = kind, endpoint = %self.endpoint, elapsed = ?self.started.elapsed(), "no answer");
-        self.over(kind.into());
+    fn failed(mut self, error: Error, sent: &Sent) -> Error {
+        let (kind, took) = (error.kind().as_str(), self.over());
+        let error = error.cleaned(sent);
+        tracing::debug!(%error, error.type = kind, endpoint = %self.endpoint.name(), elapsed = ?took, "no answer");
+        self.endpoint.unanswered(kind, took, self.is_retry());
         error
     }
 
-    fn shows_headers(&self) -> bool {
-        self.sent.watch().is_some_and(|watch| watch.debug().headers)
+    fn is_retry(&self) -> bool {
+        self.number > 1
     }
 
-    fn over(&mut self, status: SharedString) {
+    /// It ends now. How long it took.
+    fn over(&mut self) -> Duration {
         self.is_over = true;
-        request_ended(self.endpoint.clone(), status, self.started.elapsed(), self.number > 1);
+        self.started.elapsed()
     }
 }
 
-impl Drop for Attempt {
+impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            let status = if self.state.is_out_of_time() { "timeout" } else { "canceled" };
-            tracing::debug!(endpoint = %self.endpoint, elapsed = ?self.started.elapsed(), "given up: {status}");
-            self.over(status.into());
+            let took = self.over();
+            let why = if self.call.is_out_of_time() { "timeout" } else { "canceled" };
+            tracing::debug!(endpoint = %self.endpoint.name(), elapsed = ?took, "given up: {why}");
+            self.endpoint.unanswered(why, took, self.is_retry());
         }
-    }
-}
-
-/// An answer's body whose failures repeat nothing that was sent.
-fn clean(body: Body, sent: Sent) -> Body {
-    if body.as_bytes().is_some() {
-        return body;
-    }
-    Body::wrap(Clean { body, sent })
-}
-
-struct Clean {
-    body: Body,
-    sent: Sent,
-}
-
-impl HttpBody for Clean {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        Poll::Ready(frame.map(|frame| frame.map_err(|error| error.cleaned(&self.sent))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 
@@ -172,6 +135,11 @@ impl HttpBody for Clean {
 fn length(response: &Response<Body>) -> Option<u64> {
     let declared = || response.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
     response.body().size_hint().exact().or_else(declared)
+}
+
+/// The headers, where the client is told to show them.
+fn shown_headers<'a>(headers: &'a HeaderMap, sent: &'a Sent) -> Option<DisplayValue<Headers<'a>>> {
+    sent.watch().debug().headers.then(|| tracing::field::display(Headers(headers, sent)))
 }
 
 /// Headers on one line; values that may be secret are masked.

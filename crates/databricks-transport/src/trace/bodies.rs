@@ -16,16 +16,16 @@ const MOST: usize = 20;
 
 /// Logs the body of a request to the workspace's API.
 pub(crate) fn trace_request(request: &Request<Body>, sent: &Sent) {
-    if let Some(watch) = sent.watch().filter(|watch| shows_bodies(watch)) {
-        let body = shown_body(request.body(), watch, sent);
+    if shows_bodies(sent.watch()) {
+        let body = shown_body(request.body(), sent);
         tracing::trace!(body, "request body");
     }
 }
 
 /// Logs the body of the answer to such a request, when it was read whole.
 pub(crate) fn trace_answer(response: &Response<Body>, sent: &Sent) {
-    if let Some(watch) = sent.watch().filter(|watch| shows_bodies(watch)) {
-        let body = shown_body(response.body(), watch, sent);
+    if shows_bodies(sent.watch()) {
+        let body = shown_body(response.body(), sent);
         tracing::trace!(body, "answer body");
     }
 }
@@ -35,9 +35,9 @@ fn shows_bodies(watch: &Watch) -> bool {
     watch.traffic() == Traffic::Api && tracing::enabled!(tracing::Level::TRACE)
 }
 
-fn shown_body(body: &Body, watch: &Watch, sent: &Sent) -> String {
+fn shown_body(body: &Body, sent: &Sent) -> String {
     match body.as_bytes() {
-        Some(bytes) => shown(bytes, watch.debug().truncate_bytes, &sent.secrets()),
+        Some(bytes) => shown(bytes, sent.watch().debug().truncate_bytes, &sent.secrets()),
         None => "a stream".to_owned(),
     }
 }

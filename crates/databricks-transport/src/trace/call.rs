@@ -3,16 +3,13 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use http::{Request, Response};
-use metrics::SharedString;
+use http::Request;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use super::metrics::call_ended;
 use super::watch::{Traffic, Watch};
 use crate::body::Body;
-use crate::error::{ApiError, Error, ErrorKind};
-use crate::operation::Operation;
+use crate::error::{ApiError, ErrorKind};
 use crate::redact::scrubbed;
 use crate::service::{Answered, Exchange, Outgoing};
 use crate::stack::CallState;
@@ -31,28 +28,28 @@ impl<S> TraceCall<S> {
 }
 
 impl<S: Exchange> Exchange for TraceCall<S> {
-    async fn send(&self, request: Outgoing) -> Answered {
-        let state = CallState::of(&request);
-        let endpoint = self.watch.endpoint(request.uri().path());
+    async fn send(&self, request: Outgoing<'_>) -> Answered {
+        let call = request.call;
+        let endpoint = call.endpoint(|| self.watch.endpoint(request.uri().path()));
         let span = span(&request, self.watch.traffic());
-        state.watch_with(&self.watch);
         let recorded = span.clone();
         // Pinned where it is made: it is large, and the span would be put around a copy.
-        let call = pin!(async move {
+        let sending = pin!(async move {
             let result = self.inner.send(request).await;
-            ended(&recorded, &state, endpoint, &result);
+            endpoint.call_ended(call.elapsed());
+            ended(&recorded, call, &result);
             result
         });
-        call.instrument(span).await
+        sending.instrument(span).await
     }
 }
 
 /// The names are OpenTelemetry's, where it has one. A span's own name is a constant of the program; `otel.name` is what
 /// exporters show.
-fn span(request: &Request<Body>, traffic: Traffic) -> Span {
+fn span(request: &Outgoing<'_>, traffic: Traffic) -> Span {
     tracing::info_span!(
         "databricks.call",
-        otel.name = Operation::of(request).name(),
+        otel.name = request.operation.name(),
         otel.kind = "client",
         otel.status_code = Empty,
         http.request.method = %request.method(),
@@ -73,9 +70,8 @@ fn shown(request: &Request<Body>, traffic: Traffic) -> std::borrow::Cow<'_, str>
     }
 }
 
-fn ended(span: &Span, state: &CallState, endpoint: SharedString, result: &Result<Response<Body>, Error>) {
-    call_ended(endpoint, state.elapsed());
-    span.record("attempts", state.attempts());
+fn ended(span: &Span, call: &CallState, result: &Answered) {
+    span.record("attempts", call.attempts());
     match result {
         Ok(response) => {
             let status = response.status();

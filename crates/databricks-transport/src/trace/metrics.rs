@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use metrics::{SharedString, Unit};
+use metrics::{Key, Level, Metadata, SharedString, Unit};
 
 use crate::error::Error;
 
-const REQUESTS: &str = "databricks_api_requests_total";
-const REQUEST_SECONDS: &str = "databricks_api_request_duration_seconds";
-const CALL_SECONDS: &str = "databricks_api_call_duration_seconds";
-const RETRIES: &str = "databricks_api_retries_total";
+pub(super) const REQUESTS: &str = "databricks_api_requests_total";
+pub(super) const REQUEST_SECONDS: &str = "databricks_api_request_duration_seconds";
+pub(super) const CALL_SECONDS: &str = "databricks_api_call_duration_seconds";
+pub(super) const RETRIES: &str = "databricks_api_retries_total";
 const ERRORS: &str = "databricks_errors_total";
 const RATE_LIMITS: &str = "databricks_rate_limits_total";
 const BREAKER: &str = "databricks_circuit_breaker_state";
+
+/// What a recorder may filter by.
+static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
 /// Tells the recorder what the metrics mean. It may be told as often as one likes.
 pub(crate) fn describe() {
@@ -48,22 +51,18 @@ pub(crate) fn describe() {
     metrics::describe_gauge!(
         BREAKER,
         Unit::Count,
-        "The circuit breaker of a host: 0 closed, 1 half-open, 2 open"
+        "The circuit breaker of the workspace, or of storage as a whole: 0 closed, 1 half-open, 2 open"
     );
 }
 
-/// A request has ended, or was given up.
-pub(super) fn request_ended(endpoint: SharedString, status: SharedString, took: Duration, is_retry: bool) {
-    metrics::histogram!(REQUEST_SECONDS, "endpoint" => endpoint.clone()).record(took);
-    if is_retry {
-        metrics::counter!(RETRIES, "endpoint" => endpoint.clone()).increment(1);
-    }
-    metrics::counter!(REQUESTS, "endpoint" => endpoint, "status" => status).increment(1);
+/// Adds a value to the histogram of a key, wherever metrics go at the moment.
+pub(super) fn record(key: &Key, took: Duration) {
+    metrics::with_recorder(|recorder| recorder.register_histogram(key, &METADATA).record(took));
 }
 
-/// A call has ended.
-pub(super) fn call_ended(endpoint: SharedString, took: Duration) {
-    metrics::histogram!(CALL_SECONDS, "endpoint" => endpoint).record(took);
+/// Counts one more under a key, wherever metrics go at the moment.
+pub(super) fn add_one(key: &Key) {
+    metrics::with_recorder(|recorder| recorder.register_counter(key, &METADATA).increment(1));
 }
 
 /// The workspace has answered 429.
@@ -71,7 +70,7 @@ pub(crate) fn count_rate_limit(class: &Arc<str>) {
     metrics::counter!(RATE_LIMITS, "endpoint" => Arc::clone(class)).increment(1);
 }
 
-/// The circuit breaker of a host has changed its state.
+/// The circuit breaker of a host, or the worst of several, has changed its state.
 pub(crate) fn show_circuit(host: &str, level: f64) {
     metrics::gauge!(BREAKER, "host" => host.to_owned()).set(level);
 }

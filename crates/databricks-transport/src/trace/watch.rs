@@ -1,13 +1,13 @@
 //! What the layers of a stack need to know in order to show what they do: whose traffic it is, how much may be shown, and
-//! which secrets the client knows. It travels in the request's extensions.
+//! which secrets the client knows.
 
 use std::sync::Arc;
 
-use metrics::SharedString;
 use secrecy::ExposeSecret;
 
+use super::endpoint::Endpoint;
 use crate::config::{AuthConfig, DatabricksConfig, DebugConfig, IdToken};
-use crate::rate_limit::RateLimits;
+use crate::rate_limit::{OTHERS, RateLimits};
 use crate::redact::Secrets;
 
 /// Whose traffic a stack carries.
@@ -21,21 +21,29 @@ pub(crate) enum Traffic {
     Token,
 }
 
-/// In a request's extensions, shared by all requests of a stack.
+/// Shared by the layers of a stack.
 #[derive(Debug)]
 pub(crate) struct Watch {
     traffic: Traffic,
     debug: DebugConfig,
     known: Secrets,
     limits: RateLimits,
-    classes: Vec<Arc<str>>,
+    /// One for each class of the limits.
+    classes: Vec<Arc<Endpoint>>,
+    /// For everything else.
+    others: Arc<Endpoint>,
 }
 
 impl Watch {
     pub(crate) fn new(config: &DatabricksConfig, traffic: Traffic) -> Arc<Self> {
         let limits = config.rate_limits().clone();
-        let classes = limits.classes().map(|(prefix, _)| Arc::from(prefix)).collect();
-        Arc::new(Self { traffic, debug: config.debug(), known: configured(config), limits, classes })
+        let classes = limits.classes().map(|(prefix, _)| Endpoint::new(prefix)).collect();
+        let others = Endpoint::new(match traffic {
+            Traffic::Api => OTHERS,
+            Traffic::Storage => "storage",
+            Traffic::Token => "token",
+        });
+        Arc::new(Self { traffic, debug: config.debug(), known: configured(config), limits, classes, others })
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
@@ -51,17 +59,14 @@ impl Watch {
         &self.known
     }
 
-    /// The `endpoint` of metrics for a call to this path. No text is made.
-    pub(super) fn endpoint(&self, path: &str) -> SharedString {
-        match self.traffic {
-            Traffic::Storage => "storage".into(),
-            Traffic::Token => "token".into(),
-            Traffic::Api => {
-                let class = self.limits.class_of(path);
-                let known = self.classes.iter().find(|known| &***known == class);
-                known.map_or("default".into(), |known| Arc::clone(known).into())
-            }
+    /// What a call to this path is counted under.
+    pub(super) fn endpoint(&self, path: &str) -> Arc<Endpoint> {
+        if self.traffic != Traffic::Api {
+            return Arc::clone(&self.others);
         }
+        let class = self.limits.class_of(path);
+        let known = self.classes.iter().find(|known| known.name() == class);
+        Arc::clone(known.unwrap_or(&self.others))
     }
 }
 
@@ -113,7 +118,7 @@ mod tests {
             (Traffic::Storage, "/hunter2", "storage"),
             (Traffic::Token, "/hunter2", "token"),
         ] {
-            assert_eq!(Watch::new(&config, traffic).endpoint(path).as_ref(), expected, "{path}");
+            assert_eq!(Watch::new(&config, traffic).endpoint(path).name(), expected, "{path}");
         }
     }
 

@@ -365,19 +365,48 @@ async fn it_can_be_set_and_turned_off() {
     assert_eq!(error.kind(), ErrorKind::Config);
 }
 
-#[tokio::test(start_paused = true)]
-async fn each_change_is_on_the_gauge_and_in_the_log() {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    let gauge = || {
-        let all = snapshotter.snapshot().into_vec();
-        let found = all.into_iter().find(|(key, ..)| key.key().name() == "databricks_circuit_breaker_state");
-        let (key, _, _, value) = found.unwrap();
+/// The labels and values of the gauges of circuits.
+fn gauges(recorder: &DebuggingRecorder) -> Vec<(String, f64)> {
+    let all = recorder.snapshotter().snapshot().into_vec().into_iter();
+    let ours = all.filter(|(key, ..)| key.key().name() == "databricks_circuit_breaker_state");
+    let shown = ours.map(|(key, _, _, value)| {
         let labels: Vec<_> =
             key.key().labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
         let DebugValue::Gauge(value) = value else { panic!("{value:?}") };
         (labels.join(","), value.into_inner())
+    });
+    shown.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_storage_hosts_are_one_gauge_that_shows_the_worst_of_them() {
+    let recorder = DebuggingRecorder::new();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let host = Host::answering(503);
+    let client = host.client();
+    let fetch = async |name: &str| {
+        let link = Request::get(format!("https://{name}.storage.invalid/x")).body(Body::empty()).unwrap();
+        client.fetch_link(WRITE, link).await.map(drop)
     };
+    let shown = |value| vec![("host=storage".to_owned(), value)];
+    for _ in 0..5 {
+        fetch("a").await.unwrap_err();
+    }
+    assert_eq!(gauges(&recorder), shown(2.0));
+    host.answers(200);
+    fetch("b").await.unwrap();
+    assert_eq!(gauges(&recorder), shown(2.0), "one that works does not hide one that does not");
+    tokio::time::sleep(MINUTE).await;
+    fetch("a").await.unwrap();
+    assert_eq!(gauges(&recorder), shown(1.0));
+    fetch("a").await.unwrap();
+    assert_eq!(gauges(&recorder), shown(0.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_change_is_on_the_gauge_and_in_the_log() {
+    let recorder = DebuggingRecorder::new();
+    let gauge = || gauges(&recorder).remove(0);
     let host = Host::answering(503);
     let client = host.client();
     let log = logged(async {

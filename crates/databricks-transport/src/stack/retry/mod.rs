@@ -1,8 +1,9 @@
 //! What is sent again, and when: the decision is a function of values (`decision`), the randomness of waits is a value
-//! (`jitter`), what all calls may spend on it together is one too (`budget`). The layer (`service`) only waits and
-//! resends.
+//! (`jitter`), what all calls may spend on it together is one too (`budget`). `call` applies them
+//! to the attempts of one call; the layer (`service`) only resends.
 
 mod budget;
+mod call;
 mod decision;
 mod jitter;
 mod plan;
@@ -10,8 +11,9 @@ mod service;
 
 use std::sync::Arc;
 
+pub(crate) use call::NotRepeated;
 pub use jitter::Jitter;
-pub(crate) use service::{NotRepeated, Retry};
+pub(crate) use service::Retry;
 
 use crate::config::RetryConfig;
 use budget::Budget;

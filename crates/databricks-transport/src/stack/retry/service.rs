@@ -2,25 +2,10 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
-
-use http::Request;
-use tokio::time::Instant;
 
 use super::RetryPolicy;
-use super::budget::Reserved;
-use super::decision::{Cost, Counts, Outcome, decide};
-use super::plan::{Stop, Wait};
-use crate::auth::Refused;
-use crate::body::Body;
-use crate::error::{ApiError, ErrorKind};
-use crate::operation::Operation;
-use crate::service::{Answered as Answer, Exchange, Outgoing};
-use crate::stack::CallState;
-
-/// In an answer's extensions: why it was not asked for again although that might have helped. A hint for its error.
-#[derive(Clone, Debug)]
-pub(crate) struct NotRepeated(pub(crate) String);
+use super::call::Call;
+use crate::service::{Answered, Exchange, Outgoing};
 
 /// Sends a request again when that is safe and worth it.
 ///
@@ -39,11 +24,11 @@ impl<S> Retry<S> {
 }
 
 impl<S: Exchange> Exchange for Retry<S> {
-    async fn send(&self, request: Outgoing) -> Answer {
+    async fn send(&self, request: Outgoing<'_>) -> Answered {
         let mut call = Call::new(&self.policy, &request);
         let mut next = request;
         loop {
-            let again = try_clone(&next);
+            let again = next.try_clone();
             let result = self.inner.send(next).await;
             match call.after(result, again).await {
                 ControlFlow::Continue(again) => next = again,
@@ -53,181 +38,23 @@ impl<S: Exchange> Exchange for Retry<S> {
     }
 }
 
-/// One call, as it goes from attempt to attempt.
-struct Call<'p> {
-    policy: &'p RetryPolicy,
-    operation: Operation,
-    state: Arc<CallState>,
-    counts: Counts,
-    signed_again: bool,
-    /// What is taken from the budget for the next attempt, and how many were sent before it.
-    reserved: Option<(Reserved, u32)>,
-    /// What the last repetition took from the budget.
-    spent: Option<u32>,
-    /// How the attempt before this one ended.
-    previous: Option<Answer>,
-}
-
-impl<'p> Call<'p> {
-    fn new(policy: &'p RetryPolicy, request: &Request<Body>) -> Self {
-        Self {
-            policy,
-            operation: Operation::of(request),
-            state: CallState::of(request),
-            counts: Counts::default(),
-            signed_again: false,
-            reserved: None,
-            spent: None,
-            previous: None,
-        }
-    }
-
-    /// What follows an attempt: another one after its wait, or the end of the call. `again` is the request once more,
-    /// unless its body is a stream.
-    async fn after(&mut self, result: Answer, again: Option<Outgoing>) -> ControlFlow<Answer, Outgoing> {
-        self.pay();
-        if let Err(refusal) = &result
-            && refusal.kind() == ErrorKind::CircuitOpen
-        {
-            return ControlFlow::Break(self.before_the_refusal(result));
-        }
-        let result = self.refused_its_turn(result);
-        let outcome = self.judge(&result);
-        // Even a call that cannot be sent again shall not leave the next one with a token that was refused.
-        let renews = !self.signed_again && forget_refused(&result);
-        let Some(again) = again else { return ControlFlow::Break(result) };
-        if renews {
-            self.signed_again = true;
-            self.note(&result, Duration::ZERO);
-        } else {
-            match self.plan(&result, outcome) {
-                Ok(Duration::ZERO) => {}
-                Ok(wait) => tokio::time::sleep(wait).await,
-                Err(None) => return ControlFlow::Break(result),
-                Err(Some(why)) => return ControlFlow::Break(explained(result, &why.to_string())),
-            }
-        }
-        self.previous = Some(result);
-        ControlFlow::Continue(again)
-    }
-
-    /// An open circuit kept this attempt from being sent: what was answered before, if anything was, says more.
-    fn before_the_refusal(&mut self, refused: Answer) -> Answer {
-        match (self.previous.take(), &refused) {
-            (Some(previous), Err(refusal)) => {
-                explained(previous, &format!("It was not sent again: {}.", refusal.message()))
-            }
-            _ => refused,
-        }
-    }
-
-    /// The rate limit kept this attempt from being sent: what became of the one before is told with it.
-    fn refused_its_turn(&self, result: Answer) -> Answer {
-        match (&self.previous, self.state.last_failure(), result) {
-            (Some(_), Some(failure), Err(error)) if error.kind() == ErrorKind::RateLimited => explained(
-                Err(error),
-                &format!("The attempt before it failed with: {}.", failure.trim_end_matches('.')),
-            ),
-            (_, _, result) => result,
-        }
-    }
-
-    /// How the attempt ended, as far as sending again is concerned; noted where it is needed later.
-    fn judge(&self, result: &Answer) -> Outcome {
-        let outcome = Outcome::of(result);
-        self.state.settled(outcome.is_unknown());
-        if outcome == Outcome::Final && result.is_ok() {
-            self.policy.budget.succeeded(self.spent);
-        }
-        outcome
-    }
-
-    /// How long to sleep before the next attempt, when there is to be one; what it costs is reserved.
-    fn plan(&mut self, result: &Answer, outcome: Outcome) -> Result<Duration, Option<Stop>> {
-        let RetryPolicy { config, jitter, budget } = self.policy;
-        let idempotent = self.operation.is_idempotent();
-        let again = decide(config, &mut self.counts, outcome, idempotent).ok_or(None)?;
-        let wait = Wait::new(result, jitter, again.longest_wait);
-        wait.check(&self.state, Instant::now())?;
-        let reserved = match again.cost {
-            Cost::Nothing => None,
-            cost => Some(budget.reserve(cost == Cost::AfterTimeout).ok_or(Stop::BudgetSpent)?),
-        };
-        self.reserved = reserved.map(|reserved| (reserved, self.state.attempts()));
-        self.note(result, wait.time);
-        Ok(if wait.is_elsewhere { Duration::ZERO } else { wait.time })
-    }
-
-    /// Pays for a repetition that was sent; for one that was given up before, nothing.
-    fn pay(&mut self) {
-        let Some((reserved, before)) = self.reserved.take() else { return };
-        if self.state.attempts() > before {
-            self.spent = Some(reserved.spend());
-        }
-    }
-
-    fn note(&self, result: &Answer, wait: Duration) {
-        let failure = match result {
-            Ok(response) => match response.extensions().get::<ApiError>() {
-                Some(api) => api.to_string(),
-                None => response.status().to_string(),
-            },
-            Err(error) => error.to_string(),
-        };
-        let attempt = self.state.attempts();
-        tracing::warn!(operation = self.operation.name(), attempt, ?wait, failure, "trying again");
-        self.state.failed_with(failure);
-    }
-}
-
-/// Dropped, the call is over, or was given up.
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        self.pay();
-    }
-}
-
-/// Gives up the token that the server refused, if it did and there may be another. The request was not run.
-fn forget_refused(result: &Answer) -> bool {
-    let Ok(response) = result else { return false };
-    let Some(refused) = response.extensions().get::<Refused>() else { return false };
-    refused.forget()
-}
-
-/// The same with a sentence about why that is the end.
-fn explained(result: Answer, why: &str) -> Answer {
-    match result {
-        Ok(mut response) => {
-            response.extensions_mut().insert(NotRepeated(why.to_owned()));
-            Ok(response)
-        }
-        Err(error) => {
-            let hint = error.hint().map_or_else(|| why.to_owned(), |hint| format!("{hint} {why}"));
-            Err(error.with_hint(hint))
-        }
-    }
-}
-
-/// The same request again, unless its body is a stream.
-fn try_clone(request: &Request<Body>) -> Option<Outgoing> {
-    let mut copy = Request::new(request.body().try_clone()?);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
-    Some(Box::new(copy))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::super::call::NotRepeated;
     use super::super::jitter::Jitter;
     use super::*;
+    use crate::body::Body;
     use crate::config::{RetryBudget, RetryConfig};
     use crate::error::Error;
-    use http::Response;
+    use crate::error::ErrorKind;
+    use crate::operation::Operation;
+    use crate::service::enter;
+    use crate::stack::CallState;
+    use http::{Request, Response};
     use std::sync::Mutex;
+    use std::time::Duration;
+    use tokio::time::Instant;
 
     const ONCE: Operation = Operation::new("once");
     const MANY: Operation = Operation::new("many").idempotent();
@@ -264,7 +91,7 @@ mod tests {
         operation: Operation,
         body: Body,
         sent: &Arc<Mutex<u32>>,
-    ) -> Answer {
+    ) -> Answered {
         let counter = Arc::clone(sent);
         let leaf = tower::service_fn(move |request: Request<Body>| {
             CallState::of(&request).sent();
@@ -283,12 +110,13 @@ mod tests {
         });
         let mut request = Request::post("/x").body(body).unwrap();
         request.extensions_mut().insert(operation);
-        request.extensions_mut().insert(CallState::start(&http::Method::POST, Duration::from_secs(300)));
-        Retry::new(leaf, Arc::clone(policy)).send(Box::new(request)).await
+        let state = CallState::start(&http::Method::POST, Duration::from_secs(300));
+        request.extensions_mut().insert(Arc::new(state));
+        enter(&Retry::new(leaf, Arc::clone(policy)), request).await
     }
 
     /// What a call ends with, and why it was not repeated.
-    fn told(result: Answer) -> (String, String) {
+    fn told(result: Answered) -> (String, String) {
         match result {
             Ok(mut response) => {
                 let why = response.extensions_mut().remove::<NotRepeated>().map(|NotRepeated(why)| why);
@@ -448,9 +276,9 @@ mod tests {
             ))
         });
         let mut request = Request::post("/x").body(Body::empty()).unwrap();
-        let state = CallState::start(&http::Method::POST, Duration::from_secs(300));
+        let state = Arc::new(CallState::start(&http::Method::POST, Duration::from_secs(300)));
         request.extensions_mut().insert(Arc::clone(&state));
-        Retry::new(leaf, policy(RetryConfig::default())).send(Box::new(request)).await.unwrap_err();
+        enter(&Retry::new(leaf, policy(RetryConfig::default())), request).await.unwrap_err();
         assert_eq!(*sent.lock().unwrap(), 3);
         assert!(!state.summary(&ONCE).ambiguous, "it was not run");
     }

@@ -1,21 +1,25 @@
 //! The one body type of requests and answers: nothing, bytes, or a stream.
 
-use std::fmt;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
-use std::time::Duration;
+mod collect;
+mod patience;
+mod stream;
 
-use bytes::{Bytes, BytesMut};
-use futures::{Stream, StreamExt};
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::error::{Error, ErrorKind};
+pub(crate) use self::patience::Patience;
+use self::stream::{BoxStream, Streamed, Streaming};
+use crate::error::Error;
+use crate::redact::Sent;
 use crate::service::BoxError;
 
 /// Bytes are handed to the connection in pieces, so that a slow upload is seen to make progress.
 const PIECE: usize = 256 * 1024;
-
-type BoxBody = Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>;
 
 /// The body of a request or an answer.
 ///
@@ -37,7 +41,7 @@ pub struct Body(Inner);
 enum Inner {
     Empty,
     Bytes(Bytes),
-    Stream(BoxBody),
+    Stream(BoxStream),
 }
 
 impl Body {
@@ -54,7 +58,7 @@ impl Body {
 
     /// A streamed body of unknown length. It cannot be sent again, so a call that carries it is not retried.
     pub fn from_stream(stream: impl Stream<Item = Result<Bytes, Error>> + Send + 'static) -> Self {
-        Self(Inner::Stream(Box::pin(Streamed { stream, remaining: None })))
+        Self::wrap(Streamed::new(stream, None))
     }
 
     /// A streamed body whose length in bytes is known, so that it is sent with a `Content-Length`.
@@ -62,7 +66,7 @@ impl Body {
         stream: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
         length: u64,
     ) -> Self {
-        Self(Inner::Stream(Box::pin(Streamed { stream, remaining: Some(length) })))
+        Self::wrap(Streamed::new(stream, Some(length)))
     }
 
     /// Any other body. An error of its own becomes [`ErrorKind::Unavailable`] (cut off), unless it already is an
@@ -72,7 +76,7 @@ impl Body {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Self(Inner::Stream(Box::pin(Wrapped { body })))
+        Self(Inner::Stream(Streaming::boxed(body)))
     }
 
     /// The same body again, or `None` for a stream.
@@ -93,113 +97,32 @@ impl Body {
         }
     }
 
-    /// Reads everything into memory.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`] when there are more than `limit` bytes; otherwise what the stream failed with.
-    pub async fn collect(self, limit: usize) -> Result<Bytes, Error> {
-        let body = match self.0 {
-            Inner::Empty => return Ok(Bytes::new()),
-            Inner::Bytes(bytes) => return within(limit, bytes.len()).map(|()| bytes),
-            Inner::Stream(body) => body,
-        };
-        // What announces that it is too long is not even begun.
-        within(limit, usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX))?;
-        let mut collected = Collected { body, first: Bytes::new(), rest: BytesMut::new() };
-        while let Some(data) = next_data(&mut collected.body).await {
-            let data = data?;
-            within(limit, collected.len().saturating_add(data.len()))?;
-            collected.push(data);
-        }
-        Ok(collected.finish())
-    }
-
-    /// Reads up to `limit` bytes for no longer than `time`, and forgets the rest, failures included: what there is of an
-    /// error's text.
-    pub(crate) async fn collect_prefix(self, limit: usize, time: Duration) -> Bytes {
-        let mut end = pin!(tokio::time::sleep(time));
-        let mut stream = std::pin::pin!(self.into_stream());
-        let mut bytes = BytesMut::new();
-        while bytes.len() < limit {
-            let next = tokio::select! {
-                biased;
-                next = stream.next() => next,
-                () = &mut end => break,
-            };
-            let Some(Ok(data)) = next else { break };
-            let room = limit.saturating_sub(bytes.len()).min(data.len());
-            bytes.extend_from_slice(&data.slice(..room));
-        }
-        bytes.freeze()
-    }
-
     /// The data as a stream of chunks, in order.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Error>> + Send {
         futures::stream::unfold(Some(self), |body| async move {
             let mut body = body?;
-            match next_data(&mut body).await? {
+            match body.next_data().await? {
                 Ok(data) => Some((Ok(data), Some(body))),
                 Err(error) => Some((Err(error), None)),
             }
         })
     }
-}
 
-/// What has been read of a stream. Small answers arrive as one piece, which is not copied.
-struct Collected {
-    body: BoxBody,
-    first: Bytes,
-    /// The first piece and those after it, once there is a second.
-    rest: BytesMut,
-}
-
-impl Collected {
-    fn len(&self) -> usize {
-        self.first.len().max(self.rest.len())
-    }
-
-    fn push(&mut self, data: Bytes) {
-        if data.is_empty() {
-            return;
+    /// The same, and what it fails with repeats nothing that was sent.
+    pub(crate) fn cleaned_of(mut self, sent: Sent) -> Self {
+        let Inner::Stream(stream) = &mut self.0 else { return self };
+        match stream.as_mut().clean(sent) {
+            None => self,
+            Some(sent) => Self::wrap(self).cleaned_of(sent),
         }
-        if self.len() == 0 {
-            self.first = data;
-            return;
-        }
-        if self.rest.is_empty() {
-            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
-        }
-        self.rest.extend_from_slice(&data);
     }
 
-    fn finish(self) -> Bytes {
-        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
-    }
-}
-
-fn within(limit: usize, length: usize) -> Result<(), Error> {
-    if length <= limit {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Invalid,
-        format!(
-            "the body has at least {length} bytes, more than the {limit} that are read into memory; stream it instead"
-        ),
-    ))
-}
-
-/// The next piece of data; trailers are skipped.
-async fn next_data<B>(body: &mut B) -> Option<Result<Bytes, Error>>
-where
-    B: HttpBody<Data = Bytes, Error = Error> + Unpin,
-{
-    loop {
-        let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
-        match frame.map(Frame::into_data) {
-            Ok(Ok(data)) => return Some(Ok(data)),
-            Ok(Err(_trailers)) => {}
-            Err(error) => return Some(Err(error)),
+    /// The same, and a read that waits too long fails.
+    pub(crate) fn with_patience(mut self, patience: Patience) -> Self {
+        let Inner::Stream(stream) = &mut self.0 else { return self };
+        match stream.as_mut().hurry(patience) {
+            None => self,
+            Some(patience) => Self::wrap(self).with_patience(patience),
         }
     }
 }
@@ -219,7 +142,14 @@ impl HttpBody for Body {
                 let piece = bytes.split_to(bytes.len().min(PIECE));
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
-            Inner::Stream(body) => body.as_mut().poll_frame(cx),
+            Inner::Stream(stream) => {
+                let frame = ready!(stream.as_mut().poll_frame(cx));
+                if let Some(Err(_)) = &frame {
+                    // Nothing follows, and its connection is of no use any more.
+                    self.0 = Inner::Empty;
+                }
+                Poll::Ready(frame)
+            }
         }
     }
 
@@ -227,7 +157,7 @@ impl HttpBody for Body {
         match &self.0 {
             Inner::Empty => true,
             Inner::Bytes(bytes) => bytes.is_empty(),
-            Inner::Stream(body) => body.is_end_stream(),
+            Inner::Stream(stream) => stream.is_end_stream(),
         }
     }
 
@@ -235,7 +165,7 @@ impl HttpBody for Body {
         match &self.0 {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Inner::Stream(body) => body.size_hint(),
+            Inner::Stream(stream) => stream.size_hint(),
         }
     }
 }
@@ -286,81 +216,13 @@ impl From<&'static str> for Body {
     }
 }
 
-pin_project_lite::pin_project! {
-    struct Streamed<S> {
-        #[pin]
-        stream: S,
-        remaining: Option<u64>,
-    }
-}
-
-impl<S> HttpBody for Streamed<S>
-where
-    S: Stream<Item = Result<Bytes, Error>>,
-{
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = self.project();
-        let data = match this.stream.poll_next(cx) {
-            Poll::Ready(Some(Ok(data))) => data,
-            other => return other.map(|end| end.map(|result| result.map(Frame::data))),
-        };
-        if let Some(remaining) = this.remaining {
-            *remaining = remaining.saturating_sub(data.len() as u64);
-        }
-        Poll::Ready(Some(Ok(Frame::data(data))))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.remaining.map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
-}
-
-pin_project_lite::pin_project! {
-    struct Wrapped<B> {
-        #[pin]
-        body: B,
-    }
-}
-
-impl<B> HttpBody for Wrapped<B>
-where
-    B: HttpBody<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.project().body.poll_frame(cx).map_err(|error| cut_off(error.into()))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// An answer that broke while it was read.
-fn cut_off(error: BoxError) -> Error {
-    match error.downcast::<Error>() {
-        Ok(ours) => *ours,
-        Err(error) => {
-            let cause = crate::error::innermost(error.as_ref());
-            Error::new(ErrorKind::Unavailable, format!("the body was cut off: {cause}")).with_source(error)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::error::ErrorKind;
+    use futures::StreamExt;
+    use std::time::Duration;
 
     fn stream_of(parts: &[&'static str]) -> Body {
         let parts: Vec<_> = parts.iter().map(|p| Ok(Bytes::from_static(p.as_bytes()))).collect();
@@ -396,10 +258,10 @@ mod tests {
     async fn bytes_are_handed_over_in_pieces_and_counted() {
         let mut body = Body::from(vec![7; PIECE + 1]);
         assert_eq!(body.size_hint().exact(), Some(PIECE as u64 + 1));
-        assert_eq!(next_data(&mut body).await.unwrap().unwrap().len(), PIECE);
+        assert_eq!(body.next_data().await.unwrap().unwrap().len(), PIECE);
         assert_eq!(body.size_hint().exact(), Some(1));
-        assert_eq!(next_data(&mut body).await.unwrap().unwrap().len(), 1);
-        assert!(next_data(&mut body).await.is_none());
+        assert_eq!(body.next_data().await.unwrap().unwrap().len(), 1);
+        assert!(body.next_data().await.is_none());
     }
 
     #[tokio::test]
@@ -446,5 +308,14 @@ mod tests {
         let body = Body::from_sized_stream(futures::stream::empty(), 12);
         assert_eq!(body.size_hint().exact(), Some(12));
         assert_eq!(stream_of(&["x"]).size_hint().exact(), None);
+    }
+
+    #[test]
+    fn a_body_may_be_shared_between_threads_whatever_it_is_made_of() {
+        fn shared<T: Sync>(_: &T) {}
+        // A cell is for one thread.
+        let unshared = std::cell::Cell::new(1);
+        let stream = futures::stream::once(async move { Ok(Bytes::from(vec![0; unshared.take()])) });
+        shared(&http::Response::new(Body::from_stream(stream)));
     }
 }
