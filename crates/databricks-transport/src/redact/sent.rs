@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Request, Uri};
 
 use super::Secrets;
+use crate::stack::CallState;
 use crate::trace::{Traffic, Watch};
 
 /// The shortest part of a presigned link that counts as secret by itself.
@@ -23,21 +24,28 @@ pub(crate) struct Sent {
     more_headers: Vec<HeaderValue>,
     link: Option<Uri>,
     body: Option<SentSecrets>,
+    traffic: Traffic,
     watch: Arc<Watch>,
 }
 
 impl Sent {
-    pub(crate) fn with<B>(request: &Request<B>, watch: &Arc<Watch>) -> Self {
+    pub(crate) fn with<B>(request: &Request<B>, call: &CallState, watch: &Arc<Watch>) -> Self {
         let mut sensitive = request.headers().values().filter(|value| value.is_sensitive()).cloned();
-        // A link is a credential.
-        let is_link = watch.traffic() == Traffic::Storage;
+        // A link is a credential. Where nothing says what a URI is, it counts as one.
+        let traffic = if call.is_of_client() { watch.traffic() } else { Traffic::Storage };
         Self {
             header: sensitive.next(),
             more_headers: sensitive.collect(),
-            link: is_link.then(|| request.uri().clone()),
+            link: (traffic == Traffic::Storage).then(|| request.uri().clone()),
             body: request.extensions().get::<SentSecrets>().cloned(),
+            traffic,
             watch: Arc::clone(watch),
         }
+    }
+
+    /// What may be shown of the request and its answer.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     pub(crate) fn watch(&self) -> &Watch {
@@ -94,6 +102,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::config::DatabricksConfig;
+    use std::time::Duration;
 
     #[test]
     fn what_was_sent_is_taken_out_of_what_comes_back() {
@@ -105,7 +114,8 @@ mod tests {
             .body(())
             .unwrap();
         let config = DatabricksConfig::new("h.example").unwrap();
-        let sent = Sent::with(&request, &Watch::new(&config, Traffic::Storage));
+        let call = CallState::start(request.method(), Duration::MAX);
+        let sent = Sent::with(&request, &call, &Watch::new(&config, Traffic::Storage));
         let said = "https://me:the-user%21@s.example/in/the-path?X-Sig=in%2Fthe-query in/the-query the-user! hunter2-hunter2 not-secret";
         let cleaned = sent.cleaned(said);
         for secret in ["the-path", "the-query", "the-user", "hunter2"] {
@@ -116,5 +126,14 @@ mod tests {
             "{cleaned}"
         );
         assert!(!format!("{sent:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_request_that_a_layer_has_made_itself_may_be_a_link() {
+        let request = Request::get("https://s.example/in/the-path?X-Sig=in-the-query").body(()).unwrap();
+        let watch = Watch::new(&DatabricksConfig::new("h.example").unwrap(), Traffic::Api);
+        let sent = Sent::with(&request, &CallState::of(&request), &watch);
+        assert_eq!(sent.traffic(), Traffic::Storage);
+        assert!(!sent.cleaned("no /in/the-path with in-the-query").contains("in-the"));
     }
 }

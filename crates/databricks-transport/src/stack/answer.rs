@@ -44,7 +44,7 @@ impl<S: Exchange> Exchange for Answer<S> {
     async fn send(&self, request: Outgoing<'_>) -> Answered {
         let changes = !request.method().is_safe();
         let whole = request.call.read_whole();
-        let sent = Sent::with(&request, &self.watch);
+        let sent = Sent::with(&request, request.call, &self.watch);
         trace_request(&request, &sent);
         let (mut head, body) = self.inner.send(request).await?.into_parts();
         let body = match whole {

@@ -18,6 +18,7 @@ pub(crate) struct CallState {
     started: Instant,
     deadline: Option<Instant>,
     changes_something: bool,
+    is_of_client: bool,
     read_whole: Option<usize>,
     attempts: AtomicU32,
     in_flight: AtomicBool,
@@ -42,6 +43,7 @@ impl CallState {
             started,
             deadline: started.checked_add(total),
             changes_something: !method.is_safe(),
+            is_of_client: true,
             read_whole: None,
             attempts: AtomicU32::new(0),
             in_flight: AtomicBool::new(false),
@@ -68,7 +70,13 @@ impl CallState {
     /// The state that a request carries in its extensions. One without (which a user's layer has made) gets a fresh one.
     pub(crate) fn of<B>(request: &Request<B>) -> Arc<Self> {
         let carried = request.extensions().get::<Arc<Self>>().map(Arc::clone);
-        carried.unwrap_or_else(|| Arc::new(Self::start(request.method(), Duration::MAX)))
+        let foreign = || Self { is_of_client: false, ..Self::start(request.method(), Duration::MAX) };
+        carried.unwrap_or_else(|| Arc::new(foreign()))
+    }
+
+    /// Whether the client has made the request, and not a layer of its user's.
+    pub(crate) fn is_of_client(&self) -> bool {
+        self.is_of_client
     }
 
     pub(crate) fn read_whole(&self) -> Option<usize> {

@@ -34,7 +34,7 @@ impl<S> TraceAttempt<S> {
 
 impl<S: Exchange> Exchange for TraceAttempt<S> {
     async fn send(&self, request: Outgoing<'_>) -> Answered {
-        let sent = Sent::with(&request, &self.watch);
+        let sent = Sent::with(&request, request.call, &self.watch);
         let attempt = Attempt::start(&request, &self.watch);
         attempt.log_request(&request, &sent);
         match self.inner.send(request).await {
@@ -74,7 +74,7 @@ impl<'c> Attempt<'c> {
             return;
         }
         let uri = request.uri();
-        let is_api = sent.watch().traffic() == Traffic::Api;
+        let is_api = sent.traffic() == Traffic::Api;
         let path = if is_api { shown_path(uri.path(), uri.query()) } else { "[link]".to_owned() };
         tracing::debug!(
             http.request.method = %request.method(),

@@ -3,7 +3,7 @@
 use http::{Request, Response};
 use serde_json::{Map, Value};
 
-use super::watch::{Traffic, Watch};
+use super::watch::Traffic;
 use crate::body::Body;
 use crate::redact::{MASK, Secrets, Sent, is_secret_name};
 
@@ -16,7 +16,7 @@ const MOST: usize = 20;
 
 /// Logs the body of a request to the workspace's API.
 pub(crate) fn trace_request(request: &Request<Body>, sent: &Sent) {
-    if shows_bodies(sent.watch()) {
+    if shows_bodies(sent) {
         let body = shown_body(request.body(), sent);
         tracing::trace!(body, "request body");
     }
@@ -24,15 +24,15 @@ pub(crate) fn trace_request(request: &Request<Body>, sent: &Sent) {
 
 /// Logs the body of the answer to such a request, when it was read whole.
 pub(crate) fn trace_answer(response: &Response<Body>, sent: &Sent) {
-    if shows_bodies(sent.watch()) {
+    if shows_bodies(sent) {
         let body = shown_body(response.body(), sent);
         tracing::trace!(body, "answer body");
     }
 }
 
 /// What storage and token endpoints exchange is data or secret, and never shown.
-fn shows_bodies(watch: &Watch) -> bool {
-    watch.traffic() == Traffic::Api && tracing::enabled!(tracing::Level::TRACE)
+fn shows_bodies(sent: &Sent) -> bool {
+    sent.traffic() == Traffic::Api && tracing::enabled!(tracing::Level::TRACE)
 }
 
 fn shown_body(body: &Body, sent: &Sent) -> String {
