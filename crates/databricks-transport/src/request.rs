@@ -16,6 +16,9 @@ use crate::redact::{MASK, is_secret_header, scrubbed, shown_path};
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
+/// The room that is made for a query's value at once, in bytes.
+const TYPICAL_VALUE: usize = 32;
+
 /// Percent-encodes one segment of a path or one query value: `/` is encoded too.
 ///
 /// ```
@@ -116,6 +119,7 @@ impl ApiRequest {
     /// Adds a query parameter; name and value are encoded here.
     pub fn query(mut self, name: &str, value: impl Display) -> Self {
         let separator = if self.query.is_empty() { "" } else { "&" };
+        self.query.reserve(name.len() + TYPICAL_VALUE);
         // Writing to a String cannot fail.
         let _ = write!(self.query, "{separator}{}=", utf8_percent_encode(name, SEGMENT));
         let _ = write!(Encoded(&mut self.query), "{value}");
