@@ -5,8 +5,8 @@
 //! ```
 //!
 //! One thread, ten columns of ten types, batches in memory. The readers take turns, and who begins changes; a row of the
-//! table is the median of a reader's rounds. Allocations are counted in a round of their own. `stream` is the whole client
-//! on that one thread: `.rows()` of a statement whose files are answered in the process, so that it also decodes them.
+//! table is the median of a reader's rounds. Allocations are counted in a round of their own. The stream is the whole
+//! client: `.rows()` of a statement whose files are answered in the process, and decoded on a thread of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod leaf;
