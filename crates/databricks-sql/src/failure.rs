@@ -80,17 +80,19 @@ pub struct RowError {
     pub column: String,
     /// The column's SQL type as the server spells it; empty if the whole row is at fault.
     pub sql_type: String,
+    /// The Rust type that the cell was to become, or that the whole row was, without the modules that it is in.
+    pub rust_type: String,
     /// What did not fit.
     pub message: String,
 }
 
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { row, column, sql_type, message } = self;
+        let Self { row, column, sql_type, rust_type, message } = self;
         if column.is_empty() {
-            return write!(f, "row {row}: {message}");
+            return write!(f, "row {row} as {rust_type}: {message}");
         }
-        write!(f, "row {row}, column `{column}` ({sql_type}): {message}")
+        write!(f, "row {row}, column `{column}` ({sql_type}) as {rust_type}: {message}")
     }
 }
 

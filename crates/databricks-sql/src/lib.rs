@@ -62,6 +62,9 @@ mod warehouse;
 mod client;
 mod runner;
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use client::SqlClient;
 pub use decode::Column;
 pub use error::{Result, SqlError};

@@ -3,7 +3,7 @@
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use futures::TryStreamExt;
-use serde::de::DeserializeOwned;
+use serde::de::Deserialize;
 
 use crate::{BatchStream, Column, Result, StatementId, rows};
 
@@ -40,11 +40,21 @@ impl StatementResult {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
-    /// The rows as values of `T`.
+    /// The rows as values of `T`, which may borrow text and bytes from the batches.
+    ///
+    /// ```no_run
+    /// # async fn run(sql: databricks_sql::SqlClient) -> databricks_sql::Result<()> {
+    /// #[derive(serde::Deserialize)]
+    /// struct Station<'r> { name: &'r str, high: f64 }
+    ///
+    /// let result = sql.execute("SELECT name, high FROM main.weather.stations").await?;
+    /// let stations: Vec<Station<'_>> = result.rows()?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`SqlError::Row`](crate::SqlError::Row) naming row, column and SQL type for the first that does not fit.
-    pub fn rows<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
+    /// [`SqlError::Row`](crate::SqlError::Row) naming row, column, SQL type and Rust type for the first that does not fit.
+    pub fn rows<'r, T: Deserialize<'r>>(&'r self) -> Result<Vec<T>> {
         let mut out = Vec::with_capacity(self.num_rows());
         for batch in &self.batches {
             let first = out.len() as u64;

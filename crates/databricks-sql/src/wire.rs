@@ -158,6 +158,10 @@ pub(crate) struct ColumnInfo {
     #[serde(default)]
     pub(crate) type_text: Option<String>,
     #[serde(default)]
+    pub(crate) type_precision: Option<u8>,
+    #[serde(default)]
+    pub(crate) type_scale: Option<u8>,
+    #[serde(default)]
     pub(crate) type_interval_type: Option<String>,
 }
 

@@ -14,7 +14,7 @@ use std::io::{BufWriter, IsTerminal, stderr, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use databricks_transport::DatabricksConfig;
+use databricks_transport::{Client, DatabricksConfig};
 
 /// What an interrupted statement's cancellation may take.
 const CANCEL_TIME: Duration = Duration::from_secs(1);
@@ -23,8 +23,9 @@ const CANCEL_TIME: Duration = Duration::from_secs(1);
 async fn main() -> ExitCode {
     let mut out = BufWriter::with_capacity(1 << 16, stdout());
     let mut err = stderr();
+    let client = || DatabricksConfig::from_env().map(Client::builder);
     let watched = err.is_terminal();
-    let run = app::run(std::env::args_os(), DatabricksConfig::from_env, watched, &mut out, &mut err);
+    let run = app::run(std::env::args_os(), client, watched, &mut out, &mut err);
     tokio::select! {
         code = run => ExitCode::from(code),
         _ = tokio::signal::ctrl_c() => {

@@ -22,19 +22,37 @@ pub(super) fn conform(array: &ArrayRef, target: &DataType, sql_type: &str) -> Re
     if let Some(text) = array.as_string_opt::<i32>() {
         return arrays::from_text(target, &text.iter().collect::<Vec<_>>(), sql_type);
     }
+    if loses(array.data_type(), target) {
+        return Err(format!("it came as Arrow {}, of which {target} would lose digits", array.data_type()));
+    }
     // Same values in another container, such as a dictionary or large strings. What does not fit is an error.
     let exact = CastOptions { safe: false, ..CastOptions::default() };
     cast_with_options(array, target, &exact)
         .map_err(|error| format!("it came as Arrow {}, which is not {target}: {error}", array.data_type()))
 }
 
-/// The target with the server's time zones, if both types have the same layout in memory.
+/// Whether a cast may round, which it does not report.
+fn loses(from: &DataType, to: &DataType) -> bool {
+    use DataType::{Decimal128, Duration, Float32, Float64, Timestamp};
+    let is_fine = |unit: &TimeUnit| *unit == TimeUnit::Nanosecond;
+    match (from, to) {
+        (Float64, Float32) => true,
+        (Timestamp(unit, _), Timestamp(..)) | (Duration(unit), Duration(_)) => is_fine(unit),
+        (from, to) if from.is_floating() => !to.is_floating(),
+        (from, Decimal128(..)) => from.is_decimal(),
+        _ => false,
+    }
+}
+
+/// The target with the server's time zones and decimal places, if both types have the same layout in memory.
 fn same_layout(target: &DataType, actual: &DataType) -> Option<DataType> {
-    use DataType::{List, Map, Struct, Timestamp};
+    use DataType::{Decimal128, List, Map, Struct, Timestamp};
     match (target, actual) {
         (Timestamp(TimeUnit::Microsecond, Some(_)), Timestamp(TimeUnit::Microsecond, Some(_))) => {
             Some(actual.clone())
         }
+        // The file knows the places of its digits; a server may describe a DECIMAL without any.
+        (Decimal128(..), Decimal128(..)) => Some(actual.clone()),
         (List(wanted), List(found)) => Some(List(same_field(wanted, found)?)),
         (Map(wanted, _), Map(found, sorted)) => Some(Map(same_field(wanted, found)?, *sorted)),
         (Struct(wanted), Struct(found)) if wanted.len() == found.len() => {

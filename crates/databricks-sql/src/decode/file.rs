@@ -4,16 +4,21 @@ use std::io::{Cursor, Read};
 
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
-use arrow::error::ArrowError;
-use arrow::ipc::reader::{StreamDecoder, StreamReader};
 use bytes::Bytes;
 use lz4_flex::frame::FrameDecoder;
 
+use super::ipc::{self, Messages};
 use crate::{Result, SqlError};
+
+/// No byte of an LZ4 block stands for more than this many.
+const MOST_EXPANSION: u64 = 255;
+/// What a decoder may have decompressed and not handed on yet: the largest block, and the window before it.
+const MOST_BUFFERED: u64 = 2 * 8 * 1024 * 1024;
 
 /// The batches of a file, without rows past `row_count`: files may hold more than their chunk.
 pub(crate) fn arrow_file(file: Bytes, compressed: bool, row_count: Option<u64>) -> Result<Vec<RecordBatch>> {
-    let batches = if compressed { read(Frames::new(Cursor::new(file))) } else { plain(file) };
+    // The columns of a file that is not compressed point into it, so that nothing is held twice.
+    let batches = if compressed { decompressed(file) } else { ipc::in_place(&Buffer::from(file)) };
     let batches =
         batches.map_err(|error| SqlError::decode(format!("an Arrow file cannot be read: {error}")))?;
     Ok(match row_count {
@@ -22,24 +27,9 @@ pub(crate) fn arrow_file(file: Bytes, compressed: bool, row_count: Option<u64>) 
     })
 }
 
-/// The batches of a file that is not compressed. Their columns point into it, so that nothing is held twice.
-fn plain(file: Bytes) -> std::result::Result<Vec<RecordBatch>, ArrowError> {
-    // What only a reader of streams makes sense of, such as bytes past the end mark, is left to one.
-    in_place(file.clone()).or_else(|_| read(Cursor::new(file)))
-}
-
-fn in_place(file: Bytes) -> std::result::Result<Vec<RecordBatch>, ArrowError> {
-    let (mut decoder, mut rest, mut batches) = (StreamDecoder::new(), Buffer::from(file), Vec::new());
-    while !rest.is_empty() {
-        batches.extend(decoder.decode(&mut rest)?);
-    }
-    decoder.finish()?;
-    Ok(batches)
-}
-
 /// Decompresses while it decodes, so that the decompressed file is never held beside its batches.
-fn read(reader: impl Read) -> std::result::Result<Vec<RecordBatch>, ArrowError> {
-    StreamReader::try_new(reader, None)?.collect()
+fn decompressed(file: Bytes) -> std::result::Result<Vec<RecordBatch>, String> {
+    Messages::new(Frames::new(Cursor::new(file)), Frames::most_left).read()
 }
 
 fn cap(batches: Vec<RecordBatch>, rows: u64) -> Vec<RecordBatch> {
@@ -64,6 +54,12 @@ struct Frames {
 impl Frames {
     fn new(file: Cursor<Bytes>) -> Self {
         Self { decoder: FrameDecoder::new(file) }
+    }
+
+    /// A bound of the bytes that are still to come.
+    fn most_left(&self) -> u64 {
+        let left = (self.decoder.get_ref().get_ref().len() as u64).saturating_sub(self.position());
+        left.saturating_mul(MOST_EXPANSION).saturating_add(MOST_BUFFERED)
     }
 
     fn position(&self) -> u64 {

@@ -13,7 +13,9 @@ pub(super) fn months(text: &str, sql_type: &str) -> Result<i32, String> {
             number(years).zip(number(months)).and_then(|(y, m)| y.checked_mul(12)?.checked_add(m))
         }
         None if unit.starts_with("YEAR") => number(value).and_then(|years| years.checked_mul(12)),
-        None => number(value),
+        None if unit.starts_with("MONTH") => number(value),
+        // Nothing says what is counted.
+        None => None,
     };
     let months = months.map(|months| if negative { -months } else { months });
     months.and_then(|months| i32::try_from(months).ok()).ok_or_else(|| no_interval(text, sql_type))
@@ -26,19 +28,20 @@ pub(super) fn micros(text: &str, sql_type: &str) -> Result<i64, String> {
     let first = if value.contains(' ') { "DAY" } else { unit };
     let first = DAY_TIME.iter().position(|(name, _)| first.starts_with(name));
     let micros = first.and_then(|first| sum(value, DAY_TIME.get(first..)?));
+    // The least of all has no counterpart above zero.
     let micros = micros.map(|micros| if negative { -micros } else { micros });
-    micros.ok_or_else(|| no_interval(text, sql_type))
+    micros.and_then(|micros| i64::try_from(micros).ok()).ok_or_else(|| no_interval(text, sql_type))
 }
 
-fn sum(value: &str, fields: &[(&str, i64)]) -> Option<i64> {
+fn sum(value: &str, fields: &[(&str, i64)]) -> Option<i128> {
     let numbers: Vec<&str> = value.split([' ', ':']).collect();
     if numbers.len() > fields.len() {
         return None;
     }
-    let mut total: i64 = 0;
+    let mut total: i128 = 0;
     for (text, (name, size)) in numbers.into_iter().zip(fields) {
         let field = if *name == "SECOND" { seconds(text)? } else { number(text)?.checked_mul(*size)? };
-        total = total.checked_add(field)?;
+        total = total.checked_add(field.into())?;
     }
     Some(total)
 }
@@ -83,6 +86,8 @@ mod tests {
             ("3", "INTERVAL YEAR", Some(36)),
             ("INTERVAL '3' YEAR", "INTERVAL YEAR", Some(36)),
             ("3", "INTERVAL MONTH", Some(3)),
+            ("3", "ARRAY<INTERVAL YEAR>", None),
+            ("INTERVAL '3' YEAR", "ARRAY<INTERVAL YEAR>", Some(36)),
             ("178956970-8", "INTERVAL YEAR TO MONTH", None),
             ("1 2", "INTERVAL YEAR TO MONTH", None),
             ("", "INTERVAL MONTH", None),
@@ -104,6 +109,8 @@ mod tests {
             ("4.0000001", "INTERVAL SECOND", None),
             ("1:2:3:4:5", "INTERVAL DAY TO SECOND", None),
             ("106751992 00:00:00", "INTERVAL DAY TO SECOND", None),
+            ("-106751991 04:00:54.775808", "INTERVAL DAY TO SECOND", Some(i64::MIN)),
+            ("106751991 04:00:54.775808", "INTERVAL DAY TO SECOND", None),
         ] {
             assert_eq!(micros(text, sql_type).ok(), expected, "{text}");
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, IntervalUnit, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef, TimeUnit};
 
 use super::{arrays, conform};
 use crate::wire::{self, ColumnInfo};
@@ -27,6 +27,11 @@ impl Column {
         &self.sql_type
     }
 }
+
+/// What a warehouse names as the zone of a session that sets none. Text carries offsets and no zone, so it is also the
+/// zone of what came as text: the same type as in a file, unless the session has a zone of its own; the instants are the
+/// same in any case.
+const DEFAULT_ZONE: &str = "Etc/UTC";
 
 /// The columns of one result and their Arrow types.
 #[derive(Debug)]
@@ -107,11 +112,15 @@ fn column_error(column: &Column, error: &str) -> SqlError {
     SqlError::decode(format!("column `{}` ({}): {error}", column.name, column.sql_type))
 }
 
-/// `type_text` is exact; old answers may lack it, and name intervals apart.
+/// `type_text` is exact; old answers may lack it, and name intervals and a DECIMAL's digits apart.
 fn sql_type(info: &ColumnInfo) -> String {
     let text = info.type_text.as_deref().or(info.type_name.as_deref()).unwrap_or("STRING");
     match (text, info.type_interval_type.as_deref()) {
         ("INTERVAL", Some(fields)) => format!("INTERVAL {}", fields.trim_start_matches("INTERVAL ")),
+        ("DECIMAL", _) => match (info.type_precision, info.type_scale) {
+            (Some(precision), scale) => format!("DECIMAL({precision},{})", scale.unwrap_or_default()),
+            (None, _) => text.to_owned(),
+        },
         ("BYTE", _) => "TINYINT".to_owned(),
         ("SHORT", _) => "SMALLINT".to_owned(),
         ("LONG", _) => "BIGINT".to_owned(),
@@ -131,7 +140,22 @@ fn arrow_type(sql_type: &str) -> Option<DataType> {
         "VARIANT" | "GEOMETRY" | "GEOGRAPHY" | "STRING" | "CHAR" | "VARCHAR" => Some(DataType::Utf8),
         _ => {
             let parsed = databricks_schema::DataType::parse(sql_type).ok()?;
-            databricks_schema::arrow::to_arrow(&parsed).ok()
+            databricks_schema::arrow::to_arrow(&parsed).ok().map(with_default_zone)
         }
+    }
+}
+
+/// The type as a warehouse writes it, whose instants have a zone.
+fn with_default_zone(kind: DataType) -> DataType {
+    let inner = |field: &FieldRef| {
+        let kind = with_default_zone(field.data_type().clone());
+        Arc::new(field.as_ref().clone().with_data_type(kind))
+    };
+    match kind {
+        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(unit, Some(DEFAULT_ZONE.into())),
+        DataType::List(item) => DataType::List(inner(&item)),
+        DataType::Map(entries, sorted) => DataType::Map(inner(&entries), sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
+        other => other,
     }
 }

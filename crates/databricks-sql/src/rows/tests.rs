@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use arrow::array::RecordBatch;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -12,14 +13,18 @@ use crate::decode::Layout;
 use crate::wire::Schema;
 use crate::{Result, SqlError};
 
-fn rows<T: DeserializeOwned>(columns: &[(&str, &str)], cells: &[&[Option<&str>]]) -> Vec<Result<T>> {
+fn batch(columns: &[(&str, &str)], cells: &[&[Option<&str>]]) -> (RecordBatch, Layout) {
     let columns: Vec<_> =
         columns.iter().map(|(name, kind)| serde_json::json!({"name": name, "type_text": kind})).collect();
     let schema: Schema = serde_json::from_value(serde_json::json!({ "columns": columns })).unwrap();
     let layout = Layout::new(&schema);
     let cells: Vec<Vec<Option<String>>> =
         cells.iter().map(|row| row.iter().map(|cell| cell.map(str::to_owned)).collect()).collect();
-    let batch = layout.decode_json(&cells).unwrap();
+    (layout.decode_json(&cells).unwrap(), layout)
+}
+
+fn rows<T: DeserializeOwned>(columns: &[(&str, &str)], cells: &[&[Option<&str>]]) -> Vec<Result<T>> {
+    let (batch, layout) = batch(columns, cells);
     read(&batch, layout.columns(), 0..batch.num_rows(), 1000).collect()
 }
 
@@ -154,8 +159,8 @@ fn cell_that_does_not_fit_is_named() {
     let got: Vec<Result<Narrow>> =
         rows(&columns, &[&[Some("1"), Some("2")], &[Some("1"), Some("300")], &[None, Some("2")]]);
     assert!(got[0].is_ok());
-    insta::assert_snapshot!(got[1].as_ref().unwrap_err(), @"row 1001, column `count` (INT): invalid value: integer `300`, expected u8");
-    insta::assert_snapshot!(got[2].as_ref().unwrap_err(), @"row 1002, column `id` (BIGINT): it is NULL, expected i64; read it into an Option");
+    insta::assert_snapshot!(got[1].as_ref().unwrap_err(), @"row 1001, column `count` (INT) as u8: invalid value: integer `300`, expected u8");
+    insta::assert_snapshot!(got[2].as_ref().unwrap_err(), @"row 1002, column `id` (BIGINT) as i64: it is NULL, expected i64; read it into an Option");
     let Err(SqlError::Row(error)) = &got[1] else { panic!("{:?}", got[1]) };
     assert_eq!((error.row, error.column.as_str(), error.sql_type.as_str()), (1001, "count", "INT"));
 }
@@ -169,5 +174,122 @@ fn column_that_is_missing_is_named() {
         b: i32,
     }
     let error = rows::<Two>(&[("a", "INT")], &[&[Some("1")]]).remove(0).unwrap_err();
-    insta::assert_snapshot!(error, @"row 1000: missing field `b`");
+    insta::assert_snapshot!(error, @"row 1000 as Two: missing field `b`; the result has the columns `a`");
+}
+
+#[test]
+fn rows_that_borrow_are_lent_the_batch() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Lent<'r> {
+        name: &'r str,
+        data: &'r [u8],
+        #[serde(borrow)]
+        tags: BTreeMap<&'r str, Option<&'r str>>,
+    }
+    let columns = [("name", "STRING"), ("data", "BINARY"), ("tags", "MAP<STRING, STRING>")];
+    let (batch, layout) = batch(&columns, &[&[Some("Höhe"), Some("AP8="), Some(r#"{"k":"v","n":null}"#)]]);
+    let rows: Vec<Lent<'_>> = read(&batch, layout.columns(), 0..1, 0).collect::<Result<_>>().unwrap();
+    let tags = [("k", Some("v")), ("n", None)].into();
+    assert_eq!(rows, [Lent { name: "Höhe", data: &[0, 255], tags }]);
+    let held = batch.column(0).to_data().buffers()[1].as_slice().as_ptr_range();
+    assert!(held.contains(&rows[0].name.as_ptr()));
+}
+
+#[test]
+fn integers_keep_all_their_digits() {
+    assert_eq!(one::<u64>("DECIMAL(20,0)", Some("18446744073709551615")).unwrap(), u64::MAX);
+    assert_eq!(
+        one::<u128>("DECIMAL(38,0)", Some("99999999999999999999999999999999999999")).unwrap(),
+        10_u128.pow(38) - 1
+    );
+    assert_eq!(
+        one::<String>("DECIMAL(38,38)", Some("-0.00000000000000000000000000000000000001")).unwrap(),
+        "-0.00000000000000000000000000000000000001"
+    );
+    assert!(one::<u64>("BIGINT", Some("-1")).is_err());
+    let error = one::<i128>("DECIMAL(5,2)", Some("1.25")).unwrap_err();
+    insta::assert_snapshot!(error, @"row 1000, column `c` (DECIMAL(5,2)) as i128: `1.25` has places behind its point; read it into text, a decimal type or a float");
+}
+
+#[test]
+fn fields_may_be_flattened_renamed_and_left_out() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Inner {
+        a: i64,
+        b: Option<String>,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Outer {
+        #[serde(rename = "n", alias = "number")]
+        count: i32,
+        #[serde(flatten)]
+        inner: Inner,
+        #[serde(default)]
+        absent: Option<f64>,
+        #[serde(flatten)]
+        rest: BTreeMap<String, serde_json::Value>,
+    }
+    let columns = [("a", "BIGINT"), ("number", "INT"), ("b", "STRING"), ("day", "DATE"), ("gone", "VOID")];
+    let got: Outer =
+        rows(&columns, &[&[Some("7"), Some("1"), None, Some("2024-02-29"), None]]).remove(0).unwrap();
+    let rest = [("day".to_owned(), "2024-02-29".into()), ("gone".to_owned(), serde_json::Value::Null)].into();
+    assert_eq!(got, Outer { count: 1, inner: Inner { a: 7, b: None }, absent: None, rest });
+}
+
+#[test]
+fn columns_that_no_field_asks_for_are_passed_over_or_refused_by_name() {
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    #[serde(deny_unknown_fields)]
+    struct Exact {
+        a: i32,
+    }
+    let (columns, cells) = ([("a", "INT"), ("b", "STRING")], [Some("1"), Some("x")]);
+    let error = rows::<Exact>(&columns, &[&cells]).remove(0).unwrap_err();
+    insta::assert_snapshot!(error, @"row 1000, column `b` (STRING) as Exact: unknown field `b`, expected `a`");
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Partly {
+        b: String,
+    }
+    assert_eq!(rows::<Partly>(&columns, &[&cells]).remove(0).unwrap(), Partly { b: "x".into() });
+}
+
+#[test]
+fn part_of_a_nested_cell_that_does_not_fit_is_named() {
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Row {
+        all: Vec<Address>,
+    }
+    let columns = [("all", "ARRAY<STRUCT<street: STRING, zip: INT>>")];
+    let cell = r#"[{"street":"Main","zip":1},{"street":null,"zip":2}]"#;
+    let error = rows::<Row>(&columns, &[&[Some(cell)]]).remove(0).unwrap_err();
+    insta::assert_snapshot!(error, @"row 1000, column `all` (ARRAY<STRUCT<street: STRING, zip: INT>>) as Vec<Address>: at `[1].street`: it is NULL, expected a string; read it into an Option");
+}
+
+#[test]
+fn text_that_a_type_refuses_is_told_with_the_type() {
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Row {
+        day: Option<NaiveDate>,
+    }
+    let error = rows::<Row>(&[("day", "STRING")], &[&[Some("yesterday")]]).remove(0).unwrap_err();
+    insta::assert_snapshot!(error, @"row 1000, column `day` (STRING) as Option<NaiveDate>: input contains invalid characters");
+}
+
+#[test]
+fn rows_of_every_calendar_end_read_into_chrono() {
+    for (text, expected) in [
+        ("0001-01-01T00:00:00.000000Z", "0001-01-01T00:00:00Z"),
+        ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
+        ("1883-11-18T12:03:57.999999-07:52:58", "1883-11-18T19:56:55.999999Z"),
+    ] {
+        let expected: DateTime<Utc> = expected.parse().unwrap();
+        assert_eq!(one::<DateTime<Utc>>("TIMESTAMP", Some(text)).unwrap(), expected);
+    }
+    assert_eq!(
+        one::<NaiveDate>("DATE", Some("0001-01-01")).unwrap(),
+        NaiveDate::from_ymd_opt(1, 1, 1).unwrap()
+    );
 }

@@ -6,9 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayData, RecordBatch};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tracing::Instrument;
@@ -302,15 +299,7 @@ fn decode_page(plan: &Plan, page: ResultPage) -> Result<Vec<RecordBatch>> {
     if plan.meter.is_watched() {
         plan.meter.received(page_bytes(&page));
     }
-    if let Some(attachment) = page.attachment {
-        let bytes = STANDARD
-            .decode(attachment)
-            .map_err(|error| SqlError::decode(format!("the attached result is not base64: {error}")))?;
-        let batches = decode::arrow_file(Bytes::from(bytes), plan.compressed, page.row_count)?;
-        return batches.into_iter().map(|batch| plan.layout.conform(batch)).collect();
-    }
-    let rows = page.data_array.unwrap_or_default();
-    Ok(vec![plan.layout.decode_json(&rows)?])
+    decode::page(&plan.layout, plan.compressed, page)
 }
 
 pub(crate) fn fetch_span(id: &StatementId, chunk_index: u64, row_count: Option<u64>) -> tracing::Span {
@@ -325,6 +314,7 @@ mod tests {
     use arrow::buffer::OffsetBuffer;
     use arrow::datatypes::{DataType, Field};
     use arrow::ipc::writer::StreamWriter;
+    use bytes::Bytes;
 
     fn read_back(batch: &RecordBatch) -> RecordBatch {
         let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();

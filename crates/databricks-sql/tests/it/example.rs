@@ -1,7 +1,7 @@
 //! The example program `sql`, run against a simulated workspace that listens on loopback ports.
 
 #[path = "../../examples/sql/app/mod.rs"]
-mod app;
+pub(crate) mod app;
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arrow::ipc::reader::StreamReader;
 use databricks_testkit::{Column, Fault, FaultRule, Origin, ScriptedEngine, Server, SimulatedWorkspace};
-use databricks_transport::{DatabricksConfig, RetryConfig};
+use databricks_transport::{Client, DatabricksConfig, RetryConfig};
 use serde_json::{Value, json};
 
 const WAREHOUSE: &str = "1234567890abcdef";
@@ -54,7 +54,7 @@ impl World {
         let retry = RetryConfig::default().with_delays(Duration::ZERO, Duration::ZERO);
         let config = || {
             let config = DatabricksConfig::new(&self.server.url())?.with_token("dapi-test");
-            Ok(config.with_warehouse(WAREHOUSE).with_retry(retry))
+            Ok(Client::builder(config.with_warehouse(WAREHOUSE).with_retry(retry)))
         };
         let args = ["sql"].iter().chain(args).map(OsString::from);
         let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -141,6 +141,121 @@ async fn parameters_are_bound_with_their_types() {
     assert_eq!(named.rows(), [json!({"x": 1})], "{}", named.err);
     let positional = world.run(&["SELECT ?", "--param", "?=STRING:a:b=c"]).await;
     assert_eq!(positional.rows(), [json!({"x": 2})], "{}", positional.err);
+}
+
+/// Every type that the API takes, with a value and as NULL: sent as it was written, whatever is in it.
+#[tokio::test]
+async fn parameters_of_every_type_travel_as_they_were_written() {
+    let types = [
+        ("BOOLEAN", "true"),
+        ("TINYINT", "-128"),
+        ("SMALLINT", "7"),
+        ("INT", "7"),
+        ("BIGINT", "9223372036854775807"),
+        ("FLOAT", "-Infinity"),
+        ("DOUBLE", "1e-300"),
+        ("DECIMAL(38,2)", "123456789012345678901234567890123456.78"),
+        ("STRING", "a:b=c 'd' \"e\" é :x ?\n--"),
+        ("STRING", ""),
+        ("DATE", "0001-01-01"),
+        ("TIMESTAMP", "9999-12-31T23:59:59.999999+05:30"),
+        ("TIMESTAMP_NTZ", "2024-02-29 01:02:03"),
+        ("INTERVAL DAY TO SECOND", "1 02:03:04.5"),
+        ("INTERVAL YEAR", "-3"),
+    ];
+    let engine = ScriptedEngine::new();
+    engine.on_containing("SELECT :v, :n").times(99).rows([Column::new("x", "INT")], [[json!(1)]]);
+    let world = World::new(engine.clone()).await;
+    for (kind, value) in types {
+        let (with_value, null) = (format!("v={kind}:{value}"), format!("--param=n={kind}"));
+        let ran = world.run(&["SELECT :v, :n", "--param", &with_value, &null]).await;
+        assert_eq!(ran.code, 0, "{kind}: {}", ran.err);
+        let sent = engine.requests().pop().unwrap().parameters;
+        let sent: Vec<_> = sent.iter().map(|p| (p.sql_type.as_deref(), p.value.as_deref())).collect();
+        assert_eq!(sent, [(Some(kind), Some(value)), (Some(kind), None)]);
+    }
+}
+
+#[tokio::test]
+async fn values_from_both_ends_of_what_sql_holds_are_written_whole() {
+    let engine = ScriptedEngine::new();
+    let columns = [
+        Column::new("bytes", "BINARY"),
+        Column::new("first", "TIMESTAMP"),
+        Column::new("last", "TIMESTAMP"),
+        Column::new("local", "TIMESTAMP_NTZ"),
+        Column::new("day", "DATE"),
+        Column::new("least", "DECIMAL(38,38)"),
+        Column::new("long", "BIGINT"),
+        Column::new("span", "INTERVAL DAY TO SECOND"),
+        Column::new("years", "INTERVAL YEAR TO MONTH"),
+        Column::new("place", "GEOMETRY(4326)"),
+        Column::new("any", "VARIANT"),
+        Column::new("none", "VOID"),
+    ];
+    let row = [
+        json!("AP8="),
+        json!("0001-01-01T00:00:00.000001Z"),
+        json!("9999-12-31T23:59:59.999999-00:00"),
+        json!("1969-12-31T23:59:59.999999"),
+        json!("0001-01-01"),
+        json!("-0.00000000000000000000000000000000000001"),
+        json!(i64::MIN),
+        json!("-106751991 04:00:54.775808"),
+        json!("-178956970-8"),
+        json!("SRID=4326;POINT(1 2)"),
+        json!("{\"a\":1}"),
+        json!(null),
+    ];
+    engine.on("SELECT ends").times(9).rows(columns, [row]);
+    let world = World::new(engine).await;
+    let ran = world.run(&["SELECT ends", "--inline"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    insta::assert_snapshot!(ran.out());
+}
+
+/// A pipe that was closed: the rows are not there, so the run did not succeed, in any format that writes some.
+#[tokio::test]
+async fn closed_pipe_fails_the_run_in_every_format() {
+    struct Closed;
+    impl std::io::Write for Closed {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+    }
+    let world = World::new(days()).await;
+    for (format, expected) in [("json", 1), ("csv", 1), ("table", 1), ("arrow", 1), ("none", 0)] {
+        let client = || {
+            let config = DatabricksConfig::new(&world.server.url())?.with_token("dapi-test");
+            Ok(Client::builder(config.with_warehouse(WAREHOUSE)))
+        };
+        let args = ["sql", "SELECT * FROM days", "--format", format].map(OsString::from);
+        let mut err = Vec::new();
+        assert_eq!(app::run(args, client, false, &mut Closed, &mut err).await, expected, "{format}");
+        let err = String::from_utf8(err).unwrap();
+        let report: Value = serde_json::from_str(err.lines().last().unwrap()).unwrap();
+        assert!(report["statement_id"].is_string(), "{format}: {err}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn arguments_that_are_no_text_are_refused() {
+    use std::os::unix::ffi::OsStringExt;
+    let client = || Ok(Client::builder(DatabricksConfig::new("https://workspace.invalid")?.with_token("t")));
+    for args in [
+        vec![OsString::from_vec(b"SELECT \xff".to_vec())],
+        vec!["SELECT :a".into(), "--param".into(), OsString::from_vec(b"a=STRING:\xff".to_vec())],
+    ] {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let args = std::iter::once(OsString::from("sql")).chain(args);
+        assert_eq!(app::run(args, client, false, &mut out, &mut err).await, 2);
+        assert!(out.is_empty() && !err.is_empty());
+    }
 }
 
 #[tokio::test]
@@ -233,7 +348,7 @@ async fn reader_that_goes_away_fails_the_run_and_cancels_the_statement() {
     let world = World::new(days()).await;
     let config = || {
         let config = DatabricksConfig::new(&world.server.url())?.with_token("dapi-test");
-        Ok(config.with_warehouse(WAREHOUSE))
+        Ok(Client::builder(config.with_warehouse(WAREHOUSE)))
     };
     let args = ["sql", "SELECT * FROM days"].map(OsString::from);
     let mut err = Vec::new();
@@ -245,7 +360,7 @@ async fn reader_that_goes_away_fails_the_run_and_cancels_the_statement() {
 #[tokio::test]
 async fn missing_warehouse_is_told_with_the_remedy() {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let config = || Ok(DatabricksConfig::new("https://workspace.invalid")?.with_token("t"));
+    let config = || Ok(Client::builder(DatabricksConfig::new("https://workspace.invalid")?.with_token("t")));
     let args = ["sql", "SELECT 1"].map(OsString::from);
     assert_eq!(app::run(args, config, false, &mut out, &mut err).await, 1);
     let err = String::from_utf8(err).unwrap();

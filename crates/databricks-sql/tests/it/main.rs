@@ -5,8 +5,10 @@ mod leaf;
 
 mod cancel;
 mod example;
+mod example_replay;
 mod execute;
 mod explain;
+mod fault_sweep;
 mod log;
 mod progress;
 mod replay;

@@ -79,7 +79,7 @@ fn cases() -> Vec<Case> {
         case(
             "TIMESTAMP",
             json!(["2021-01-01T10:00:00.000001-08:00", null]),
-            TimestampMicrosecondArray::from(micros.clone()).with_timezone("UTC"),
+            TimestampMicrosecondArray::from(micros.clone()).with_timezone("Etc/UTC"),
         ),
         case(
             "TIMESTAMP_NTZ",
@@ -167,7 +167,7 @@ async fn named_zone_of_the_session_is_kept_with_the_same_instants() {
         other => panic!("{other}"),
     };
     assert_eq!(zone(&external).as_deref(), Some("America/Los_Angeles"));
-    assert_eq!(zone(&inline).as_deref(), Some("UTC"));
+    assert_eq!(zone(&inline).as_deref(), Some("Etc/UTC"));
     let instants = |result: &StatementResult| {
         result.batches[0].column(0).as_primitive::<TimestampMicrosecondType>().values().to_vec()
     };

@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use databricks_transport::{Body, Error};
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
 use http::Response;
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use http_body::Body as _;
-use rand::Rng;
-use rand::seq::index;
 
-use super::fault::Corruption;
-use super::latency::draw_rng;
+use super::corruption::Corruption;
 use super::layer::reset;
 
 /// Before a connection breaks, what was written has to leave it: a socket that breaks at once takes that along.
@@ -143,29 +140,13 @@ pub(super) async fn corrupted(response: Response<Body>, corruption: Corruption) 
     }
     let (mut head, body) = response.into_parts();
     let whole = body.collect(usize::MAX).await?;
-    let bytes = match corruption {
-        Corruption::Cut { after } => whole.slice(..after.min(whole.len().saturating_sub(1))),
-        Corruption::Flipped { bytes: count, seed } => flipped(&whole, count, seed),
-    };
+    let bytes = corruption.spoil(&whole);
     if head.headers.contains_key(CONTENT_LENGTH) {
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     }
     let is_same = bytes == whole;
     let response = Response::from_parts(head, Body::from(bytes));
     Ok(if is_same { Spoiled::Same(response) } else { Spoiled::Changed(response) })
-}
-
-/// The same bytes but for so many of them, no place taken twice and none left as it was.
-fn flipped(bytes: &Bytes, count: usize, seed: u64) -> Bytes {
-    let mut rng = draw_rng(seed, bytes.len() as u64);
-    let places = index::sample(&mut rng, bytes.len(), count.min(bytes.len()));
-    let mut spoiled = BytesMut::from(bytes.as_ref());
-    for place in places {
-        if let Some(byte) = spoiled.get_mut(place) {
-            *byte ^= rng.random_range(1..=u8::MAX);
-        }
-    }
-    spoiled.freeze()
 }
 
 fn is_empty(body: &Body) -> bool {

@@ -1,10 +1,12 @@
 //! What can go wrong, as a value.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use http::StatusCode;
 
+use super::corruption::Corruption;
 use super::latency::Latency;
 
 /// What goes wrong.
@@ -107,27 +109,6 @@ pub enum StallPoint {
     BeforeAnswer,
     /// In the answer's body, after so many bytes of it.
     InBody(u64),
-}
-
-/// How a body is spoiled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Corruption {
-    /// Bytes at places drawn from a seed have another value. The length stays.
-    #[non_exhaustive]
-    Flipped {
-        /// How many; no more than the body has.
-        bytes: usize,
-        /// What places and values follow from.
-        seed: u64,
-    },
-    /// Only the first bytes are there, in an answer that is otherwise complete: JSON without its end, say. A body that
-    /// is no longer than that loses its last byte.
-    #[non_exhaustive]
-    Cut {
-        /// Bytes that are left.
-        after: usize,
-    },
 }
 
 /// Whose object store refuses a link.
@@ -255,6 +236,25 @@ impl Fault {
         Self::Corrupt(Corruption::Cut { after })
     }
 
+    /// An answer with every bit of these bytes turned: the head of a file, say.
+    pub fn overwritten(bytes: Range<usize>) -> Self {
+        Self::Corrupt(Corruption::overwritten(bytes))
+    }
+
+    /// Overwrites what an LZ4 body holds instead of the body; changes nothing else.
+    #[must_use]
+    pub fn inside_lz4(mut self) -> Self {
+        if let Self::Corrupt(Corruption::Overwritten { inside, .. }) = &mut self {
+            *inside = true;
+        }
+        self
+    }
+
+    /// A JSON answer in which each `row_count`, of a chunk or a link, is wrong by so much.
+    pub fn miscounted_rows(by: i64) -> Self {
+        Self::Corrupt(Corruption::Miscounted { by })
+    }
+
     /// The refusal of a presigned link that is too old.
     pub fn expired_link(cloud: Cloud) -> Self {
         Self::ExpiredLink(cloud)
@@ -294,7 +294,7 @@ impl Fault {
         match self {
             Self::Stale(_) | Self::Truncated { .. } => true,
             Self::Stall { at, .. } => matches!(at, StallPoint::InBody(_)),
-            Self::Corrupt(corruption) => !matches!(corruption, Corruption::Flipped { bytes: 0, .. }),
+            Self::Corrupt(corruption) => corruption.depends_on_body(),
             _ => false,
         }
     }
@@ -318,8 +318,7 @@ impl fmt::Display for Fault {
             Self::Stall { at, lasting } => stall(f, *at, *lasting),
             Self::Latency { latency, .. } => write!(f, "latency {latency}"),
             Self::Truncated { after } => write!(f, "truncated at {after}"),
-            Self::Corrupt(Corruption::Flipped { bytes, .. }) => write!(f, "{bytes} bytes flipped"),
-            Self::Corrupt(Corruption::Cut { after }) => write!(f, "cut at {after}"),
+            Self::Corrupt(corruption) => corruption.fmt(f),
             Self::ExpiredLink(cloud) => write!(f, "expired link ({cloud:?})"),
             Self::ExpiredToken(kind) => write!(f, "expired token ({kind:?})"),
             Self::Stale(Staleness::Reads(reads)) => write!(f, "stale for {reads} reads"),

@@ -5,6 +5,7 @@
 
 mod answers;
 mod bodies;
+mod corruption;
 mod fault;
 mod latency;
 mod layer;
@@ -14,7 +15,8 @@ mod rule;
 mod set;
 mod stale;
 
-pub use fault::{Cloud, Corruption, ErrorBody, Fault, RetryAfterForm, Staleness, StallPoint, TokenKind};
+pub use corruption::Corruption;
+pub use fault::{Cloud, ErrorBody, Fault, RetryAfterForm, Staleness, StallPoint, TokenKind};
 pub use latency::Latency;
 pub use layer::{FaultLayer, FaultService};
 pub use record::FaultRecord;

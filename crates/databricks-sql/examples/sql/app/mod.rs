@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser};
 use databricks_sql::{BatchStream, ProgressStream, SqlClient, SqlError, Statement, StatementId};
-use databricks_transport::{Client, DatabricksConfig, Error};
+use databricks_transport::{ClientBuilder, Error};
 use futures::TryStreamExt;
 use serde::Serialize;
 
@@ -100,7 +100,7 @@ struct Explained {
 /// Runs the program; its exit code. `watched` says that somebody looks at the error output.
 pub(crate) async fn run(
     args: impl IntoIterator<Item = OsString>,
-    config: impl FnOnce() -> Result<DatabricksConfig, Error>,
+    client: impl FnOnce() -> Result<ClientBuilder, Error>,
     watched: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
@@ -111,7 +111,7 @@ pub(crate) async fn run(
     };
     let (counts, started) = (Counts::default(), Instant::now());
     let mut report = Report::default();
-    let outcome = match connect(config, &counts) {
+    let outcome = match connect(client, &counts) {
         Ok(sql) => read(&sql, &args, watched, out, &mut report).await,
         Err(failure) => Err(failure),
     };
@@ -164,12 +164,11 @@ fn tell(failure: &Failure, report: &mut Report, err: &mut dyn Write) -> u8 {
 }
 
 fn connect(
-    config: impl FnOnce() -> Result<DatabricksConfig, Error>,
+    client: impl FnOnce() -> Result<ClientBuilder, Error>,
     counts: &Counts,
 ) -> Result<SqlClient, Failure> {
-    let config = config().map_err(Failure::Transport)?;
-    let warehouse = config.warehouse_id().map(str::to_owned).ok_or(Failure::NoWarehouse)?;
-    let client = counts.count(Client::builder(config)).build().map_err(Failure::Transport)?;
+    let client = counts.count(client().map_err(Failure::Transport)?).build().map_err(Failure::Transport)?;
+    let warehouse = client.config().warehouse_id().map(str::to_owned).ok_or(Failure::NoWarehouse)?;
     Ok(SqlClient::new(&client, warehouse))
 }
 
