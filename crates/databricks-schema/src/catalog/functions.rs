@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::client::{object, within};
 use super::{CatalogClient, FunctionInfo};
-use crate::{Result, SchemaError, validate_object_name};
+use crate::{Result, validate_object_name};
 
 const LIST_FUNCTIONS: Operation = Operation::new("unity.list_functions").idempotent();
 const GET_FUNCTION: Operation = Operation::new("unity.get_function").idempotent();
@@ -19,7 +19,7 @@ impl CatalogClient {
     /// The functions of a schema.
     ///
     /// # Errors
-    /// [`SchemaError::InvalidName`]; items as in [`list_catalogs`](Self::list_catalogs).
+    /// [`SchemaError::InvalidName`](crate::SchemaError::InvalidName); items as in [`list_catalogs`](Self::list_catalogs).
     pub fn list_functions(
         &self,
         catalog: &str,
@@ -32,7 +32,7 @@ impl CatalogClient {
     /// One function.
     ///
     /// # Errors
-    /// [`SchemaError::Transport`] of kind `NotFound` when there is none.
+    /// [`SchemaError::Transport`](crate::SchemaError::Transport) of kind `NotFound` when there is none.
     pub async fn get_function(&self, catalog: &str, schema: &str, function: &str) -> Result<FunctionInfo> {
         let path = function_path(catalog, schema, function)?;
         Ok(self.client.call(GET_FUNCTION, ApiRequest::get(path)).await?)
@@ -42,8 +42,8 @@ impl CatalogClient {
     /// them (`input_params`, `data_type`, `routine_body`, ..); its name and place are added here.
     ///
     /// # Errors
-    /// [`SchemaError::Transport`] of kind `AlreadyExists` when the name is taken, `Invalid` for a definition that the
-    /// server does not take; [`SchemaError::InvalidName`].
+    /// [`SchemaError::Transport`](crate::SchemaError::Transport) of kind `AlreadyExists` when the name is taken, `Invalid` for a definition that the
+    /// server does not take; [`SchemaError::InvalidName`](crate::SchemaError::InvalidName).
     pub async fn create_function(
         &self,
         catalog: &str,
@@ -63,7 +63,7 @@ impl CatalogClient {
     /// Drops a function.
     ///
     /// # Errors
-    /// [`SchemaError::Transport`] of kind `NotFound` when there is none.
+    /// [`SchemaError::Transport`](crate::SchemaError::Transport) of kind `NotFound` when there is none.
     pub async fn delete_function(&self, catalog: &str, schema: &str, function: &str) -> Result<()> {
         self.silent(DELETE_FUNCTION, ApiRequest::delete(function_path(catalog, schema, function)?)).await
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::CatalogClient;
 use super::client::within;
-use crate::{Result, SchemaError, TableName, validate_object_name};
+use crate::{Result, TableName, validate_object_name};
 
 const GET_GRANTS: Operation = Operation::new("unity.get_grants").idempotent();
 const GET_EFFECTIVE: Operation = Operation::new("unity.get_effective_grants").idempotent();
@@ -27,7 +27,7 @@ impl Securable {
     /// A catalog.
     ///
     /// # Errors
-    /// [`SchemaError::InvalidName`].
+    /// [`SchemaError::InvalidName`](crate::SchemaError::InvalidName).
     pub fn catalog(catalog: &str) -> Result<Self> {
         validate_object_name("catalog", catalog)?;
         Ok(Self { kind: "catalog".into(), name: catalog.to_owned() })
@@ -36,7 +36,7 @@ impl Securable {
     /// A schema.
     ///
     /// # Errors
-    /// [`SchemaError::InvalidName`].
+    /// [`SchemaError::InvalidName`](crate::SchemaError::InvalidName).
     pub fn schema(catalog: &str, schema: &str) -> Result<Self> {
         within(catalog, schema)?;
         Ok(Self { kind: "schema".into(), name: format!("{catalog}.{schema}") })
@@ -50,7 +50,7 @@ impl Securable {
     /// A volume.
     ///
     /// # Errors
-    /// [`SchemaError::InvalidName`].
+    /// [`SchemaError::InvalidName`](crate::SchemaError::InvalidName).
     pub fn volume(catalog: &str, schema: &str, volume: &str) -> Result<Self> {
         within(catalog, schema)?;
         validate_object_name("volume", volume)?;
@@ -200,7 +200,7 @@ impl CatalogClient {
     /// What was granted on this very object.
     ///
     /// # Errors
-    /// [`SchemaError::Transport`]: of kind `NotFound` when it is not there, `PermissionDenied` for who does not manage it.
+    /// [`SchemaError::Transport`](crate::SchemaError::Transport): of kind `NotFound` when it is not there, `PermissionDenied` for who does not manage it.
     pub async fn grants(&self, object: &Securable) -> Result<Vec<Grant>> {
         self.list(GET_GRANTS, object.path("permissions"), Vec::new()).try_collect().await
     }
@@ -216,7 +216,7 @@ impl CatalogClient {
     /// Changes grants on an object, all in one request, and answers those there are then.
     ///
     /// # Errors
-    /// [`SchemaError::Transport`]: of kind `Invalid` for a privilege that the object does not know, else as
+    /// [`SchemaError::Transport`](crate::SchemaError::Transport): of kind `Invalid` for a privilege that the object does not know, else as
     /// [`grants`](Self::grants).
     pub async fn update_grants(&self, object: &Securable, changes: &[GrantChange]) -> Result<Vec<Grant>> {
         let request = ApiRequest::patch(object.path("permissions")).json(&Changes { changes })?;
