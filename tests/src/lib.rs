@@ -16,6 +16,11 @@ struct Testing;
 #[doc = include_str!("../../docs/local.md")]
 struct Local;
 
+/// Schemas and Unity Catalog.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/schema.md")]
+struct Schema;
+
 /// Configuration, requests and failures.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/transport.md")]

@@ -105,6 +105,15 @@ impl DatabricksClient {
         CatalogClient::new(&self.transport)
     }
 
+    /// Evolves the schemas of tables: they are read from Unity Catalog and changed on the configuration's warehouse.
+    ///
+    /// # Errors
+    /// When the configuration names no warehouse.
+    #[cfg(feature = "sql")]
+    pub fn schema_manager(&self) -> Result<databricks_schema::SchemaManager, DatabricksError> {
+        Ok(databricks_schema::SchemaManager::new(self.default_sql()?).with_catalog(self.catalog()))
+    }
+
     /// Calls an API that no client of the family covers yet: JSON in, JSON out, with the transport's
     /// authentication, limits and retries. `path` starts with `/api/`. A `GET`, `PUT`, `HEAD` or `DELETE` is retried
     /// after any failure that may pass; any other method only when the server did not run it.

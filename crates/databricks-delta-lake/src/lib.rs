@@ -21,8 +21,8 @@
 //! | feature | brings | default |
 //! |---|---|---|
 //! | `jobs` | [`jobs`]: runs started and waited for | yes |
-//! | `schema` | [`schema`]: data types, quoting, Unity Catalog | yes |
-//! | `sql` | [`sql`]: statements and their results (Arrow) | yes |
+//! | `schema` | [`schema`]: data types, quoting, schema evolution, Unity Catalog | yes |
+//! | `sql` | [`sql`]: statements and their results (Arrow); schemas inferred from rows | yes |
 //! | `delta` | [`delta`]: reads, writes, merge, maintenance (Parquet) | yes |
 //! | `testkit` | `testkit`: record, replay and simulate a workspace in tests | no |
 

@@ -1,6 +1,6 @@
 //! Adding columns to a table.
 
-use databricks_schema::{ColumnNameRules, ColumnSchema};
+use databricks_schema::{ColumnNameRules, ColumnSchema, SchemaError};
 
 use crate::client::DeltaClient;
 use crate::commit;
@@ -34,6 +34,12 @@ impl AddColumns {
         if let Some(column) = self.columns.iter().find(|column| !column.nullable) {
             return Err(DeltaError::NotNullColumn { column: column.name.clone() });
         }
+        if let Some(column) = self.columns.iter().find(|column| column.default.is_some()) {
+            let reason =
+                "Delta adds no column with a DEFAULT: add it without, then ALTER COLUMN .. SET DEFAULT";
+            let (name, reason) = (column.name.clone(), reason.to_owned());
+            return Err(SchemaError::InvalidColumnName { name, reason }.into());
+        }
         Ok(ddl::add_columns(table, &self.columns))
     }
 
@@ -64,6 +70,13 @@ mod tests {
         let error = DeltaClient::mock().add_columns("t", [column]).build_sql().unwrap_err();
         assert!(matches!(&error, DeltaError::NotNullColumn { column } if column == "rain"));
         assert!(error.to_string().contains("SET NOT NULL"), "{error}");
+    }
+
+    #[test]
+    fn a_column_with_a_default_is_refused_with_the_remedy() {
+        let column = ColumnSchema::new("rain", DataType::Double).with_default("0");
+        let error = DeltaClient::mock().add_columns("t", [column]).build_sql().unwrap_err();
+        assert!(error.to_string().contains("SET DEFAULT"), "{error}");
     }
 
     #[test]

@@ -8,6 +8,9 @@ const NEEDS_MAPPING: &str = " ,;{}()\n\t=";
 /// Columns of the change data feed.
 const CHANGE_DATA_FEED: [&str; 3] = ["_change_type", "_commit_version", "_commit_timestamp"];
 
+/// The longest name of a column, in characters, as of every object of Unity Catalog.
+const MAX_LENGTH: usize = 255;
+
 /// What the table's properties allow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -41,6 +44,10 @@ pub fn validate_column_name(name: &str, rules: ColumnNameRules) -> Result<()> {
     if name.is_empty() {
         return invalid("a name is empty; give the column a name".into());
     }
+    let length = name.chars().count();
+    if length > MAX_LENGTH {
+        return invalid(format!("it has {length} characters; at most {MAX_LENGTH} are allowed"));
+    }
     if rules.change_data_feed && CHANGE_DATA_FEED.iter().any(|taken| taken.eq_ignore_ascii_case(name)) {
         return Err(SchemaError::ReservedColumnName { name: name.to_owned() });
     }
@@ -70,6 +77,9 @@ mod tests {
             validate_column_name(name, ColumnNameRules::default()).unwrap();
         }
         assert!(validate_column_name("", mapped).is_err());
+        validate_column_name(&"é".repeat(MAX_LENGTH), mapped).unwrap();
+        let error = validate_column_name(&"é".repeat(MAX_LENGTH + 1), mapped).unwrap_err().to_string();
+        assert!(error.contains("256 characters"), "{error}");
     }
 
     #[test]

@@ -77,6 +77,11 @@ pub enum DataType {
     Geography(Srid),
     /// `GEOMETRY(srid)`
     Geometry(Srid),
+    /// A type that this crate does not know, as the server wrote it: a collated string, for example.
+    ///
+    /// Only what a server says is read into it ([`DataType::from_server`]); it is printed as it came and equals
+    /// itself alone.
+    Unknown(String),
 }
 
 /// The coordinate system of a geospatial type.
@@ -132,6 +137,12 @@ impl DataType {
     /// [`MAX_DEPTH`].
     pub fn parse(text: &str) -> Result<Self> {
         crate::parse::data_type(text)
+    }
+
+    /// Reads a type that a server wrote: as [`parse`](Self::parse), but what is not understood is kept as
+    /// [`Unknown`](Self::Unknown).
+    pub fn from_server(text: &str) -> Self {
+        Self::parse(text).unwrap_or_else(|_| Self::Unknown(text.to_owned()))
     }
 
     /// `DECIMAL(precision,scale)`, checked.
@@ -223,6 +234,7 @@ impl DataType {
             Self::Void => "NULL",
             Self::Geography(_) => "GEOGRAPHY",
             Self::Geometry(_) => "GEOMETRY",
+            Self::Unknown(_) => "USER_DEFINED_TYPE",
         }
     }
 

@@ -1,5 +1,7 @@
 //! What can go wrong with a type, a name or a schema. Every message names the value and says what to do.
 
+use crate::{DataType, Incompatibility, StatementError, TableName};
+
 /// The result of everything in this crate.
 pub type Result<T, E = SchemaError> = std::result::Result<T, E>;
 
@@ -71,10 +73,115 @@ pub enum SchemaError {
         /// What to convert it to.
         remedy: String,
     },
+    /// A column's type cannot become the wanted one.
+    #[error("column `{column}` cannot change from {from} to {to}: {reason}")]
+    UnsafeTypeChange {
+        /// The column, with its path.
+        column: String,
+        /// The type it has.
+        from: Box<DataType>,
+        /// The type that is wanted.
+        to: Box<DataType>,
+        /// Why not, and what can be done.
+        reason: Box<str>,
+    },
+    /// The table cannot become what is wanted.
+    #[error("{table} cannot have the wanted schema:{}", lines(reasons))]
+    IncompatibleEvolution {
+        /// The table.
+        table: String,
+        /// Every reason.
+        reasons: Vec<Incompatibility>,
+    },
+    /// A statement of an evolution failed. The statements before it have been made; running the evolution again goes
+    /// on from there.
+    #[error("`{sql}` failed: {error}")]
+    Statement {
+        /// The statement.
+        sql: String,
+        /// Why.
+        error: Box<StatementError>,
+    },
+    /// The table is not there.
+    #[error("there is no table {table}: create it first, or correct the name")]
+    TableNotFound {
+        /// The table.
+        table: String,
+    },
+    /// What the server says of the table cannot be read.
+    #[error("cannot read the description of {table}: {reason}")]
+    Description {
+        /// The table.
+        table: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Every statement succeeded, but the table does not show it.
+    #[error("{table} was evolved, but its schema is not as wanted; still to do: {remaining}")]
+    NotVerified {
+        /// The table.
+        table: String,
+        /// The changes that it lacks.
+        remaining: String,
+    },
+    /// Other programs changed the table each time.
+    #[error("other programs changed {table} in each of {attempts} attempts; try again when they are done")]
+    Contended {
+        /// The table.
+        table: String,
+        /// How often the evolution was planned anew.
+        attempts: u32,
+        /// What the last statement met.
+        #[source]
+        error: Box<StatementError>,
+    },
+    /// The table is not as it was when the plan was made.
+    #[error("{table} has changed since the plan was made; plan again. Not in the plan: {unplanned}")]
+    PlanOutdated {
+        /// The table.
+        table: String,
+        /// The changes that would be needed now and are not part of the plan.
+        unplanned: String,
+    },
+    /// The types of rows cannot be found out.
+    #[cfg(feature = "infer")]
+    #[error("cannot infer a schema of {what}: {reason}")]
+    Inference {
+        /// The type of the rows.
+        what: String,
+        /// What is wrong with it and what can be done.
+        reason: String,
+    },
     /// The Unity Catalog call failed.
     #[cfg(feature = "catalog")]
     #[error(transparent)]
     Transport(#[from] databricks_transport::Error),
+}
+
+impl SchemaError {
+    /// The error for reasons against an evolution: that of the column itself where one column is all that is wrong.
+    pub(crate) fn incompatible(table: &TableName, mut reasons: Vec<Incompatibility>) -> Self {
+        let table = table.full_name();
+        match (reasons.pop(), reasons.is_empty()) {
+            (Some(Incompatibility::InvalidColumn { error, .. }), true) => *error,
+            (Some(Incompatibility::TypeChange { column, from, to, reason }), true) => {
+                Self::UnsafeTypeChange {
+                    column: column.to_string(),
+                    from: Box::new(from),
+                    to: Box::new(to),
+                    reason: reason.into(),
+                }
+            }
+            (last, _) => {
+                reasons.extend(last);
+                Self::IncompatibleEvolution { table, reasons }
+            }
+        }
+    }
+}
+
+fn lines(reasons: &[Incompatibility]) -> String {
+    reasons.iter().map(|reason| format!("\n- {reason}")).collect()
 }
 
 fn at_path(path: &str) -> String {

@@ -1,4 +1,4 @@
-//! Databricks data types, table schemas, names, quoting and Unity Catalog.
+//! Databricks data types, table schemas and their evolution, names, quoting and Unity Catalog.
 //!
 //! The types stand at the bottom of the workspace: without default features this crate knows neither HTTP nor an
 //! async runtime. What it gives:
@@ -6,8 +6,10 @@
 //! - [`DataType`], [`ColumnSchema`] and [`TableSchema`]: read from the text Databricks prints (`type_text`, DDL
 //!   column lists) and printed back in Databricks' spelling;
 //! - [`TableName`] and [`quote`]: the one place where names and values become SQL text;
+//! - [`SchemaManager`]: makes a table have the schema that is wanted, by a plan ([`EvolutionPlan`]) that can be read first;
 //! - [`StatementRunner`]: the seam through which anything here runs SQL;
 //! - `arrow` (feature): to and from Arrow types and schemas;
+//! - `infer` (feature): schemas of serde types, of rows and of record batches;
 //! - `catalog` (feature, on by default): `CatalogClient`, the Unity Catalog over REST.
 //!
 //! ```
@@ -30,26 +32,44 @@ mod parse;
 mod print;
 
 mod column_name;
+mod column_schema;
+mod delta_json;
 mod table_name;
 mod table_schema;
 
 mod literal;
 pub mod quote;
 
+mod evolve;
+mod table_description;
+
 mod runner;
+
+mod manager;
 
 #[cfg(feature = "arrow")]
 pub mod arrow;
 #[cfg(feature = "catalog")]
 pub mod catalog;
+#[cfg(feature = "infer")]
+mod infer;
 
 #[cfg(feature = "catalog")]
 pub use catalog::CatalogClient;
 pub use column_name::{ColumnNameRules, validate_column_name};
+pub use column_schema::{ColumnMask, ColumnSchema, Generated, Identity};
 pub use data_type::{DataType, MAX_DEPTH, Srid, StructField};
 pub use error::{Result, SchemaError};
+pub use evolve::{
+    ColumnPath, EvolutionOptions, EvolutionPlan, Incompatibility, NewColumn, PlanStatement, Position,
+    SchemaChange, SchemaCompatibility, SchemaEvolutionResult, WidenedColumn, Widening, add_columns,
+};
+#[cfg(feature = "infer")]
+pub use infer::{infer_schema, infer_schema_of, infer_schema_of_batches};
 pub use interval::IntervalKind;
 pub use literal::Literal;
+pub use manager::SchemaManager;
 pub use runner::{BoxError, Rows, RunFuture, StatementError, StatementParameter, StatementRunner};
+pub use table_description::{TableDescription, TableKey};
 pub use table_name::{TableName, validate_object_name};
-pub use table_schema::{ColumnSchema, TableSchema};
+pub use table_schema::TableSchema;

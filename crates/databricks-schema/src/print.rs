@@ -30,6 +30,7 @@ impl fmt::Display for DataType {
             Self::Void => f.write_str("VOID"),
             Self::Geography(srid) => write!(f, "GEOGRAPHY({srid})"),
             Self::Geometry(srid) => write!(f, "GEOMETRY({srid})"),
+            Self::Unknown(text) => f.write_str(text),
         }
     }
 }

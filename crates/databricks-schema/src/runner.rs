@@ -85,13 +85,14 @@ pub struct StatementError {
     message: String,
     error_class: Option<String>,
     sql_state: Option<String>,
+    unsettled: bool,
     source: Option<BoxError>,
 }
 
 impl StatementError {
     /// An error with this message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), error_class: None, sql_state: None, source: None }
+        Self { message: message.into(), error_class: None, sql_state: None, unsettled: false, source: None }
     }
 
     /// With the error class, for example `DELTA_CONCURRENT_APPEND`.
@@ -103,6 +104,12 @@ impl StatementError {
     /// With the SQLSTATE, for example `2D521`.
     pub fn with_sql_state(mut self, sql_state: impl Into<String>) -> Self {
         self.sql_state = Some(sql_state.into());
+        self
+    }
+
+    /// Whether the server may have run the statement all the same: its answer was lost.
+    pub fn with_unsettled(mut self, unsettled: bool) -> Self {
+        self.unsettled = unsettled;
         self
     }
 
@@ -122,6 +129,26 @@ impl StatementError {
         self.error_class.as_deref()
     }
 
+    /// Whether this is the error class, whatever its subclass: `A.B` is of class `A`.
+    pub fn is_class(&self, class: &str) -> bool {
+        self.error_class.as_deref().is_some_and(|found| found.split('.').next() == Some(class))
+    }
+
+    /// Whether the statement met another commit to the table. Nothing of it was committed.
+    pub fn is_conflict(&self) -> bool {
+        let by_class = self.error_class.as_deref().is_some_and(|class| {
+            class.starts_with("DELTA_CONCURRENT_")
+                || class.starts_with("DELTA_METADATA_CHANGED")
+                || class.starts_with("DELTA_PROTOCOL_CHANGED")
+        });
+        by_class || self.sql_state() == Some("2D521")
+    }
+
+    /// Whether the server may have run the statement all the same: its answer was lost.
+    pub fn is_unsettled(&self) -> bool {
+        self.unsettled
+    }
+
     /// The SQLSTATE the server named.
     pub fn sql_state(&self) -> Option<&str> {
         self.sql_state.as_deref()
@@ -130,11 +157,12 @@ impl StatementError {
 
 impl fmt::Debug for StatementError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { message, error_class, sql_state, source } = self;
+        let Self { message, error_class, sql_state, unsettled, source } = self;
         f.debug_struct("StatementError")
             .field("message", message)
             .field("error_class", error_class)
             .field("sql_state", sql_state)
+            .field("unsettled", unsettled)
             .field("source", source)
             .finish()
     }

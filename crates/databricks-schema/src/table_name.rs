@@ -45,6 +45,12 @@ impl TableName {
         })
     }
 
+    /// The name of a table that nobody names: a schema on its own.
+    pub(crate) fn unnamed() -> Self {
+        let part = || "_".to_owned();
+        Self { catalog: part(), schema: part(), table: part() }
+    }
+
     /// Reads `catalog.schema.table`, each part between backticks or not.
     ///
     /// # Errors

@@ -1,64 +1,11 @@
-//! Columns and the schema of a table.
+//! The schema of a table.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::print::print_suffix;
-use crate::{ColumnNameRules, DataType, Result, SchemaError, StructField, quote, validate_column_name};
-
-/// A column of a table.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ColumnSchema {
-    /// Its name, as written; names match case-insensitively.
-    pub name: String,
-    /// Its type.
-    pub data_type: DataType,
-    /// Whether it may be NULL.
-    #[serde(default = "yes")]
-    pub nullable: bool,
-    /// Its comment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl ColumnSchema {
-    /// A nullable column without a comment.
-    pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
-        Self { name: name.into(), data_type, nullable: true, comment: None }
-    }
-
-    /// Whether it may be NULL.
-    pub fn with_nullable(mut self, nullable: bool) -> Self {
-        self.nullable = nullable;
-        self
-    }
-
-    /// `NOT NULL`.
-    pub fn not_null(self) -> Self {
-        self.with_nullable(false)
-    }
-
-    /// With this comment.
-    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
-        self.comment = Some(comment.into());
-        self
-    }
-}
-
-/// DDL: `` `name` TYPE [NOT NULL] [COMMENT '..'] ``.
-impl fmt::Display for ColumnSchema {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", quote::identifier(&self.name), self.data_type)?;
-        print_suffix(self.nullable, self.comment.as_deref(), f)
-    }
-}
+use crate::{ColumnNameRules, ColumnSchema, DataType, Result, SchemaError, validate_column_name};
 
 /// The columns of a table, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,7 +22,7 @@ impl TableSchema {
 
     /// Reads a DDL column list: `id BIGINT NOT NULL COMMENT 'key', tags ARRAY<STRING>`, in parentheses or not.
     ///
-    /// Defaults, generated columns, masks and constraints are refused, not dropped.
+    /// Defaults, generated columns and masks are read too; constraints are refused, not dropped.
     ///
     /// # Errors
     /// [`SchemaError::InvalidDataType`] with the place; [`SchemaError::DuplicateColumn`].
@@ -89,6 +36,35 @@ impl TableSchema {
     pub fn column(&self, name: &str) -> Option<&ColumnSchema> {
         let name = name.to_lowercase();
         self.columns.iter().find(|column| column.name.to_lowercase() == name)
+    }
+
+    /// The same columns, these ones NOT NULL. Names match in any case.
+    ///
+    /// # Errors
+    /// [`SchemaError::InvalidColumnName`] for a name that no column has.
+    pub fn with_not_null<S: AsRef<str>>(mut self, names: impl IntoIterator<Item = S>) -> Result<Self> {
+        for name in names {
+            let name = name.as_ref();
+            let lower = name.to_lowercase();
+            let Some(column) = self.columns.iter_mut().find(|column| column.name.to_lowercase() == lower)
+            else {
+                let known =
+                    self.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+                let reason = format!("there is no such column; there are {known}");
+                return Err(SchemaError::InvalidColumnName { name: name.to_owned(), reason });
+            };
+            column.nullable = false;
+        }
+        Ok(self)
+    }
+
+    /// The same columns, each of which may be NULL, as may the fields of its structs.
+    pub fn all_nullable(mut self) -> Self {
+        for column in &mut self.columns {
+            column.nullable = true;
+            allow_null(&mut column.data_type);
+        }
+        self
     }
 
     /// Checks that a Delta table can have these columns: names allowed by `rules`, nested ones included, and none
@@ -105,7 +81,7 @@ impl TableSchema {
         Ok(())
     }
 
-    fn check_duplicates(&self) -> Result<()> {
+    pub(crate) fn check_duplicates(&self) -> Result<()> {
         unique(self.columns.iter().map(|column| column.name.as_str()), "")?;
         self.columns.iter().try_for_each(|column| unique_nested(&column.data_type, &column.name))
     }
@@ -138,13 +114,6 @@ impl FromIterator<ColumnSchema> for TableSchema {
     }
 }
 
-impl From<StructField> for ColumnSchema {
-    fn from(field: StructField) -> Self {
-        let StructField { name, data_type, nullable, comment } = field;
-        Self { name, data_type, nullable, comment }
-    }
-}
-
 fn unique<'a>(names: impl Iterator<Item = &'a str>, parent: &str) -> Result<()> {
     let mut seen = HashSet::new();
     for name in names {
@@ -155,7 +124,7 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>, parent: &str) -> Result<()> 
     Ok(())
 }
 
-fn unique_nested(data_type: &DataType, parent: &str) -> Result<()> {
+pub(crate) fn unique_nested(data_type: &DataType, parent: &str) -> Result<()> {
     match data_type {
         DataType::Array(element) => unique_nested(element, &path(parent, "element")),
         DataType::Map(key, value) => {
@@ -170,7 +139,7 @@ fn unique_nested(data_type: &DataType, parent: &str) -> Result<()> {
     }
 }
 
-fn validate_nested(data_type: &DataType, rules: ColumnNameRules) -> Result<()> {
+pub(crate) fn validate_nested(data_type: &DataType, rules: ColumnNameRules) -> Result<()> {
     match data_type {
         DataType::Array(element) => validate_nested(element, rules),
         DataType::Map(key, value) => {
@@ -183,6 +152,21 @@ fn validate_nested(data_type: &DataType, rules: ColumnNameRules) -> Result<()> {
             validate_nested(&field.data_type, rules)
         }),
         _ => Ok(()),
+    }
+}
+
+fn allow_null(data_type: &mut DataType) {
+    match data_type {
+        DataType::Array(element) => allow_null(element),
+        DataType::Map(key, value) => {
+            allow_null(key);
+            allow_null(value);
+        }
+        DataType::Struct(fields) => fields.iter_mut().for_each(|field| {
+            field.nullable = true;
+            allow_null(&mut field.data_type);
+        }),
+        _ => {}
     }
 }
 
@@ -214,8 +198,11 @@ mod tests {
     #[test]
     fn what_a_column_list_cannot_keep_is_refused() {
         for text in [
-            "id BIGINT GENERATED ALWAYS AS IDENTITY",
-            "id BIGINT DEFAULT 1",
+            "id BIGINT GENERATED ALWAYS AS IDENTITY (START WITH 1.5)",
+            "id BIGINT GENERATED ALWAYS AS (1 + (2)",
+            "id BIGINT DEFAULT",
+            "id BIGINT DEFAULT 1 DEFAULT 2",
+            "id BIGINT CONSTRAINT positive CHECK (id > 0)",
             "id BIGINT PRIMARY KEY",
             "id",
             "id BIGINT,",

@@ -44,7 +44,7 @@ fn to_rows(result: &StatementResult) -> Result<Rows> {
 }
 
 fn to_statement_error(error: SqlError) -> StatementError {
-    let mut out = StatementError::new(error.to_string());
+    let mut out = StatementError::new(error.to_string()).with_unsettled(error.is_ambiguous());
     if let Some(class) = error.error_class() {
         out = out.with_error_class(class);
     }

@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
     pub(crate) jobs: Jobs,
+    /// Empty pages between two pages of a list of Unity Catalog.
+    pub(crate) empty_pages: usize,
 }
 
 impl SimulatedWorkspace {
@@ -138,6 +140,7 @@ pub struct SimulatedWorkspaceBuilder {
     start: Option<DateTime<Utc>>,
     upload_protocol: UploadProtocol,
     jobs: JobsScript,
+    empty_pages: usize,
 }
 
 impl Default for SimulatedWorkspaceBuilder {
@@ -156,6 +159,7 @@ impl Default for SimulatedWorkspaceBuilder {
             start: None,
             upload_protocol: UploadProtocol::default(),
             jobs: JobsScript::new(),
+            empty_pages: 0,
         }
     }
 }
@@ -176,6 +180,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             link_header: _,
             faults: _,
             upload_protocol,
+            empty_pages,
         } = self;
         f.debug_struct("SimulatedWorkspaceBuilder")
             .field("access", access)
@@ -186,6 +191,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             .field("start", start)
             .field("upload_protocol", upload_protocol)
             .field("jobs", jobs)
+            .field("empty_pages", empty_pages)
             .finish_non_exhaustive()
     }
 }
@@ -272,6 +278,13 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
+    /// Lets that many empty pages, each with a token, come between two pages of a list of Unity Catalog. Default: none.
+    /// The service is free to answer them, and clients must go on.
+    pub fn empty_pages(mut self, pages: usize) -> Self {
+        self.empty_pages = pages;
+        self
+    }
+
     /// Makes ids (statements, sessions, requests, runs, OAuth tokens) and link signatures the same in every run, and
     /// starts the calendar at 2025-01-01T00:00:00Z (unless [`starting_at`](Self::starting_at) names another moment).
     ///
@@ -304,6 +317,7 @@ impl SimulatedWorkspaceBuilder {
             start,
             upload_protocol,
             jobs,
+            empty_pages,
         } = self;
         let memory = MemoryCatalogStore::new();
         let ids = Ids::new(seed);
@@ -328,6 +342,7 @@ impl SimulatedWorkspaceBuilder {
             ids,
             faults,
             log: RequestLog::default(),
+            empty_pages,
         };
         SimulatedWorkspace { shared: Arc::new(shared) }
     }

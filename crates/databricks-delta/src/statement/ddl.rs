@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+pub(crate) use databricks_schema::add_columns;
 use databricks_schema::{ColumnSchema, TableName, quote};
 
 /// What a new table is.
@@ -36,11 +37,6 @@ pub(crate) fn create_table(table: &TableName, new: &NewTable) -> String {
         let _ = write!(sql, "\nTBLPROPERTIES ({})", properties.collect::<Vec<_>>().join(", "));
     }
     sql
-}
-
-pub(crate) fn add_columns(table: &TableName, columns: &[ColumnSchema]) -> String {
-    let columns = columns.iter().map(ColumnSchema::to_string).collect::<Vec<_>>().join(", ");
-    format!("ALTER TABLE {table} ADD COLUMNS ({columns})")
 }
 
 /// `volume` is the volume's three-part name, which is written as a table's.

@@ -30,12 +30,7 @@ impl ColumnSchema {
     /// # Errors
     /// As [`to_arrow`](super::to_arrow).
     pub fn to_arrow(&self) -> Result<Field> {
-        to_arrow_field(&StructField {
-            name: self.name.clone(),
-            data_type: self.data_type.clone(),
-            nullable: self.nullable,
-            comment: self.comment.clone(),
-        })
+        to_arrow_field(&StructField::from(self.clone()))
     }
 }
 

@@ -46,7 +46,8 @@ fn convert(data_type: &DataType, depth: usize) -> Result<Arrow> {
         | DataType::Varchar(_)
         | DataType::Variant
         | DataType::Geography(_)
-        | DataType::Geometry(_) => Arrow::Utf8,
+        | DataType::Geometry(_)
+        | DataType::Unknown(_) => Arrow::Utf8,
         DataType::Binary => Arrow::Binary,
         DataType::Date => Arrow::Date32,
         DataType::Timestamp => Arrow::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{ColumnSchema, DataType, Result, TableName, TableSchema};
+use crate::{ColumnMask, ColumnSchema, DataType, Result, TableDescription, TableKey, TableName, TableSchema};
 
 /// A catalog.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,11 +97,32 @@ impl TableInfo {
     /// Its columns, in order.
     ///
     /// # Errors
-    /// [`SchemaError::InvalidDataType`](crate::SchemaError::InvalidDataType) naming a type this crate does not know.
+    /// None at present: types that this crate does not know are kept as [`DataType::Unknown`](crate::DataType::Unknown).
     pub fn schema(&self) -> Result<TableSchema> {
         let mut columns: Vec<&ColumnInfo> = self.columns.iter().collect();
         columns.sort_by_key(|column| column.position);
-        columns.into_iter().map(ColumnInfo::to_column).collect()
+        Ok(columns.into_iter().map(ColumnInfo::to_column).collect())
+    }
+
+    /// The table as evolution sees it: columns with their defaults, generation and masks, properties, keys.
+    ///
+    /// # Errors
+    /// As [`table_name`](Self::table_name).
+    pub fn description(&self) -> Result<TableDescription> {
+        let mut description = TableDescription::new(self.table_name()?, self.schema()?)
+            .with_partition_columns(self.partition_columns())
+            .with_clustering_columns(self.clustering_columns());
+        description.properties.clone_from(&self.properties);
+        let constraints = self.extra.get("table_constraints").and_then(Value::as_array);
+        description.keys.extend(constraints.into_iter().flatten().filter_map(key));
+        Ok(description)
+    }
+
+    /// The columns it is clustered by, in order: a property tells, as a list of paths.
+    pub fn clustering_columns(&self) -> Vec<String> {
+        let paths = self.properties.get("clusteringColumns").map(String::as_str).unwrap_or_default();
+        let paths: Vec<Vec<String>> = serde_json::from_str(paths).unwrap_or_default();
+        paths.into_iter().map(|path| path.join(".")).collect()
     }
 
     /// The columns it is partitioned by, in order.
@@ -149,16 +170,95 @@ fn yes() -> bool {
 }
 
 impl ColumnInfo {
-    /// The column with its type read.
-    ///
-    /// # Errors
-    /// [`SchemaError::InvalidDataType`](crate::SchemaError::InvalidDataType).
-    pub fn to_column(&self) -> Result<ColumnSchema> {
-        let mut column = ColumnSchema::new(&self.name, DataType::parse(&self.type_text)?);
+    /// The column, with its type read. A type that this crate does not know is kept as
+    /// [`DataType::Unknown`](crate::DataType::Unknown).
+    pub fn to_column(&self) -> ColumnSchema {
+        let mut column = ColumnSchema::new(&self.name, DataType::from_server(&self.type_text));
         column.nullable = self.nullable;
         column.comment.clone_from(&self.comment);
-        Ok(column)
+        column.mask = self.extra.get("mask").and_then(mask);
+        if let Some(told) = self.field() {
+            // The text leaves the comments and NOT NULL of nested fields out.
+            if told.data_type.bare() == column.data_type.bare() {
+                column.data_type = told.data_type;
+            }
+            (column.default, column.generated) = (told.default, told.generated);
+        }
+        column
     }
+
+    /// The column as `type_json` tells it, where that is a whole field.
+    fn field(&self) -> Option<ColumnSchema> {
+        let text = self.extra.get("type_json")?.as_str()?;
+        ColumnSchema::from_delta_json(&serde_json::from_str(text).ok()?).ok()
+    }
+}
+
+fn mask(value: &Value) -> Option<ColumnMask> {
+    let function = value.get("function_name")?.as_str()?.to_owned();
+    Some(ColumnMask { function, using_columns: texts(value.get("using_column_names")) })
+}
+
+/// A primary or a foreign key; constraints of other kinds are not.
+fn key(value: &Value) -> Option<TableKey> {
+    let (constraint, parent) = match value.get("primary_key_constraint") {
+        Some(primary) => (primary, None),
+        None => {
+            let foreign = value.get("foreign_key_constraint")?;
+            (foreign, foreign.get("parent_table").and_then(Value::as_str))
+        }
+    };
+    let key = TableKey::primary(constraint.get("name")?.as_str()?, texts(constraint.get("child_columns")));
+    Some(match parent {
+        Some(parent) => key.referencing(parent),
+        None => key,
+    })
+}
+
+fn texts(value: Option<&Value>) -> Vec<String> {
+    let values = value.and_then(Value::as_array).into_iter().flatten();
+    values.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The name and kind of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TableSummary {
+    /// `catalog.schema.table`, without quotes.
+    pub full_name: String,
+    /// Its kind: `MANAGED`, `EXTERNAL`, `VIEW`, ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_type: Option<String>,
+    /// What else the server said.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// A function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FunctionInfo {
+    /// Its name.
+    pub name: String,
+    /// The catalog it is in.
+    pub catalog_name: String,
+    /// The schema it is in.
+    pub schema_name: String,
+    /// The type of its result, as SQL writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_data_type: Option<String>,
+    /// Its body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routine_definition: Option<String>,
+    /// Who owns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Its comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// What else the server said: its parameters, among others.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 /// A volume.
@@ -218,6 +318,29 @@ mod tests {
         assert_eq!(table.schema().unwrap().to_string(), "`id` BIGINT NOT NULL COMMENT 'key', `day` DATE");
         assert_eq!(table.partition_columns(), ["day"]);
         assert_eq!(table.table_name().unwrap().full_name(), "c.s.t");
+        // The text of a column tells its type; the JSON beside it more, where it is whole.
+        let field = r#"{"name":"s","type":{"type":"struct","fields":[{"name":"a","type":"long","nullable":false,
+            "metadata":{"comment":"c"}}]},"nullable":true,"metadata":{"CURRENT_DEFAULT":"NULL"}}"#;
+        let told = json!({"name": "t", "catalog_name": "c", "schema_name": "s",
+            "properties": {"clusteringColumns": "[[\"a\"],[\"s\",\"a\"]]", "delta.constraints.c": "a > 0"},
+            "table_constraints": [
+                {"primary_key_constraint": {"name": "pk", "child_columns": ["a"]}},
+                {"foreign_key_constraint": {"name": "fk", "child_columns": ["b"], "parent_table": "c.s.p"}},
+                {"named_table_constraint": {"name": "other"}}],
+            "columns": [
+                {"name": "s", "type_text": "struct<a:bigint>", "type_json": field},
+                {"name": "u", "type_text": "string collate UTF8_LCASE", "position": 1,
+                 "mask": {"function_name": "c.s.f", "using_column_names": ["s"]}}]});
+        let told: TableInfo = serde_json::from_value(told).unwrap();
+        let description = told.description().unwrap();
+        assert_eq!(
+            description.schema.to_string(),
+            "`s` STRUCT<a: BIGINT NOT NULL COMMENT 'c'> DEFAULT NULL, \
+             `u` string collate UTF8_LCASE MASK c.s.f USING COLUMNS (`s`)"
+        );
+        assert_eq!(description.clustering_columns, ["a", "s.a"]);
+        assert_eq!(description.checks().collect::<Vec<_>>(), [("c", "a > 0")]);
+        assert_eq!((description.keys.len(), description.keys[1].parent.as_deref()), (2, Some("c.s.p")));
         let kept = serde_json::to_value(&table).unwrap();
         assert_eq!(kept["row_filter"]["function_name"], "f");
         assert_eq!(kept["columns"][0]["type_json"], "{}");

@@ -1,10 +1,17 @@
-//! Unity Catalog over REST: catalogs, schemas, tables and volumes.
+//! Unity Catalog over REST: catalogs, schemas, tables, volumes and functions, grants, temporary credentials.
 //!
-//! `client` has the calls, `info` what they answer, `paging` how lists become streams.
+//! `client`, `volumes`, `functions`, `grants` and `credentials` have the calls, `info` what they answer, `paging` how lists
+//! become streams.
 
 mod client;
+mod credentials;
+mod functions;
+mod grants;
 mod info;
 mod paging;
+mod volumes;
 
-pub use client::CatalogClient;
-pub use info::{CatalogInfo, ColumnInfo, SchemaInfo, TableInfo, VolumeInfo};
+pub use client::{CatalogClient, NewObject};
+pub use credentials::{CloudCredentials, StorageAccess, TemporaryCredentials};
+pub use grants::{EffectiveGrant, EffectivePrivilege, Grant, GrantChange, Privilege, Securable};
+pub use info::{CatalogInfo, ColumnInfo, FunctionInfo, SchemaInfo, TableInfo, TableSummary, VolumeInfo};

@@ -16,6 +16,8 @@ struct Page<T> {
         alias = "schemas",
         alias = "tables",
         alias = "volumes",
+        alias = "functions",
+        alias = "privilege_assignments",
         default = "Vec::new"
     )]
     items: Vec<T>,
@@ -26,14 +28,16 @@ struct Page<T> {
 /// A list: where it is and what it is asked with.
 pub(super) struct List {
     pub(super) operation: Operation,
-    pub(super) path: &'static str,
+    pub(super) path: String,
+    /// Objects a page at most; 0 lets the server choose.
+    pub(super) page_size: u32,
     pub(super) query: Vec<(&'static str, String)>,
 }
 
 impl List {
     fn page(&self, token: Option<&str>) -> ApiRequest {
-        // Without `max_results` the server answers unpaged, which it is about to stop doing; 0 lets it choose.
-        let request = ApiRequest::get(self.path).query("max_results", 0);
+        // Without `max_results` the server answers unpaged, which it is about to stop doing.
+        let request = ApiRequest::get(&self.path).query("max_results", self.page_size);
         let request = self.query.iter().fold(request, |request, (name, value)| request.query(name, value));
         match token {
             Some(token) => request.query("page_token", token),

@@ -58,6 +58,21 @@ impl<'a> Lexer<'a> {
         &self.token
     }
 
+    /// Where the next token starts, in bytes.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Where the next token ends, in bytes.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
+    /// The text between two places, as written.
+    pub(super) fn text(&self, start: usize, end: usize) -> &'a str {
+        self.text.get(start..end).unwrap_or_default()
+    }
+
     /// Takes the next token.
     pub(super) fn next(&mut self) -> Result<Token> {
         let token = std::mem::replace(&mut self.token, Token::End);

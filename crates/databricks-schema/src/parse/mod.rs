@@ -1,10 +1,12 @@
 //! Reading types and column lists. `lexer` makes tokens, `types` and `columns` make meaning of them.
 
 mod columns;
+mod expression;
 mod lexer;
 mod types;
 
 pub(crate) use columns::columns;
+pub(crate) use expression::names_in;
 pub(crate) use types::data_type;
 
 use crate::SchemaError;

@@ -194,25 +194,41 @@ pub(super) fn name(lexer: &mut Lexer<'_>) -> Result<String> {
 }
 
 /// `[NOT NULL] [COMMENT '..']`, in either order, each at most once: whether NULL is allowed, and the comment.
-pub(super) fn suffix(lexer: &mut Lexer<'_>) -> Result<(bool, Option<String>)> {
-    let mut nullable = true;
-    let mut comment = None;
+fn suffix(lexer: &mut Lexer<'_>) -> Result<(bool, Option<String>)> {
+    let (mut nullable, mut comment) = (true, None);
     loop {
-        if nullable && lexer.take_word("NOT")? {
-            lexer.expect_word("NULL")?;
+        if nullable && read_not_null(lexer)? {
             nullable = false;
-        } else if comment.is_none() && lexer.take_word("COMMENT")? {
-            let Token::Text(text) = lexer.peek().clone() else {
-                return Err(lexer.unexpected("a string literal"));
-            };
-            lexer.next()?;
-            comment = Some(text);
-        } else if lexer.peek().is_word("COLLATE") {
-            return Err(collation(lexer));
+        } else if comment.is_none() && lexer.peek().is_word("COMMENT") {
+            comment = read_comment(lexer)?;
         } else {
             return Ok((nullable, comment));
         }
     }
+}
+
+/// `NOT NULL`, if it is there. A collation in its place is refused by name.
+pub(super) fn read_not_null(lexer: &mut Lexer<'_>) -> Result<bool> {
+    if lexer.peek().is_word("COLLATE") {
+        return Err(collation(lexer));
+    }
+    let found = lexer.take_word("NOT")?;
+    if found {
+        lexer.expect_word("NULL")?;
+    }
+    Ok(found)
+}
+
+/// `COMMENT '..'`, if it is there.
+pub(super) fn read_comment(lexer: &mut Lexer<'_>) -> Result<Option<String>> {
+    if !lexer.take_word("COMMENT")? {
+        return Ok(None);
+    }
+    let Token::Text(text) = lexer.peek().clone() else {
+        return Err(lexer.unexpected("a string literal"));
+    };
+    lexer.next()?;
+    Ok(Some(text))
 }
 
 fn close(lexer: &mut Lexer<'_>) -> Result<()> {

@@ -34,6 +34,22 @@ pub trait CatalogStore: Send + Sync + 'static {
         catalog: &'a str,
         schema: &'a str,
     ) -> BoxFuture<'a, Result<Vec<Value>, CatalogError>>;
+    /// The tables of a schema whose names come after this one, sorted, at most so many of them. A store of many tables
+    /// need not go through all of them for each page of a list.
+    fn list_tables_after<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+        after: Option<&'a str>,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<Value>, CatalogError>> {
+        async move {
+            let tables = self.list_tables(catalog, schema).await?.into_iter();
+            let is_behind = |table: &Value| after.is_none_or(|after| table["name"].as_str() > Some(after));
+            Ok(tables.filter(is_behind).take(most).collect())
+        }
+        .boxed()
+    }
     /// One table, with its columns.
     fn get_table<'a>(
         &'a self,
@@ -63,6 +79,38 @@ pub trait CatalogStore: Send + Sync + 'static {
         schema: &'a str,
         volume: &'a str,
     ) -> BoxFuture<'a, Result<(), CatalogError>>;
+
+    /// The functions of a schema. A store that knows none has none.
+    fn list_functions<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Value>, CatalogError>> {
+        async move { self.get_schema(catalog, schema).await.map(|_| Vec::new()) }.boxed()
+    }
+    /// One function.
+    fn get_function<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+        function: &'a str,
+    ) -> BoxFuture<'a, Result<Value, CatalogError>> {
+        let missing = CatalogError::FunctionNotFound(format!("{catalog}.{schema}.{function}"));
+        async move { self.get_schema(catalog, schema).await.and(Err(missing)) }.boxed()
+    }
+    /// Keeps a function, whose description names its `catalog_name`, `schema_name` and `name`, and answers it.
+    fn create_function(&self, function: Value) -> BoxFuture<'_, Result<Value, CatalogError>> {
+        refuse(format!("making the function '{}'", function["name"].as_str().unwrap_or_default()))
+    }
+    /// Drops a function.
+    fn delete_function<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+        function: &'a str,
+    ) -> BoxFuture<'a, Result<(), CatalogError>> {
+        refuse(format!("dropping the function '{catalog}.{schema}.{function}'"))
+    }
 
     /// Makes a catalog, with a schema `default`, and answers it.
     fn create_catalog(&self, catalog: NewCatalog) -> BoxFuture<'_, Result<Value, CatalogError>> {
@@ -161,6 +209,8 @@ pub enum CatalogObject<'a> {
     Table(&'a str, &'a str, &'a str),
     /// Catalog, schema and volume.
     Volume(&'a str, &'a str, &'a str),
+    /// Catalog, schema and function.
+    Function(&'a str, &'a str, &'a str),
 }
 
 /// As messages name it: `the schema 'main.sales'`.
@@ -171,6 +221,7 @@ impl fmt::Display for CatalogObject<'_> {
             Self::Schema(catalog, schema) => write!(f, "the schema '{catalog}.{schema}'"),
             Self::Table(catalog, schema, table) => write!(f, "the table '{catalog}.{schema}.{table}'"),
             Self::Volume(catalog, schema, volume) => write!(f, "the volume '{catalog}.{schema}.{volume}'"),
+            Self::Function(catalog, schema, name) => write!(f, "the function '{catalog}.{schema}.{name}'"),
         }
     }
 }
@@ -224,6 +275,9 @@ pub enum CatalogError {
     /// No such volume.
     #[error("Volume '{0}' does not exist.")]
     VolumeNotFound(String),
+    /// No such function.
+    #[error("Function '{0}' does not exist.")]
+    FunctionNotFound(String),
     /// The name is taken.
     #[error("{kind} '{name}' already exists")]
     AlreadyExists {

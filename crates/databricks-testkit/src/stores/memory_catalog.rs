@@ -1,15 +1,19 @@
 //! Unity Catalog's objects in memory.
 
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{self, BoxFuture};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::catalog::{
     CatalogError, CatalogObject, CatalogStore, NewCatalog, NewSchema, NewVolume, ObjectUpdate,
 };
-use super::memory_objects::{CatalogEntry, Objects, SchemaEntry, column_json, table_missing, volume_missing};
+use super::memory_objects::{
+    CatalogEntry, Objects, SchemaEntry, column_json, function_missing, table_missing, volume_missing,
+};
 use crate::engine::Column;
 
 /// A [`CatalogStore`] in memory. Clones share their objects.
@@ -56,6 +60,8 @@ impl MemoryCatalogStore {
             "catalog_name": c,
             "schema_name": s,
             "full_name": format!("{c}.{s}.{t}"),
+            "table_id": table_id(&c, &s, &t),
+            "storage_location": format!("memory://tables/{}", table_id(&c, &s, &t)),
             "table_type": "MANAGED",
             "data_source_format": "DELTA",
             "columns": columns,
@@ -136,6 +142,21 @@ impl CatalogStore for MemoryCatalogStore {
         future::ready(tables).boxed()
     }
 
+    fn list_tables_after<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+        after: Option<&'a str>,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<Value>, CatalogError>> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = |entry: &SchemaEntry| {
+            let tables = entry.tables.range::<str, _>((start, Bound::Unbounded));
+            tables.take(most).map(|(_, table)| table.clone()).collect()
+        };
+        future::ready(self.lock().schema(catalog, schema).map(range)).boxed()
+    }
+
     fn get_table<'a>(
         &'a self,
         catalog: &'a str,
@@ -170,6 +191,40 @@ impl CatalogStore for MemoryCatalogStore {
             |entry: &SchemaEntry| entry.volumes.get(&volume.to_lowercase()).map(|(_, info)| info.clone());
         let found = self.lock().schema(catalog, schema).and_then(|entry| info(entry).ok_or_else(missing));
         future::ready(found).boxed()
+    }
+
+    fn list_functions<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Value>, CatalogError>> {
+        let list = |entry: &SchemaEntry| entry.functions.values().cloned().collect();
+        future::ready(self.lock().schema(catalog, schema).map(list)).boxed()
+    }
+
+    fn get_function<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+        function: &'a str,
+    ) -> BoxFuture<'a, Result<Value, CatalogError>> {
+        let missing = || function_missing(catalog, schema, function);
+        let find = |entry: &SchemaEntry| entry.functions.get(&function.to_lowercase()).cloned();
+        let found = self.lock().schema(catalog, schema).and_then(|entry| find(entry).ok_or_else(missing));
+        future::ready(found).boxed()
+    }
+
+    fn create_function(&self, function: Value) -> BoxFuture<'_, Result<Value, CatalogError>> {
+        future::ready(self.lock().create_function(function)).boxed()
+    }
+
+    fn delete_function<'a>(
+        &'a self,
+        catalog: &'a str,
+        schema: &'a str,
+        function: &'a str,
+    ) -> BoxFuture<'a, Result<(), CatalogError>> {
+        future::ready(self.lock().delete_function(catalog, schema, function)).boxed()
     }
 
     fn create_volume(&self, volume: NewVolume) -> BoxFuture<'_, Result<Value, CatalogError>> {
@@ -226,4 +281,9 @@ impl CatalogStore for MemoryCatalogStore {
     ) -> BoxFuture<'a, Result<Value, CatalogError>> {
         future::ready(self.lock().update(object, update)).boxed()
     }
+}
+
+/// The id of a table: the same in every run.
+fn table_id(catalog: &str, schema: &str, table: &str) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{catalog}.{schema}.{table}").as_bytes()).to_string()
 }

@@ -26,6 +26,7 @@ pub(super) struct SchemaEntry {
     pub(super) info: Value,
     pub(super) tables: BTreeMap<String, Value>,
     pub(super) volumes: BTreeMap<String, (u64, Value)>,
+    pub(super) functions: BTreeMap<String, Value>,
 }
 
 impl Objects {
@@ -110,9 +111,11 @@ impl Objects {
     ) -> Result<(), CatalogError> {
         let entry = self.schema(catalog, schema)?;
         let (tables, volumes) = (entry.tables.len(), entry.volumes.len());
-        if tables + volumes > 0 && !force {
+        let functions = entry.functions.len();
+        if tables + volumes + functions > 0 && !force {
             let name = format!("{}.{}", catalog.to_lowercase(), schema.to_lowercase());
-            let holds = format!("The schema has {tables} tables(s), 0 functions(s), {volumes} volumes(s)");
+            let holds =
+                format!("The schema has {tables} tables(s), {functions} functions(s), {volumes} volumes(s)");
             return Err(CatalogError::NotEmpty { kind: "Schema", name, holds });
         }
         self.catalog_mut(catalog)?.schemas.remove(&schema.to_lowercase());
@@ -170,6 +173,32 @@ impl Objects {
         removed.map(drop).ok_or_else(|| volume_missing(catalog, schema, volume))
     }
 
+    pub(super) fn create_function(&mut self, mut function: Value) -> Result<Value, CatalogError> {
+        let part = |key: &str| function[key].as_str().unwrap_or_default().to_lowercase();
+        let (c, s, name) = (part("catalog_name"), part("schema_name"), part("name"));
+        check_name(&name)?;
+        let full_name = format!("{c}.{s}.{name}");
+        let functions = &mut self.schema_mut(&c, &s)?.functions;
+        if functions.contains_key(&name) {
+            return Err(CatalogError::AlreadyExists { kind: "Function", name: full_name });
+        }
+        let named =
+            [("catalog_name", c), ("schema_name", s), ("name", name.clone()), ("full_name", full_name)];
+        extend(&mut function, named.into_iter().map(|(key, value)| (key, json!(value))));
+        functions.insert(name, function.clone());
+        Ok(function)
+    }
+
+    pub(super) fn delete_function(
+        &mut self,
+        catalog: &str,
+        schema: &str,
+        function: &str,
+    ) -> Result<(), CatalogError> {
+        let removed = self.schema_mut(catalog, schema)?.functions.remove(&function.to_lowercase());
+        removed.map(drop).ok_or_else(|| function_missing(catalog, schema, function))
+    }
+
     pub(super) fn update(
         &mut self,
         object: CatalogObject<'_>,
@@ -199,6 +228,10 @@ impl Objects {
             CatalogObject::Volume(catalog, schema, volume) => {
                 let found = self.schema_mut(catalog, schema)?.volumes.get_mut(&volume.to_lowercase());
                 found.map(|(_, info)| info).ok_or_else(|| volume_missing(catalog, schema, volume))
+            }
+            CatalogObject::Function(catalog, schema, function) => {
+                let found = self.schema_mut(catalog, schema)?.functions.get_mut(&function.to_lowercase());
+                found.ok_or_else(|| function_missing(catalog, schema, function))
             }
         }
     }
@@ -243,6 +276,10 @@ pub(super) fn table_missing(catalog: &str, schema: &str, table: &str) -> Catalog
 
 pub(super) fn volume_missing(catalog: &str, schema: &str, volume: &str) -> CatalogError {
     CatalogError::VolumeNotFound(format!("{catalog}.{schema}.{volume}"))
+}
+
+pub(super) fn function_missing(catalog: &str, schema: &str, function: &str) -> CatalogError {
+    CatalogError::FunctionNotFound(format!("{catalog}.{schema}.{function}"))
 }
 
 /// What Unity Catalog takes for a name.

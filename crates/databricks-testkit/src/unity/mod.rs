@@ -1,5 +1,7 @@
-//! Unity Catalog's REST API: catalogs, schemas, tables and volumes, and the permissions on them.
+//! Unity Catalog's REST API: catalogs, schemas, tables, volumes and functions, the permissions on them, and temporary
+//! credentials for what they store.
 
+mod credentials;
 mod names;
 mod read;
 mod summaries;
@@ -24,11 +26,14 @@ pub(crate) async fn handle(call: &Call<'_>, method: &str, path: &[&str], body: B
         ("POST", ["catalogs"]) => write::create_catalog(call, body).await,
         ("POST", ["schemas"]) => write::create_schema(call, body).await,
         ("POST", ["volumes"]) => write::create_volume(call, body).await,
+        ("POST", ["functions"]) => write::create_function(call, body).await,
+        ("POST", ["temporary-table-credentials"]) => credentials::of_table(call, body).await,
+        ("POST", ["temporary-path-credentials"]) => credentials::of_path(call, body).await,
         ("PATCH", ["permissions", kind, name]) => match existing(call, kind, name).await {
             Ok(object) => permissions::update(call, &object, body).await,
             Err(failure) => refuse(body, failure).await,
         },
-        ("PATCH", [kind @ ("catalogs" | "schemas" | "tables" | "volumes"), name]) => {
+        ("PATCH", [kind @ ("catalogs" | "schemas" | "tables" | "volumes" | "functions"), name]) => {
             match parse(kind, name) {
                 Ok(object) => write::update(call, object, body).await,
                 Err(failure) => refuse(body, failure).await,
@@ -49,11 +54,13 @@ async fn without_body(call: &Call<'_>, method: &str, path: &[&str]) -> Answer {
         ("GET", ["effective-permissions", kind, name]) => {
             permissions::effective(call, &existing(call, kind, name).await?)
         }
-        ("GET", [kind @ ("catalogs" | "schemas" | "tables" | "volumes")]) => read::list(call, kind).await,
-        ("GET", [kind @ ("catalogs" | "schemas" | "tables" | "volumes"), name]) => {
+        ("GET", [kind @ ("catalogs" | "schemas" | "tables" | "volumes" | "functions")]) => {
+            read::list(call, kind).await
+        }
+        ("GET", [kind @ ("catalogs" | "schemas" | "tables" | "volumes" | "functions"), name]) => {
             json_response(&read::get(call, parse(kind, name)?).await?)
         }
-        ("DELETE", [kind @ ("catalogs" | "schemas" | "tables" | "volumes"), name]) => {
+        ("DELETE", [kind @ ("catalogs" | "schemas" | "tables" | "volumes" | "functions"), name]) => {
             write::delete(call, parse(kind, name)?).await
         }
         (method, path) => Err(not_simulated(method, &format!("/api/2.1/unity-catalog/{}", path.join("/")))),
@@ -82,6 +89,7 @@ fn failure(error: CatalogError) -> ApiFailure {
         CatalogError::SchemaNotFound(_) => (StatusCode::NOT_FOUND, "SCHEMA_DOES_NOT_EXIST".to_owned()),
         CatalogError::TableNotFound(_) => (StatusCode::NOT_FOUND, "TABLE_DOES_NOT_EXIST".to_owned()),
         CatalogError::VolumeNotFound(_) => (StatusCode::NOT_FOUND, "VOLUME_DOES_NOT_EXIST".to_owned()),
+        CatalogError::FunctionNotFound(_) => (StatusCode::NOT_FOUND, "FUNCTION_DOES_NOT_EXIST".to_owned()),
         CatalogError::AlreadyExists { kind, .. } => {
             (StatusCode::BAD_REQUEST, format!("{}_ALREADY_EXISTS", kind.to_ascii_uppercase()))
         }

@@ -18,6 +18,7 @@ pub(super) fn object_of<'a>(kind: &str, name: &'a str) -> Option<CatalogObject<'
         ("schema", [catalog, schema]) => Some(CatalogObject::Schema(catalog, schema)),
         ("table", [catalog, schema, table]) => Some(CatalogObject::Table(catalog, schema, table)),
         ("volume", [catalog, schema, volume]) => Some(CatalogObject::Volume(catalog, schema, volume)),
+        ("function", [catalog, schema, name]) => Some(CatalogObject::Function(catalog, schema, name)),
         _ => None,
     }
 }
@@ -29,6 +30,8 @@ pub(super) fn securable(object: CatalogObject<'_>) -> Securable {
         CatalogObject::Schema(catalog, schema) => Securable::schema(catalog, schema),
         CatalogObject::Table(catalog, schema, table) => Securable::table(catalog, schema, table),
         CatalogObject::Volume(catalog, schema, volume) => Securable::volume(catalog, schema, volume),
+        // Functions have no grants of their own here: their schema's count.
+        CatalogObject::Function(catalog, schema, _) => Securable::schema(catalog, schema),
     }
 }
 
@@ -39,5 +42,6 @@ pub(super) fn read_privilege(object: CatalogObject<'_>) -> Privilege {
         CatalogObject::Schema(..) => Privilege::UseSchema,
         CatalogObject::Table(..) => Privilege::Select,
         CatalogObject::Volume(..) => Privilege::ReadVolume,
+        CatalogObject::Function(..) => Privilege::Execute,
     }
 }

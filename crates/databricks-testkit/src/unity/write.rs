@@ -105,6 +105,29 @@ pub(super) async fn create_volume(call: &Call<'_>, body: Body) -> Answer {
     json_response(&answer)
 }
 
+#[derive(Deserialize)]
+struct CreateFunction {
+    function_info: Map<String, Value>,
+}
+
+/// `POST /api/2.1/unity-catalog/functions`. The body of the function is kept, not run.
+pub(super) async fn create_function(call: &Call<'_>, body: Body) -> Answer {
+    let CreateFunction { mut function_info } = read_known(body, &["function_info"]).await?;
+    for required in ["catalog_name", "schema_name", "name"] {
+        if !function_info.get(required).is_some_and(Value::is_string) {
+            return Err(ApiFailure::invalid(format!("function_info.{required} is required.")));
+        }
+    }
+    let part = |key: &str| function_info[key].as_str().unwrap_or_default();
+    let parent = Securable::schema(part("catalog_name"), part("schema_name"));
+    guard::require(call, Privilege::UseSchema, &parent)?;
+    guard::require(call, Privilege::CreateFunction, &parent)?;
+    function_info.insert("owner".to_owned(), json!(call.user));
+    function_info.insert("created_at".to_owned(), json!(call.shared.clock.now().timestamp_millis()));
+    let made = call.shared.catalog.create_function(Value::Object(function_info)).await.map_err(failure)?;
+    json_response(&made)
+}
+
 /// Who makes an object owns it.
 fn own(call: &Call<'_>, made: &[Securable]) {
     for object in made {
@@ -144,6 +167,7 @@ fn updatable(object: CatalogObject<'_>) -> &'static [&'static str] {
         CatalogObject::Catalog(..) | CatalogObject::Schema(..) => &["comment", "owner", "properties"],
         CatalogObject::Table(..) => &["owner"],
         CatalogObject::Volume(..) => &["comment", "owner"],
+        CatalogObject::Function(..) => &["owner"],
     }
 }
 
@@ -157,8 +181,12 @@ pub(super) async fn delete(call: &Call<'_>, object: CatalogObject<'_>) -> Answer
         CatalogObject::Schema(catalog, schema) => store.delete_schema(catalog, schema, force).await,
         CatalogObject::Table(catalog, schema, table) => store.delete_table(catalog, schema, table).await,
         CatalogObject::Volume(catalog, schema, volume) => store.delete_volume(catalog, schema, volume).await,
+        CatalogObject::Function(catalog, schema, name) => store.delete_function(catalog, schema, name).await,
     };
     dropped.map_err(failure)?;
-    call.shared.access.grants.forget(&target);
+    // A function's grants are its schema's, which stays.
+    if !matches!(object, CatalogObject::Function(..)) {
+        call.shared.access.grants.forget(&target);
+    }
     json_response(&json!({}))
 }

@@ -57,7 +57,7 @@ async fn an_endpoint_that_is_not_simulated_names_itself() {
     for (method, path) in [
         (Method::GET, "/api/2.2/jobs/runs/export"),
         (Method::PATCH, "/api/2.0/sql/statements/x"),
-        (Method::GET, "/api/2.1/unity-catalog/functions"),
+        (Method::GET, "/api/2.1/unity-catalog/shares"),
         (Method::POST, "/api/2.0/fs/create-delete-url"),
     ] {
         let answer = caller.call(method.clone(), path, "{}").await;

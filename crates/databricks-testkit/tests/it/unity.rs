@@ -102,3 +102,66 @@ async fn a_volume_is_made_used_and_dropped() {
         json!({ "catalog_name": "main", "schema_name": "default", "name": "x", "volume_type": "EXTERNAL" });
     assert_eq!(caller.post(&format!("{UNITY}/volumes"), external).await.status, 400);
 }
+
+#[tokio::test]
+async fn empty_pages_come_between_when_they_are_asked_for() {
+    let tables = ["a", "b", "c"].into_iter();
+    let catalog = tables
+        .fold(MemoryCatalogStore::new(), |catalog, name| catalog.with_table("main", "default", name, &[]));
+    let builder = builder(&ScriptedEngine::new()).catalog(Arc::new(catalog)).empty_pages(2);
+    let caller = Caller::new(builder.build());
+    let path = format!("{UNITY}/tables?catalog_name=main&schema_name=default&max_results=2");
+    let (mut found, mut token) = (Vec::new(), String::new());
+    loop {
+        let page = caller.get(&format!("{path}{token}")).await.json();
+        found.push(page.get("tables").map_or(0, |tables| tables.as_array().unwrap().len()));
+        let Some(next) = page["next_page_token"].as_str() else { break };
+        token = format!("&page_token={next}");
+    }
+    assert_eq!(found, [2, 0, 0, 1]);
+}
+
+#[tokio::test]
+async fn functions_are_made_listed_and_dropped() {
+    let caller = caller();
+    let functions = format!("{UNITY}/functions");
+    let body = json!({ "function_info": { "catalog_name": "main", "schema_name": "default", "name": "Double",
+        "routine_body": "SQL", "routine_definition": "2 * x" } });
+    let made = caller.post(&functions, body.clone()).await.json();
+    assert_eq!(
+        (&made["full_name"], &made["routine_definition"]),
+        (&json!("main.default.double"), &json!("2 * x"))
+    );
+    assert_eq!(caller.post(&functions, body).await.json()["error_code"], "FUNCTION_ALREADY_EXISTS");
+    let list = format!("{functions}?catalog_name=main&schema_name=default");
+    assert_eq!(names(&caller.get(&list).await.json(), "functions"), ["double"]);
+    let one = format!("{functions}/main.default.double");
+    assert_eq!(caller.get(&one).await.json(), made);
+    assert_eq!(caller.delete(&one).await.status, 200);
+    assert_eq!(caller.get(&one).await.json()["error_code"], "FUNCTION_DOES_NOT_EXIST");
+    let missing = caller.post(&functions, json!({ "function_info": { "name": "f" } })).await;
+    assert_eq!(missing.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn credentials_are_given_for_tables_and_paths_that_can_be() {
+    let caller = caller();
+    let table = caller.get(&format!("{UNITY}/tables/main.default.days")).await.json();
+    let ask = async |kind: &str, body: Value| {
+        caller.post(&format!("{UNITY}/temporary-{kind}-credentials"), body).await
+    };
+    let of_table = json!({ "table_id": table["table_id"], "operation": "READ" });
+    let given = ask("table", of_table).await.json();
+    assert_eq!(given["url"], table["storage_location"]);
+    assert!(given["aws_temp_credentials"]["session_token"].is_string(), "{given}");
+    let path = json!({ "url": "s3://bucket/x", "operation": "PATH_READ_WRITE" });
+    assert_eq!(ask("path", path).await.json()["url"], "s3://bucket/x");
+    for (kind, body, status) in [
+        ("table", json!({ "table_id": "none", "operation": "READ" }), 404),
+        ("table", json!({ "table_id": table["table_id"], "operation": "WRITE" }), 400),
+        ("path", json!({ "url": "bucket", "operation": "PATH_READ" }), 400),
+        ("path", json!({ "url": "s3://b", "operation": "READ" }), 400),
+    ] {
+        assert_eq!(ask(kind, body.clone()).await.status.as_u16(), status, "{body}");
+    }
+}
