@@ -1,10 +1,12 @@
 //! How rate policies do against a server's limit: the standard one, a fixed rate, and one after AWS' adaptive mode.
 //!
-//! `cargo run -p databricks-transport --release --example rate_limits` prints one table, the same each time: time is
-//! simulated and chance is seeded.
+//! `cargo run -p databricks-transport --release --example rate_limits` prints the table, the same each time: time is
+//! simulated and chance is seeded. With `-- sweep` it prints how the standard policy does over many limits, bursts, latencies and
+//! moments.
 
 mod cubic;
 mod simulation;
+mod sweep;
 
 use std::time::Duration;
 
@@ -19,6 +21,9 @@ const CHANGE: f64 = 20.0;
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), Error> {
+    if std::env::args().nth(1).is_some_and(|argument| argument == "sweep") {
+        return sweep::print().await;
+    }
     println!(
         "Clients with a base of {BASE}/s against a server's bucket of tokens, which answers 429 with Retry-After: 1."
     );
@@ -83,6 +88,7 @@ fn scenarios() -> Vec<(&'static str, Scenario)> {
         limits: vec![(0.0, 50.0)],
         burst: 1.0,
         latency: Duration::from_millis(20),
+        phase: Duration::ZERO,
         work: Work::Calls(500),
         seed: 1,
     };

@@ -226,6 +226,30 @@ async fn many_calls_that_find_the_same_token_refused_mint_one_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_refusal_of_a_token_that_has_been_replaced_mints_no_other() {
+    let workspace = Workspace::new(3600).answering(|call, _| {
+        if call.header("authorization") != "Bearer t1" {
+            return None;
+        }
+        // A read is refused late, a write at once.
+        let late = call.line.starts_with("GET ");
+        Some(Box::pin(async move {
+            sleep(Duration::from_secs(if late { 20 } else { 0 })).await;
+            Ok(json_answer(401, &json!({"error_code": 401, "message": "Credential was not sent"})))
+        }))
+    });
+    let client = workspace.client(m2m());
+    let early = async {
+        sleep(Duration::from_secs(1)).await;
+        post(&client).await
+    };
+    let (late, early) = tokio::join!(get(&client), early);
+    (late.unwrap(), early.unwrap());
+    assert_eq!(workspace.signatures(), ["t1", "t1", "t2", "t2"]);
+    assert_eq!(workspace.minted(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_streamed_body_is_not_sent_again_but_the_next_call_has_another_token() {
     let workspace = refusing(&["t1"]);
     let client = workspace.client(m2m());
@@ -239,7 +263,7 @@ async fn a_streamed_body_is_not_sent_again_but_the_next_call_has_another_token()
 #[tokio::test(start_paused = true)]
 async fn a_personal_access_token_that_is_refused_is_not_tried_again() {
     let workspace = refusing(&["dapi-1"]);
-    let pat = AuthConfig::PersonalAccessToken { token: "dapi-1".into() };
+    let pat = AuthConfig::pat("dapi-1");
     let error = post(&workspace.client(config("h.example", pat))).await.unwrap_err();
     assert_eq!((error.attempts(), workspace.signatures().len()), (1, 1));
 }

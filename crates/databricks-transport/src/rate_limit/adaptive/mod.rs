@@ -1,10 +1,11 @@
 //! The policy of this client: half the rate after a 429, back to just under what held, above it seldom.
 //!
-//! Every 429 costs a pause, whatever its cause. So the policy remembers which rate held (it was used, and the server
-//! served it). After a cut it returns there instead of climbing. Above that it looks only after some patience, measured
-//! by what a failure costs: a server that saves up tokens during a pause takes nothing away, one that does not takes the
-//! whole of it. A rate that held before the server became slower is looked for sooner, and returned to at once when
-//! more than the present ceiling holds.
+//! Every 429 costs a pause, whatever its cause. So the policy keeps two rates: the one that holds (it was used, and the
+//! server served it) and the one that fails. After a cut it returns to the first instead of climbing; what it looks for lies
+//! between the two, and beyond the second only because a server may have become faster. It waits before each look, by what
+//! a failure would cost: a server that saves up tokens during a pause takes nothing away, one that does not takes the whole
+//! of it. What held before the server became slower is looked for sooner, and returned to at once when more than the present
+//! ceiling holds.
 //!
 //! Here: what it is and its settings. `steps`: what it does with the server's answers. `estimates`: what it concludes from
 //! them. `evidence`: what it counts.
@@ -27,12 +28,14 @@ use crate::error::Error;
 /// window, never above the base.
 ///
 /// - A 429 multiplies the rate by 0.5 (never below 1 a second, nor above what it was). The 429s of requests that were in
-///   flight together are one.
+///   flight together are one. A rate far above what is really sent comes down to that at once.
 /// - When the pause is over it goes straight back to just under the rate that held, if that is below what failed. A rate
 ///   holds when it was really used and the server served it; what the server may have saved up before is deducted. A quiet
-///   time proves nothing and raises nothing.
+///   time proves nothing and raises nothing. A rate that held and fails by chance, as where requests arrive unevenly, leaves
+///   more room each time.
 /// - It stays there, and tries a tenth more after a patience that grows with what a failure costs (ten times the
-///   part of the pause that is lost) and with each failure, up to a minute. While more holds, it goes on by a tenth a window.
+///   part of the pause that is lost) and with each failure, up to a minute. While more holds, it goes on by a tenth a window,
+///   up to just under what failed.
 /// - When the server has become slower, it looks for the old rate sooner, and returns to it at once when more than the new
 ///   ceiling holds.
 /// - The base's burst ends with the first 429. Afterwards as much may be sent at once as the server has shown to bear.
@@ -51,15 +54,17 @@ pub struct Adaptive {
     phase: Phase,
     /// Requests a second now.
     rate: f64,
-    /// What the server's answers prove about its present limit; 0 when nothing.
-    held: f64,
-    /// The rate that was kept for long and held; 0 when none was.
-    steady: f64,
-    above: Above,
+    limit: Limit,
+    /// The server's limit before it became slower, and until when.
+    older: Option<(Limit, Duration)>,
+    /// The last rate that was kept for long; 0 when none was.
+    kept_long: f64,
+    /// The part of a rate that is left free: more where rates that hold fail by chance.
+    room: f64,
     /// Failed looks upwards in a row.
     misses: u32,
-    /// The burst that the server has shown to bear; before the first 429 it is the base's.
-    burst: Option<f64>,
+    /// Before the first 429 it is the base's.
+    burst: Option<Burst>,
     evidence: Evidence,
     /// Requests sent up to here belong to the last cut.
     cut_at: Option<Duration>,
@@ -72,27 +77,33 @@ pub struct Adaptive {
 enum Phase {
     /// At the base, and nothing says that it is too much.
     Open,
-    /// Just cut, up to the moment given; then back to the rate given, or on at this one.
-    Cut { until: Duration, back_to: Option<f64> },
+    /// Just cut, up to the moment given; then at the rate given.
+    Cut { until: Duration, then: f64 },
     /// At a rate that holds, or may.
     Hold { since: Duration },
     /// Above the rate that holds, which is given, to see whether more does.
-    Climb { from: f64 },
-    /// At a rate that held before the server became slower, to see whether it does again.
-    Return { since: Duration },
+    /// `beyond`: above what failed too.
+    Look { from: f64, since: Duration, beyond: bool },
+    /// At a rate that held before the server became slower; `from` is the one that holds now.
+    Return { from: f64, since: Duration },
 }
 
-/// What is known of rates above the one that holds.
+/// Requests at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Above {
-    /// Nothing: after the first cut.
-    Unknown,
-    /// Too much failed and half of it may be too little: something between may hold.
-    Between,
-    /// This rate held before the server became slower, at that moment. `topped`: its new ceiling has been found.
-    Older { rate: f64, at: Duration, topped: bool },
-    /// A tenth more fails.
-    Close,
+struct Burst {
+    /// What the server has shown to bear.
+    proven: f64,
+    /// As much of it as is used: less after it was too much.
+    used: f64,
+}
+
+/// What is known of the server's limit: it lies between the two.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Limit {
+    /// 0 when nothing has been proven.
+    holds: f64,
+    /// Infinite when nothing has failed.
+    fails: f64,
 }
 
 impl Adaptive {
@@ -104,9 +115,10 @@ impl Adaptive {
             settings,
             phase: Phase::Open,
             rate: base.requests_per_second(),
-            held: 0.0,
-            steady: 0.0,
-            above: Above::Unknown,
+            limit: Limit { holds: 0.0, fails: f64::INFINITY },
+            older: None,
+            kept_long: 0.0,
+            room: steps::LEAST_ROOM,
             misses: 0,
             burst: None,
             evidence: Evidence::new(settings.window),
@@ -169,9 +181,9 @@ impl RatePolicy for Adaptive {
     fn served(&mut self, now: Duration, sent: Duration) {
         self.proceed(now);
         if self.cut_at.is_some_and(|cut_at| sent <= cut_at) {
-            return;
+            return self.served_late(sent);
         }
-        if self.evidence.served(now, self.rate) == Some(true) {
+        if self.evidence.served(now, sent, self.rate) == Some(true) {
             self.window_held(now);
         }
     }

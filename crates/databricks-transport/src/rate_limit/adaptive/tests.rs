@@ -32,6 +32,15 @@ impl World {
         }
     }
 
+    /// Sends so many a second, whatever the rate allows, and is served.
+    fn serve_at(&mut self, per_second: f64, seconds: f64) {
+        let end = self.now + Duration::from_secs_f64(seconds);
+        while self.now < end {
+            self.now += Duration::from_secs_f64(1.0 / per_second);
+            self.policy.served(self.now, self.now);
+        }
+    }
+
     fn serve_until_above(&mut self, rate: f64) {
         let start = self.now;
         while self.rate() <= rate {
@@ -71,15 +80,14 @@ fn a_429_halves_the_rate_down_to_the_floor_and_a_class_below_the_floor_keeps_its
 #[test]
 fn the_settings_are_kept_to() {
     let base = Rate::per_second(100.0);
-    let policy = Adaptive::new(base).with_backoff(0.7).with_recovery(1.5).with_min_rate(60.0);
+    let policy = Adaptive::new(base).with_backoff(0.7).with_recovery(1.2).with_min_rate(60.0);
     let mut world = World::new(policy);
     world.pause();
     assert!((world.rate() - 70.0).abs() < 1e-9);
+    world.serve_until_above(70.0);
+    assert!((world.rate() - 84.0).abs() < 1e-9, "{}", world.rate());
     world.throttle(Some(SECOND));
     assert_eq!(world.rate(), 60.0);
-    world.now += SECOND;
-    world.serve_until_above(60.0);
-    assert!((world.rate() - 90.0).abs() < 1e-9, "{}", world.rate());
 }
 
 #[test]
@@ -111,6 +119,54 @@ fn a_failed_look_upwards_goes_straight_back_to_just_under_what_held() {
     assert_eq!(world.rate(), above / 2.0, "during the pause");
     world.now += SECOND;
     assert!((45.0..=50.0).contains(&world.rate()), "{}", world.rate());
+}
+
+#[test]
+fn a_rate_that_held_and_fails_by_chance_is_returned_to_with_more_room_each_time() {
+    let mut world = world(100.0);
+    world.pause();
+    world.serve(5.0);
+    let kept = [0; 3].map(|_| {
+        let before = world.rate();
+        world.pause();
+        let after = world.rate();
+        world.serve(2.0);
+        after / before
+    });
+    assert!(kept[0] > 0.9, "{kept:?}");
+    assert!(kept.is_sorted_by(|more, less| more > less), "{kept:?}");
+}
+
+#[test]
+fn a_server_that_became_slower_is_met_at_what_it_serves_now() {
+    let mut world = world(100.0);
+    world.pause();
+    world.serve(5.0);
+    world.pause();
+    // It serves every third one by now: 49 a second were too much at once.
+    world.serve_at(16.0, 0.4);
+    world.pause();
+    let slower = world.rate();
+    assert!((12.0..=26.0).contains(&slower), "{slower}");
+}
+
+#[test]
+fn a_rate_far_above_what_is_sent_comes_down_to_that_at_once() {
+    let mut world = world(1000.0);
+    world.serve_at(60.0, 3.0);
+    world.throttle(Some(SECOND));
+    let rate = world.rate();
+    assert!((50.0..=65.0).contains(&rate), "{rate}");
+}
+
+#[test]
+fn a_burst_after_a_quiet_time_is_not_taken_for_a_slow_rate() {
+    let mut world = world(100.0);
+    world.serve_at(100.0, 0.1);
+    world.now += 600 * SECOND;
+    world.serve_at(100.0, 0.2);
+    world.throttle(None);
+    assert_eq!(world.rate(), 50.0);
 }
 
 #[test]

@@ -284,6 +284,23 @@ async fn futures_that_nobody_polls_take_their_turns_and_hold_nobody_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn newcomers_at_every_moment_overtake_nobody_who_waits() {
+    let limiter = limiter(Rate::per_second(1.0).with_burst(1));
+    limiter.acquire(None).await.unwrap();
+    let start = Instant::now();
+    let waiting = [asleep(&limiter).await, asleep(&limiter).await];
+    // The tokens of the first and of the second second are theirs, though nobody polls them.
+    while start.elapsed() < Duration::from_millis(2990) {
+        let mut newcomer = Box::pin(limiter.acquire(None));
+        assert!(futures::poll!(&mut newcomer).is_pending(), "at {:?}", start.elapsed());
+        tokio::time::advance(Duration::from_millis(10)).await;
+    }
+    drop(waiting);
+    tokio::time::advance(Duration::from_millis(20)).await;
+    assert!(futures::poll!(Box::pin(limiter.acquire(None))).is_ready(), "the third one is anybody's");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_turn_that_came_a_moment_ago_is_there_when_its_holder_looks() {
     let limiter = limiter(Rate::per_second(10.0).with_burst(1));
     limiter.acquire(None).await.unwrap();
