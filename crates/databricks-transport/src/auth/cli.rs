@@ -55,7 +55,7 @@ impl Tool {
             let said = complaint(&stderr);
             return Err(self.failed(&format!("failed ({status}){said}")));
         }
-        serde_json::from_slice(&stdout).map_err(|_| self.failed("did not print a token as JSON: update it"))
+        first_object(&stdout).ok_or_else(|| self.failed("did not print a token as JSON: update it"))
     }
 }
 
@@ -85,6 +85,21 @@ async fn beginning(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>
     (&mut stream).take(LARGEST).read_to_end(&mut bytes).await?;
     tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
     Ok(bytes)
+}
+
+/// The first JSON object that begins a line: tools print warnings and notices of new versions around it.
+fn first_object(stdout: &[u8]) -> Option<Map<String, Value>> {
+    let text = String::from_utf8_lossy(stdout);
+    let text = text.trim_start_matches('\u{feff}');
+    let lines = text.split_inclusive('\n').scan(0, |end, line| {
+        let start = *end;
+        *end += line.len();
+        Some((start, line))
+    });
+    let objects = lines.filter(|(_, line)| line.trim_start().starts_with('{'));
+    objects
+        .filter_map(|(start, _)| text.get(start..))
+        .find_map(|rest| serde_json::Deserializer::from_str(rest).into_iter().next()?.ok())
 }
 
 /// What a tool says about its failure: its last words, without anything that looks like a token.
@@ -292,6 +307,23 @@ mod tests {
         let tool = Tool::new("azure-cli", "/nowhere/az".into());
         let error = tool.run(&[]).await.unwrap_err();
         assert!(error.to_string().starts_with("azure-cli: `az` could not be run: "), "{error}");
+    }
+
+    #[test]
+    fn warnings_around_the_token_are_passed_over() {
+        for (printed, token) in [
+            ("{\"t\": \"a\"}", Some("a")),
+            ("\u{feff}{\"t\": \"a\"}\r\n", Some("a")),
+            ("WARNING: {this} is old\n\n  {\n\"t\": \"a\"\n}\nA new version is there.\n", Some("a")),
+            ("{old} is gone\n{\"t\": \"a\"}", Some("a")),
+            ("{\"t\": \"a\"", None),
+            ("[{\"t\": \"a\"}]", None),
+            ("{{{{{{\n{\n{", None),
+            ("", None),
+        ] {
+            let found = first_object(printed.as_bytes());
+            assert_eq!(found.as_ref().and_then(|object| object["t"].as_str()), token, "{printed}");
+        }
     }
 
     #[test]

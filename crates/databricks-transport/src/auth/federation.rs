@@ -70,7 +70,8 @@ impl TokenExchange {
     }
 
     fn whole(&self, text: &str, place: &str) -> Result<SecretString, Error> {
-        let text = text.trim();
+        // Editors and shells of Windows begin a file with a mark.
+        let text = text.trim_start_matches('\u{feff}').trim();
         if text.is_empty() {
             return Err(self.failed(&format!("{place} is empty")));
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::federation::Federation;
 use crate::auth::{Authorize, DynAuthorize};
 use crate::error::{Error, ErrorKind};
 
@@ -14,16 +15,28 @@ use crate::error::{Error, ErrorKind};
 ///
 /// The official tools know the same methods by the names that [`auth_type`](AuthConfig::auth_type) gives. `Debug` never
 /// shows a secret.
+///
+/// ```
+/// use databricks_transport::{AuthConfig, DatabricksConfig};
+///
+/// # fn run() -> Result<(), databricks_transport::Error> {
+/// let auth = AuthConfig::oauth("5c8a1f2e-0000-0000-0000-000000000000", "dose-example").with_scopes(["sql"]);
+/// let config = DatabricksConfig::new("h.example")?.with_auth(auth);
+/// # let _ = config;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AuthConfig {
     /// A personal access token, sent as it is (`pat`).
+    #[non_exhaustive]
     PersonalAccessToken {
         /// The token, such as `dapi...`.
         token: SecretString,
     },
     /// OAuth for machines (`oauth-m2m`): a service principal's id and secret are exchanged at the workspace's own token
     /// endpoint, which the workspace names itself.
+    #[non_exhaustive]
     OAuth {
         /// The application id of the service principal.
         client_id: String,
@@ -33,6 +46,7 @@ pub enum AuthConfig {
         scopes: Vec<String>,
     },
     /// A service principal of Azure (`azure-client-secret`), which signs in at Microsoft Entra.
+    #[non_exhaustive]
     ServicePrincipal {
         /// The tenant (directory) id.
         tenant_id: String,
@@ -44,6 +58,7 @@ pub enum AuthConfig {
     /// A token of another issuer is exchanged for one of the workspace (`env-oidc`, `file-oidc`, `github-oidc`).
     Federation(Federation),
     /// The account that `az login` signed in (`azure-cli`).
+    #[non_exhaustive]
     AzureCli {
         /// The program: a path, or a name to look up (`az`).
         path: PathBuf,
@@ -51,6 +66,7 @@ pub enum AuthConfig {
         tenant_id: Option<String>,
     },
     /// The account that `databricks auth login` signed in (`databricks-cli`).
+    #[non_exhaustive]
     DatabricksCli {
         /// The program: a path, or a name to look up.
         path: PathBuf,
@@ -58,6 +74,7 @@ pub enum AuthConfig {
         profile: Option<String>,
     },
     /// The identity of the Azure machine that this runs on (`azure-msi`).
+    #[non_exhaustive]
     ManagedIdentity {
         /// The client id of a user-assigned identity; `None` for the machine's own.
         client_id: Option<String>,
@@ -67,6 +84,54 @@ pub enum AuthConfig {
 }
 
 impl AuthConfig {
+    /// A personal access token, such as `dapi...`.
+    pub fn pat(token: impl Into<SecretString>) -> Self {
+        Self::PersonalAccessToken { token: token.into() }
+    }
+
+    /// OAuth for machines: the application id of a service principal and its OAuth secret, good for `all-apis` unless
+    /// [`with_scopes`](AuthConfig::with_scopes) says less.
+    pub fn oauth(client_id: impl Into<String>, client_secret: impl Into<SecretString>) -> Self {
+        Self::OAuth { client_id: client_id.into(), client_secret: client_secret.into(), scopes: Vec::new() }
+    }
+
+    /// A service principal of Azure, which signs in at Microsoft Entra.
+    pub fn service_principal(
+        tenant_id: impl Into<String>,
+        client_id: impl Into<String>,
+        client_secret: impl Into<SecretString>,
+    ) -> Self {
+        Self::ServicePrincipal {
+            tenant_id: tenant_id.into(),
+            client_id: client_id.into(),
+            client_secret: client_secret.into(),
+        }
+    }
+
+    /// The account that `az login` signed in: the program, and the tenant when it is not the account's own.
+    pub fn azure_cli(path: impl Into<PathBuf>, tenant_id: Option<String>) -> Self {
+        Self::AzureCli { path: path.into(), tenant_id }
+    }
+
+    /// The account that `databricks auth login` signed in: the program, and the profile when not the host decides.
+    pub fn databricks_cli(path: impl Into<PathBuf>, profile: Option<String>) -> Self {
+        Self::DatabricksCli { path: path.into(), profile }
+    }
+
+    /// The identity of the Azure machine that this runs on; of a user-assigned one the client id.
+    pub fn managed_identity(client_id: Option<String>) -> Self {
+        Self::ManagedIdentity { client_id }
+    }
+
+    /// What the token shall be good for. Only OAuth for machines and federation have scopes; the others stay as they are.
+    #[must_use]
+    pub fn with_scopes(mut self, wanted: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        if let Self::OAuth { scopes, .. } | Self::Federation(Federation { scopes, .. }) = &mut self {
+            *scopes = wanted.into_iter().map(Into::into).collect();
+        }
+        self
+    }
+
     /// Signs with what an [`Authorize`] of the program's own returns.
     pub fn custom(authorize: impl Authorize) -> Self {
         Self::Custom(CustomAuth(Arc::new(authorize)))
@@ -94,84 +159,6 @@ pub struct CustomAuth(pub(crate) Arc<dyn DynAuthorize>);
 impl fmt::Debug for CustomAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CustomAuth").field(&self.0.auth_type()).finish()
-    }
-}
-
-/// Token federation: which foreign token is exchanged, and for whom.
-///
-/// ```
-/// use databricks_transport::{AuthConfig, Federation, IdToken};
-///
-/// let federation = Federation::new(IdToken::File("/var/run/secrets/tokens/databricks".into()))
-///     .with_client_id("5c8a1f2e-0000-0000-0000-000000000000");
-/// assert_eq!(AuthConfig::Federation(federation).auth_type(), "file-oidc");
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Federation {
-    /// Where the foreign token comes from.
-    pub id_token: IdToken,
-    /// The service principal that the workload acts as. Without one the account's federation policy decides by the
-    /// token's subject.
-    pub client_id: Option<String>,
-    /// The audience that a foreign token is asked for; the workspace's token endpoint unless set.
-    pub audience: Option<String>,
-    /// What the token shall be good for; empty means `all-apis`.
-    pub scopes: Vec<String>,
-}
-
-impl Federation {
-    /// Exchanges this token.
-    pub fn new(id_token: IdToken) -> Self {
-        Self { id_token, client_id: None, audience: None, scopes: Vec::new() }
-    }
-
-    /// Acts as this service principal.
-    #[must_use]
-    pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
-        self.client_id = Some(client_id.into());
-        self
-    }
-
-    /// Asks for a foreign token that is meant for this audience.
-    #[must_use]
-    pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
-        self.audience = Some(audience.into());
-        self
-    }
-
-    /// Asks for these scopes.
-    #[must_use]
-    pub fn with_scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.scopes = scopes.into_iter().map(Into::into).collect();
-        self
-    }
-}
-
-/// A token of another issuer, or where to get it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum IdToken {
-    /// The token itself, as it was in a variable of the environment when the configuration was read.
-    Text(SecretString),
-    /// A file, read again for every exchange, as its owner renews it.
-    File(PathBuf),
-    /// The token service of GitHub Actions.
-    GitHub {
-        /// `ACTIONS_ID_TOKEN_REQUEST_URL`.
-        request_url: String,
-        /// `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
-        request_token: SecretString,
-    },
-}
-
-impl IdToken {
-    fn auth_type(&self) -> &'static str {
-        match self {
-            Self::Text(_) => "env-oidc",
-            Self::File(_) => "file-oidc",
-            Self::GitHub { .. } => "github-oidc",
-        }
     }
 }
 
@@ -270,6 +257,7 @@ pub(crate) fn bearer(token: &SecretString) -> Result<HeaderValue, &'static str> 
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::config::IdToken;
 
     fn pat(token: &str) -> Credential {
         let auth = AuthConfig::PersonalAccessToken { token: token.to_owned().into() };

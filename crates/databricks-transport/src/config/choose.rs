@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::auth::{AuthConfig, Credential, Federation, IdToken};
+use super::auth::{AuthConfig, Credential};
+use super::federation::{Federation, IdToken};
 use super::load::Typed;
 use super::setting::{Key, Settings, Value};
 use crate::error::{Error, ErrorKind};

@@ -72,6 +72,16 @@ impl CircuitBreakerConfig {
         self
     }
 
+    /// For people to read.
+    pub(super) fn in_words(&self) -> String {
+        let Self { enabled, failures, successes, open_for } = self;
+        if *enabled {
+            format!("{failures} failures, {successes} successes, open for {open_for:?}")
+        } else {
+            "off".to_owned()
+        }
+    }
+
     /// Checks what the setters take as it comes.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let counts = [("failures", self.failures), ("successes", self.successes)];

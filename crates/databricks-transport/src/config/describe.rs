@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::DatabricksConfig;
+use super::setting::Origin;
+use super::{CircuitBreakerConfig, DatabricksConfig};
 use crate::error::OneLine;
 
 /// A configuration in words, by [`DatabricksConfig::describe`]: one line a setting, secrets as `***`.
@@ -41,8 +42,24 @@ pub(super) fn describe(config: &DatabricksConfig) -> Description {
         ignored_auth_types: credential
             .map(|credential| credential.ignored.iter().map(|name| (*name).to_owned()).collect())
             .unwrap_or_default(),
-        settings: settings.collect(),
+        settings: settings.chain(in_code_alone(config)).collect(),
     }
+}
+
+/// The settings that no variable and no profile has, where they are not what they are anyway.
+fn in_code_alone(config: &DatabricksConfig) -> impl Iterator<Item = DescribedSetting> {
+    let breaker =
+        Some(&config.circuit_breaker).filter(|breaker| **breaker != CircuitBreakerConfig::default());
+    let product = config.product.as_ref().map(|(name, version)| format!("{name}/{version}"));
+    let values = [
+        ("circuit_breaker", breaker.map(CircuitBreakerConfig::in_words)),
+        ("plain_http", config.plain_http.then(|| "true".to_owned())),
+        ("product", product),
+    ];
+    let origin = || Origin::Code.to_string();
+    values.into_iter().filter_map(move |(name, value)| {
+        value.map(|value| DescribedSetting { name, value, origin: origin() })
+    })
 }
 
 impl fmt::Display for Description {

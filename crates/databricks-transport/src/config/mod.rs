@@ -6,6 +6,7 @@ mod choose;
 mod circuit_breaker;
 mod debug;
 mod describe;
+mod federation;
 mod getters;
 mod host;
 mod load;
@@ -23,12 +24,13 @@ use std::time::Duration;
 
 use url::Url;
 
-pub use auth::{AuthConfig, CustomAuth, Federation, IdToken};
+pub use auth::{AuthConfig, CustomAuth};
 pub(crate) use auth::{Credential, bearer};
 pub use builder::ConfigBuilder;
 pub use circuit_breaker::CircuitBreakerConfig;
 pub(crate) use debug::DebugConfig;
 pub use describe::{DescribedSetting, Description};
+pub use federation::{Federation, IdToken};
 pub(crate) use network::Network;
 use network::NetworkSettings;
 pub(crate) use proxy::{Proxies, Proxy, ProxyScheme};

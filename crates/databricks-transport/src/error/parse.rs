@@ -60,8 +60,16 @@ fn storage_code(text: &str) -> Option<&str> {
     plain.then_some(code)
 }
 
-/// `{error_code, message, details}`, API 1.2's `{error}`, SCIM's `{detail, status, scimType}`, and gRPC's `{code}`.
+/// `{error_code, message, details}`, API 1.2's `{error}`, SCIM's `{detail, status, scimType}`, and gRPC's `{code}`; or one of
+/// these inside: the first of `{errors: [..]}`, or a statement's `{status: {error}}`.
 fn from_object(status: StatusCode, object: &Map<String, Value>) -> ApiError {
+    if message(object).is_none() {
+        match inner(object) {
+            Some(Value::Object(inner)) => return from_object(status, inner),
+            Some(Value::String(text)) => return from_text(status, text),
+            _ => {}
+        }
+    }
     let mut error = ApiError::new(status, message(object).unwrap_or_default());
     error.error_code = ["error_code", "scimType", "code"].iter().find_map(|name| scalar(object.get(*name)));
     if let Some(Value::Array(details)) = object.get("details") {
@@ -72,6 +80,11 @@ fn from_object(status: StatusCode, object: &Map<String, Value>) -> ApiError {
         .and_then(|info| scalar(info.get("request_id")))
         .or_else(|| scalar(object.get("request_id")));
     error
+}
+
+fn inner(object: &Map<String, Value>) -> Option<&Value> {
+    let first = object.get("errors").and_then(|errors| errors.get(0));
+    first.or_else(|| object.get("status")?.get("error"))
 }
 
 fn message(object: &Map<String, Value>) -> Option<String> {
@@ -270,6 +283,17 @@ mod tests {
                 b"<!DOCTYPE html><body><h2>HTTP ERROR 400</h2><pre class=\"a\">unknown &lt;path&gt;\n x</pre></body>",
                 None,
                 "unknown <path> x",
+            ),
+            (400, br#"{"errors":[{"code":"X_Y","message":"first"},{"message":"second"}]}"#, Some("X_Y"), "first"),
+            (400, br#"{"errors":["BAD_REQUEST: first","second"]}"#, Some("BAD_REQUEST"), "first"),
+            (400, br#"{"message":"outer","errors":["inner"]}"#, None, "outer"),
+            (400, br#"{"errors":[]}"#, None, "the server gave no reason"),
+            (400, br#"{"errors":[[]],"status":{"error":7}}"#, None, "the server gave no reason"),
+            (
+                400,
+                br#"{"statement_id":"01f0","status":{"state":"FAILED","error":{"error_code":"BAD_REQUEST","message":"no table"}}}"#,
+                Some("BAD_REQUEST"),
+                "no table",
             ),
             (503, b"", None, "the server gave no reason"),
             (503, b" \n", None, "the server gave no reason"),

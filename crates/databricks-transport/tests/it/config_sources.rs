@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use databricks_transport::{AuthConfig, ConfigBuilder, DatabricksConfig};
+use databricks_transport::{AuthConfig, CircuitBreakerConfig, ConfigBuilder, DatabricksConfig};
 use proptest::option;
 use proptest::prelude::*;
 
@@ -52,7 +52,19 @@ fn a_configuration_made_in_code_says_so() {
         text,
         "authentication: pat\nhost = h.example (code)\ntoken = *** (code)\nwarehouse_id = wh (code)\nrate_limit = 5 (code)"
     );
-    let other = config.with_auth(AuthConfig::ManagedIdentity { client_id: None }).describe();
+    let more = config
+        .clone()
+        .with_plain_http(true)
+        .with_circuit_breaker(CircuitBreakerConfig::default().with_failures(9))
+        .with_product("loader", "1.2");
+    assert_eq!(
+        more.describe().to_string().strip_prefix(text.as_str()).unwrap(),
+        "\ncircuit_breaker = 9 failures, 2 successes, open for 60s (code)\nplain_http = true (code)\n\
+         product = loader/1.2 (code)"
+    );
+    let off = config.clone().with_circuit_breaker(CircuitBreakerConfig::off()).describe();
+    assert_eq!(off.settings.last().unwrap().value, "off");
+    let other = config.with_auth(AuthConfig::managed_identity(None)).describe();
     assert_eq!(other.auth_type.as_deref(), Some("azure-msi"));
     assert!(other.settings.iter().all(|setting| setting.name != "token"), "{other}");
 }

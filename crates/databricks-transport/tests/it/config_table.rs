@@ -181,9 +181,7 @@ fn with_code(builder: ConfigBuilder, code: Pairs) -> ConfigBuilder {
         "azure_client_id" => builder.azure_client_id(*value),
         "azure_client_secret" => builder.azure_client_secret(*value),
         "azure_use_msi" => builder.azure_use_msi(true),
-        "auth" => {
-            builder.auth(databricks_transport::AuthConfig::PersonalAccessToken { token: (*value).into() })
-        }
+        "auth" => builder.auth(databricks_transport::AuthConfig::pat(*value)),
         other => panic!("{other}"),
     })
 }

@@ -207,11 +207,7 @@ async fn tokens_are_fetched_over_the_same_network_as_everything_else() {
         format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
     })
     .await;
-    let auth = AuthConfig::OAuth {
-        client_id: "client-1".into(),
-        client_secret: "dose-1".into(),
-        scopes: Vec::new(),
-    };
+    let auth = AuthConfig::oauth("client-1", "dose-1");
     let client = Client::new(local(&url).with_auth(auth)).unwrap();
     for _ in 0..2 {
         client.send(READ, ApiRequest::get("/api/2.0/x")).await.unwrap();

@@ -41,11 +41,7 @@ async fn sent(config: DatabricksConfig) -> String {
 }
 
 fn service_principal() -> AuthConfig {
-    AuthConfig::ServicePrincipal {
-        tenant_id: "tenant-1".into(),
-        client_id: "client-1".into(),
-        client_secret: SECRET.into(),
-    }
+    AuthConfig::service_principal("tenant-1", "client-1", SECRET)
 }
 
 #[tokio::test]
@@ -55,11 +51,7 @@ async fn oauth_of_machines() {
 
 #[tokio::test]
 async fn oauth_of_machines_with_scopes_odd_characters_and_an_account() {
-    let auth = AuthConfig::OAuth {
-        client_id: "a:b".into(),
-        client_secret: "c d+é".into(),
-        scopes: vec!["sql".into(), "files".into()],
-    };
+    let auth = AuthConfig::oauth("a:b", "c d+é").with_scopes(["sql", "files"]);
     let config = config("https://accounts.cloud.databricks.com", auth).with_account("acc/1");
     insta::assert_snapshot!(sent(config).await);
 }
@@ -96,7 +88,7 @@ async fn federation_of_a_file_reads_it_for_every_token() {
     let workspace = Workspace::new(100);
     let client = workspace.client(config("https://h.example", AuthConfig::Federation(federation)));
     get(&client).await.unwrap();
-    std::fs::write(file.path(), "second").unwrap();
+    std::fs::write(file.path(), "\u{feff}second\r\n").unwrap();
     tokio::time::advance(std::time::Duration::from_secs(100)).await;
     get(&client).await.unwrap();
     let bodies: Vec<_> =
@@ -136,11 +128,9 @@ async fn federation_of_a_file_that_holds_no_token() {
 }
 
 fn github(audience: Option<&str>) -> DatabricksConfig {
-    let mut federation = Federation::new(IdToken::GitHub {
-        request_url: "https://github.example/id?api-version=2.0".into(),
-        request_token: "request-token".into(),
-    })
-    .with_client_id("client-1");
+    let mut federation =
+        Federation::new(IdToken::github("https://github.example/id?api-version=2.0", "request-token"))
+            .with_client_id("client-1");
     if let Some(audience) = audience {
         federation = federation.with_audience(audience);
     }
@@ -172,7 +162,7 @@ async fn federation_of_github_for_an_audience_of_ones_own() {
 
 #[tokio::test]
 async fn managed_identity() {
-    let auth = AuthConfig::ManagedIdentity { client_id: Some("client-1".into()) };
+    let auth = AuthConfig::managed_identity(Some("client-1".into()));
     insta::assert_snapshot!(sent(config(AZURE, auth).with_azure_resource_id(RESOURCE_ID)).await);
 }
 
@@ -186,7 +176,7 @@ async fn managed_identity_that_the_machine_does_not_have() {
             })
             .flatten()
     });
-    let auth = AuthConfig::ManagedIdentity { client_id: None };
+    let auth = AuthConfig::managed_identity(None);
     let error = get(&workspace.client(config(AZURE, auth))).await.unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -149,10 +149,6 @@ pub(crate) fn config(host: &str, auth: AuthConfig) -> DatabricksConfig {
 }
 
 pub(crate) fn m2m() -> DatabricksConfig {
-    let auth = AuthConfig::OAuth {
-        client_id: "client-1".into(),
-        client_secret: SECRET.into(),
-        scopes: vec!["all-apis".into()],
-    };
+    let auth = AuthConfig::oauth("client-1", SECRET).with_scopes(["all-apis"]);
     config("https://h.example", auth)
 }

@@ -105,7 +105,7 @@ pub(super) async fn every_call(spy: &Spy, client: &Client) {
 
 /// A workspace that fails until it is left alone, and one whose quota is used up.
 pub(super) async fn every_limit(spy: &Spy, echo: &Echo) {
-    let token = AuthConfig::PersonalAccessToken { token: TOKEN.into() };
+    let token = AuthConfig::pat(TOKEN);
     let config = client(spy, token, echo).config().clone();
     for (mood, kind) in
         [(Mood::Refuses(503), ErrorKind::CircuitOpen), (Mood::Refuses(429), ErrorKind::RateLimited)]

@@ -50,7 +50,7 @@ async fn nothing_that_is_planted_is_seen() {
                 }
             }
         }
-        let auth = AuthConfig::PersonalAccessToken { token: TOKEN.into() };
+        let auth = AuthConfig::pat(TOKEN);
         let echo = Echo { tokens: Mood::Good, api: Mood::Good, sent: Arc::clone(&sent) };
         every_refusal(&spy, &client(&spy, auth, &echo)).await;
         every_limit(&spy, &echo).await;

@@ -58,10 +58,8 @@ fn config(host: &str) -> DatabricksConfig {
 }
 
 async fn every_call(spy: &Spy, config: DatabricksConfig) {
-    let scopes = Vec::new();
-    let oauth =
-        AuthConfig::OAuth { client_id: "client-1".into(), client_secret: CLIENT_SECRET.into(), scopes };
-    for auth in [AuthConfig::PersonalAccessToken { token: TOKEN.into() }, oauth] {
+    let oauth = AuthConfig::oauth("client-1", CLIENT_SECRET);
+    for auth in [AuthConfig::pat(TOKEN), oauth] {
         let client = Client::new(config.clone().with_auth(auth)).unwrap();
         spy.debug(&client);
         spy.call("Client::send", client.send(WRITE, request(spy)).await.map(drop));

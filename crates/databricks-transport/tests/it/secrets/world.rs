@@ -168,27 +168,18 @@ impl Authorize for Own {
 }
 
 pub(super) fn every_method(mood: Mood, tools: &Path) -> Vec<AuthConfig> {
-    let github =
-        IdToken::GitHub { request_url: "https://gh.example/github".into(), request_token: GITHUB.into() };
+    let github = IdToken::github("https://gh.example/github", GITHUB);
     let tool = |name: &str| tools.join(name);
     vec![
-        AuthConfig::PersonalAccessToken { token: TOKEN.into() },
-        AuthConfig::OAuth {
-            client_id: "client-1".into(),
-            client_secret: CLIENT_SECRET.into(),
-            scopes: vec!["sql".into()],
-        },
-        AuthConfig::ServicePrincipal {
-            tenant_id: "tenant-1".into(),
-            client_id: "client-1".into(),
-            client_secret: CLIENT_SECRET.into(),
-        },
+        AuthConfig::pat(TOKEN),
+        AuthConfig::oauth("client-1", CLIENT_SECRET).with_scopes(["sql"]),
+        AuthConfig::service_principal("tenant-1", "client-1", CLIENT_SECRET),
         AuthConfig::Federation(Federation::new(IdToken::Text(ID_TOKEN.into())).with_client_id("c")),
         AuthConfig::Federation(Federation::new(IdToken::File(tool("id-token")))),
         AuthConfig::Federation(Federation::new(github)),
-        AuthConfig::AzureCli { path: tool("az"), tenant_id: None },
-        AuthConfig::DatabricksCli { path: tool("databricks"), profile: None },
-        AuthConfig::ManagedIdentity { client_id: Some("c".into()) },
+        AuthConfig::azure_cli(tool("az"), None),
+        AuthConfig::databricks_cli(tool("databricks"), None),
+        AuthConfig::managed_identity(Some("c".into())),
         AuthConfig::custom(Own { mood }),
     ]
 }
