@@ -25,3 +25,8 @@ struct Schema;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/transport.md")]
 struct Transport;
+
+/// Statements and their results.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/sql.md")]
+struct Sql;

@@ -3,6 +3,7 @@
 mod clients;
 mod features;
 mod readme;
+mod results;
 mod rules;
 mod shell;
 
@@ -32,13 +33,8 @@ const CHECKS: &[Check] = &[
 fn main() -> ExitCode {
     let wanted: Vec<String> = env::args().skip(1).collect();
     match wanted.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["clients", args @ ..] => match clients::run(args) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                eprintln!("== clients failed:\n{failure}");
-                ExitCode::FAILURE
-            }
-        },
+        ["clients", args @ ..] => end("clients", clients::run(args)),
+        ["results", args @ ..] => end("results", results::run(args)),
         ["ci"] => run(&CHECKS.iter().collect::<Vec<_>>()),
         [] | ["help" | "--help" | "-h"] => {
             usage();
@@ -55,6 +51,16 @@ fn main() -> ExitCode {
     }
 }
 
+fn end(name: &str, outcome: shell::Outcome) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("== {name} failed:\n{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn usage() {
     println!("cargo xtask ci           every check, in this order");
     println!(
@@ -63,6 +69,8 @@ fn usage() {
     println!(
         "                         [--write] renews docs/clients.md, [sdk|sea|kernel ..] runs only these"
     );
+    println!("cargo xtask results      large results, ours beside the Python connector; needs Python");
+    println!("                         [--pairs N] [--only TEXT] as the bench `results` of databricks-sql");
     for check in CHECKS {
         println!("cargo xtask {:<12} {}", check.name, check.about);
     }

@@ -119,9 +119,10 @@ impl Statement {
         self
     }
 
-    /// Bounds how many chunks are downloaded at once. 16 by default.
+    /// Bounds how many chunks are downloaded at once. By default there are 16, and more, up to 64, as long as each more
+    /// brings more bytes a second.
     pub fn concurrency(mut self, downloads: usize) -> Self {
-        self.fetch.concurrency = downloads.max(1);
+        self.fetch.concurrency = Some(downloads.max(1));
         self
     }
 

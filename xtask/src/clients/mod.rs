@@ -60,6 +60,11 @@ pub(crate) fn stale() -> Outcome<Vec<String>> {
     report::stale()
 }
 
+/// The Python that a client is installed in.
+pub(crate) fn interpreter(name: &'static str) -> Outcome<PathBuf> {
+    choose(&[name])?.first().map_or_else(|| Err(name.to_owned()), |client| python::environment(client))
+}
+
 fn choose(names: &[&str]) -> Outcome<Vec<&'static Client>> {
     if names.is_empty() {
         return Ok(CLIENTS.iter().collect());

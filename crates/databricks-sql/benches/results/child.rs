@@ -3,13 +3,13 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use databricks_testkit::ResultServerStats;
+use databricks_testkit::{ResultServer, ResultServerStats};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::flags::{Flags, Outcome};
-use crate::reading::{Reader, Reading, Target};
+use crate::reading::{Reader, Reading, Target, sum_of_ids};
 use crate::setting::Setting;
 use crate::{Options, floor, ours};
 
@@ -71,6 +71,7 @@ pub(crate) fn read(flags: &Flags) -> Outcome<()> {
         match target.reader {
             Reader::Floor => floor::read(&target).await,
             Reader::Ours => ours::read(&target).await,
+            Reader::Sea | Reader::Kernel => Err("the connector reads in a process of its own".into()),
         }
     })?;
     println!("{}", serde_json::to_string(&reading)?);
@@ -83,9 +84,24 @@ fn myself(mode: &str, words: Vec<String>) -> Outcome<Command> {
     Ok(command)
 }
 
+/// The connector, in the Python that it is installed in.
+fn connector(python: &str, target: &Target) -> Command {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results/connector.py");
+    let shape = target.setting.shape();
+    let mut command = Command::new(python);
+    command.arg(script).args([target.reader.name(), &target.url, &target.token, &target.warehouse]);
+    command.arg(ResultServer::STATEMENT).args([shape.rows().to_string(), sum_of_ids(shape).to_string()]);
+    command.stderr(Stdio::inherit());
+    command
+}
+
 /// Runs one reading in a process of its own.
-pub(crate) fn run(target: &Target) -> Outcome<Reading> {
-    let output = myself("read", target.to_flags())?.output()?;
+pub(crate) fn run(target: &Target, options: &Options) -> Outcome<Reading> {
+    let mut command = match options.python(target.reader) {
+        Some(python) => connector(python, target),
+        None => myself("read", target.to_flags())?,
+    };
+    let output = command.output()?;
     if !output.status.success() {
         return Err(format!("a reading by {:?} failed", target.reader).into());
     }

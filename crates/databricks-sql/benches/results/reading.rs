@@ -15,6 +15,23 @@ use crate::setting::Setting;
 pub(crate) enum Reader {
     Floor,
     Ours,
+    /// databricks-sql-connector over the Statement Execution API, in Python.
+    Sea,
+    /// databricks-sql-connector over its kernel in Rust.
+    Kernel,
+}
+
+impl Reader {
+    pub(crate) const ALL: [Self; 4] = [Self::Floor, Self::Ours, Self::Sea, Self::Kernel];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Ours => "ours",
+            Self::Sea => "sea",
+            Self::Kernel => "kernel",
+        }
+    }
 }
 
 /// What a reader has to know.
@@ -35,9 +52,8 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn to_flags(&self) -> Vec<String> {
-        let reader = if self.reader == Reader::Floor { "--floor" } else { "--ours" };
         let mut words = self.setting.to_flags();
-        words.push(reader.to_owned());
+        words.extend(["--reader".to_owned(), self.reader.name().to_owned()]);
         words.extend(self.checks_all.then(|| "--check".to_owned()));
         words.extend(self.no_quota.then(|| "--no-quota".to_owned()));
         let named = [("--url", &self.url), ("--token", &self.token), ("--warehouse", &self.warehouse)];
@@ -49,8 +65,10 @@ impl Target {
     }
 
     pub(crate) fn of_flags(flags: &Flags) -> Outcome<Self> {
+        let name: String = flags.required("--reader")?;
+        let reader = Reader::ALL.into_iter().find(|reader| reader.name() == name);
         Ok(Self {
-            reader: if flags.has("--floor") { Reader::Floor } else { Reader::Ours },
+            reader: reader.ok_or_else(|| format!("no reader is named {name}"))?,
             url: flags.required("--url")?,
             token: flags.required("--token")?,
             warehouse: flags.required("--warehouse")?,
@@ -110,7 +128,7 @@ impl Sink {
     /// Stops the clock.
     pub(crate) fn finish(self) -> Outcome<Reading> {
         let wall = self.began.elapsed();
-        let ids: i128 = (0..self.shape.chunks()).map(|index| sum_of_ids(self.shape, index)).sum();
+        let ids = sum_of_ids(self.shape);
         if (self.rows, self.ids) != (self.shape.rows(), ids) {
             return Err(format!("{} rows with ids that add up to {}", self.rows, self.ids).into());
         }
@@ -124,10 +142,13 @@ impl Sink {
 }
 
 /// The ids of a chunk are consecutive.
-fn sum_of_ids(shape: ResultShape, index: u64) -> i128 {
-    let rows = shape.chunk(index);
-    let count = i128::from(rows.end - rows.start);
-    count * i128::from(shape.source_row(rows.start)) + count * (count - 1) / 2
+pub(crate) fn sum_of_ids(shape: ResultShape) -> i128 {
+    let of_chunk = |index| {
+        let rows = shape.chunk(index);
+        let count = i128::from(rows.end - rows.start);
+        count * i128::from(shape.source_row(rows.start)) + count * (count - 1) / 2
+    };
+    (0..shape.chunks()).map(of_chunk).sum()
 }
 
 fn peak_rss_mib() -> Outcome<f64> {

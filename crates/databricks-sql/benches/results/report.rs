@@ -4,25 +4,29 @@ use crate::child::Counts;
 use crate::reading::{Reader, Reading};
 use crate::setting::Setting;
 
-/// The readings of one setting. Those of one pair have the same index.
+/// The readings of one setting, by reader. Those of one round have the same index.
 #[derive(Default)]
 pub(crate) struct Measured {
-    floor: Vec<(Reading, Counts)>,
-    ours: Vec<(Reading, Counts)>,
+    readings: Vec<(Reader, Vec<(Reading, Counts)>)>,
 }
 
 impl Measured {
     pub(crate) fn push(&mut self, reader: Reader, reading: Reading, counts: Counts) {
-        match reader {
-            Reader::Floor => self.floor.push((reading, counts)),
-            Reader::Ours => self.ours.push((reading, counts)),
+        match self.readings.iter_mut().find(|(known, _)| *known == reader) {
+            Some((_, readings)) => readings.push((reading, counts)),
+            None => self.readings.push((reader, vec![(reading, counts)])),
         }
     }
 
-    /// The median of the ratios of pairs: what disturbs the machine for a while disturbs both of a pair.
-    fn ratio(&self, of: impl Fn(&Reading) -> f64) -> f64 {
-        let pairs = self.ours.iter().zip(&self.floor);
-        median(pairs.map(|((ours, _), (floor, _))| of(ours) / of(floor)).collect())
+    fn of(&self, reader: Reader) -> &[(Reading, Counts)] {
+        self.readings.iter().find(|(known, _)| *known == reader).map_or(&[], |(_, readings)| readings)
+    }
+
+    /// The median of the ratios to the floor, round by round: what disturbs the machine for a while disturbs both.
+    fn ratio(&self, reader: Reader, of: impl Fn(&Reading) -> f64) -> Option<f64> {
+        let rounds = self.of(reader).iter().zip(self.of(Reader::Floor));
+        let ratios: Vec<f64> = rounds.map(|((reading, _), (floor, _))| of(reading) / of(floor)).collect();
+        (!ratios.is_empty() && reader != Reader::Floor).then(|| median(ratios))
     }
 }
 
@@ -42,48 +46,35 @@ pub(crate) fn print_head() {
 }
 
 pub(crate) fn print(setting: &Setting, measured: &Measured) {
-    let target = setting.target.map_or(String::new(), |target| format!("{target:.2}"));
-    let floor = line("floor", &measured.floor);
-    if !measured.floor.is_empty() {
-        println!(
-            "| {} | {} | {} | | | {} | | {} |",
-            setting.name, floor.reader, floor.wall, floor.first, floor.rest
-        );
+    for reader in Reader::ALL {
+        let readings = measured.of(reader);
+        if readings.is_empty() {
+            continue;
+        }
+        let of = |value: fn(&(Reading, Counts)) -> f64| median(readings.iter().map(value).collect());
+        let target = setting.target.filter(|_| reader == Reader::Ours);
+        let cells = [
+            setting.name.clone(),
+            reader.name().to_owned(),
+            whole(of(|(reading, _)| reading.wall_s * 1e3)),
+            share(measured.ratio(reader, |reading| reading.wall_s)),
+            share(target),
+            whole(of(|(reading, _)| reading.first_batch_s * 1e3)),
+            share(measured.ratio(reader, |reading| reading.first_batch_s)),
+            whole(of(|(reading, _)| reading.cpu_s * 1e3)),
+            whole(of(|(reading, _)| reading.peak_rss_mib)),
+            whole(of(|(_, counts)| counts.api_calls as f64)),
+            whole(of(|(_, counts)| counts.link_gets as f64)),
+            whole(of(|(_, counts)| counts.most_links_at_once as f64)),
+        ];
+        println!("| {} |", cells.join(" | "));
     }
-    let ours = line("ours", &measured.ours);
-    let (wall, first) = match measured.floor.is_empty() {
-        true => (String::new(), String::new()),
-        false => (
-            format!("{:.2}", measured.ratio(|reading| reading.wall_s)),
-            format!("{:.2}", measured.ratio(|reading| reading.first_batch_s)),
-        ),
-    };
-    println!(
-        "| {} | {} | {} | {wall} | {target} | {} | {first} | {} |",
-        setting.name, ours.reader, ours.wall, ours.first, ours.rest
-    );
 }
 
-struct Line {
-    reader: &'static str,
-    wall: String,
-    first: String,
-    rest: String,
+fn whole(value: f64) -> String {
+    format!("{value:.0}")
 }
 
-fn line(reader: &'static str, readings: &[(Reading, Counts)]) -> Line {
-    let of = |value: fn(&(Reading, Counts)) -> f64| median(readings.iter().map(value).collect());
-    let rest = [
-        of(|(reading, _)| reading.cpu_s * 1e3),
-        of(|(reading, _)| reading.peak_rss_mib),
-        of(|(_, counts)| counts.api_calls as f64),
-        of(|(_, counts)| counts.link_gets as f64),
-        of(|(_, counts)| counts.most_links_at_once as f64),
-    ];
-    Line {
-        reader,
-        wall: format!("{:.0}", of(|(reading, _)| reading.wall_s * 1e3)),
-        first: format!("{:.0}", of(|(reading, _)| reading.first_batch_s * 1e3)),
-        rest: rest.map(|value| format!("{value:.0}")).join(" | "),
-    }
+fn share(value: Option<f64>) -> String {
+    value.map_or(String::new(), |value| format!("{value:.2}"))
 }

@@ -56,8 +56,8 @@ fn of_compression(lz4: bool) -> Vec<Setting> {
             target: Some(0.70),
             ..named(&base, "2M rows, 40 chunks, 40 MB/s per link")
         },
-        named(&wide, "2M rows, 200 chunks, 0 ms"),
-        Setting { latency_ms: 30, ..named(&wide, "2M rows, 200 chunks, 30 ms") },
+        Setting { target: Some(1.10), ..named(&wide, "2M rows, 200 chunks, 0 ms") },
+        Setting { latency_ms: 30, target: Some(1.10), ..named(&wide, "2M rows, 200 chunks, 30 ms") },
         Setting { fail: 0.05, ..named(&wide, "2M rows, 200 chunks, 5% of requests fail") },
         Setting {
             rows: 20_000_000,

@@ -1,35 +1,180 @@
 //! Arrow IPC streams as the warehouse stores them: maybe compressed, as several LZ4 frames back to back.
 
-use std::io::{Cursor, Read};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::buffer::Buffer;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::ipc::convert::fb_to_schema;
+use arrow::ipc::reader::{read_dictionary, read_record_batch};
+use arrow::ipc::{self, MessageHeader, root_as_message};
 use bytes::Bytes;
-use lz4_flex::frame::FrameDecoder;
 
-use super::ipc::{self, Messages};
+use super::check;
+use super::frames::{Frames, Scratch};
+use super::memory::Pool;
+use super::messages::{Message, Messages};
+use super::parts::Parts;
 use crate::{Result, SqlError};
 
-/// No byte of an LZ4 block stands for more than this many.
-const MOST_EXPANSION: u64 = 255;
-/// What a decoder may have decompressed and not handed on yet: the largest block, and the window before it.
-const MOST_BUFFERED: u64 = 2 * 8 * 1024 * 1024;
-
-/// The batches of a file, without rows past `row_count`: files may hold more than their chunk.
-pub(crate) fn arrow_file(file: Bytes, compressed: bool, row_count: Option<u64>) -> Result<Vec<RecordBatch>> {
-    // The columns of a file that is not compressed point into it, so that nothing is held twice.
-    let batches = if compressed { decompressed(file) } else { ipc::in_place(&Buffer::from(file)) };
-    let batches =
-        batches.map_err(|error| SqlError::decode(format!("an Arrow file cannot be read: {error}")))?;
-    Ok(match row_count {
-        Some(rows) => cap(batches, rows),
-        None => batches,
-    })
+/// A file on its way: what has come of it, in the form in which it waits for its turn.
+#[derive(Debug)]
+pub(crate) struct ArrowFile {
+    content: Content,
+    bytes: u64,
 }
 
-/// Decompresses while it decodes, so that the decompressed file is never held beside its batches.
-fn decompressed(file: Bytes) -> std::result::Result<Vec<RecordBatch>, String> {
-    Messages::new(Frames::new(Cursor::new(file)), Frames::most_left).read()
+#[derive(Debug)]
+enum Content {
+    /// What is not compressed comes straight into the memory of its batches.
+    Plain(Messages),
+    /// What is stays so until somebody wants it.
+    Compressed(Parts),
+}
+
+impl ArrowFile {
+    /// A file that is put into memory of `pool`.
+    pub(crate) fn new(compressed: bool, pool: &Pool) -> Self {
+        let content = match compressed {
+            true => Content::Compressed(Parts::new(pool.clone())),
+            false => Content::Plain(Messages::new(pool.clone())),
+        };
+        Self { content, bytes: 0 }
+    }
+
+    /// Takes the next piece.
+    pub(crate) fn push(&mut self, part: &[u8]) {
+        self.bytes = self.bytes.saturating_add(part.len() as u64);
+        match &mut self.content {
+            Content::Plain(messages) => messages.push(part),
+            Content::Compressed(parts) => parts.push(part),
+        }
+    }
+
+    /// The bytes that came.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The batches, without rows past `row_count`: files may hold more than their chunk.
+    ///
+    /// # Errors
+    /// [`SqlError::Decode`] when the file is damaged.
+    pub(crate) fn batches(
+        self,
+        row_count: Option<u64>,
+        pool: &Pool,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<RecordBatch>> {
+        let batches = match self.content {
+            Content::Plain(messages) => of_messages(messages),
+            Content::Compressed(parts) => of_frames(parts, Messages::new(pool.clone()), scratch),
+        };
+        let batches =
+            batches.map_err(|error| SqlError::decode(format!("an Arrow file cannot be read: {error}")))?;
+        Ok(match row_count {
+            Some(rows) => cap(batches, rows),
+            None => batches,
+        })
+    }
+}
+
+/// The batches of a whole file.
+pub(crate) fn arrow_file(file: Bytes, compressed: bool, row_count: Option<u64>) -> Result<Vec<RecordBatch>> {
+    let pool = Pool::default();
+    let mut arrow = ArrowFile::new(compressed, &pool);
+    arrow.push(&file);
+    drop(file);
+    arrow.batches(row_count, &pool, &mut Scratch::default())
+}
+
+type Outcome<T> = std::result::Result<T, ArrowError>;
+
+fn of_messages(messages: Messages) -> Outcome<Vec<RecordBatch>> {
+    let mut reader = Reader::default();
+    messages.finish()?.into_iter().try_for_each(|message| reader.take(message))?;
+    reader.end()
+}
+
+/// Decompresses while it decodes, so that neither the file nor what it decompresses to is held beside the batches.
+fn of_frames(parts: Parts, mut messages: Messages, scratch: &mut Scratch) -> Outcome<Vec<RecordBatch>> {
+    let (mut frames, mut reader) = (Frames::new(parts, scratch), Reader::default());
+    loop {
+        let part = frames.fill()?;
+        if part.is_empty() {
+            break;
+        }
+        messages.push(part);
+        let taken = part.len();
+        frames.consume(taken);
+        messages.take().into_iter().try_for_each(|message| reader.take(message))?;
+    }
+    messages.finish()?.into_iter().try_for_each(|message| reader.take(message))?;
+    frames.end();
+    reader.end()
+}
+
+/// Makes batches of messages. A file is the word of a server: what it says is checked before it is believed, and what
+/// makes Arrow's reader panic all the same becomes an error.
+#[derive(Default)]
+struct Reader {
+    schema: Option<SchemaRef>,
+    dictionaries: HashMap<i64, ArrayRef>,
+    /// Of the messages so far.
+    bytes: u64,
+    batches: Vec<RecordBatch>,
+}
+
+impl Reader {
+    fn take(&mut self, message: Message) -> Outcome<()> {
+        let Message { head, body } = message;
+        let message = root_as_message(&head).map_err(|error| unreadable(&error.to_string()))?;
+        check::message(&message, &body)?;
+        self.bytes = self.bytes.saturating_add(body.len() as u64);
+        let batch = check::fenced(|| self.read(&message, &body))?;
+        batch.iter().try_for_each(|batch| check::rows(batch, self.bytes))?;
+        self.batches.extend(batch);
+        Ok(())
+    }
+
+    fn read(&mut self, message: &ipc::Message<'_>, body: &Buffer) -> Outcome<Option<RecordBatch>> {
+        let (version, incomplete) = (message.version(), || unreadable("it has no content"));
+        match message.header_type() {
+            MessageHeader::Schema => {
+                let schema = message.header_as_schema().ok_or_else(incomplete)?;
+                self.schema = Some(Arc::new(fb_to_schema(schema)));
+            }
+            MessageHeader::DictionaryBatch => {
+                let values = message.header_as_dictionary_batch().ok_or_else(incomplete)?;
+                let schema = self.schema()?;
+                read_dictionary(body, values, &schema, &mut self.dictionaries, &version)?;
+            }
+            MessageHeader::RecordBatch => {
+                let batch = message.header_as_record_batch().ok_or_else(incomplete)?;
+                let schema = self.schema()?;
+                return read_record_batch(body, batch, schema, &self.dictionaries, None, &version).map(Some);
+            }
+            MessageHeader::NONE => {}
+            other => return Err(unreadable(&format!("it is {other:?}"))),
+        }
+        Ok(None)
+    }
+
+    fn schema(&self) -> Outcome<SchemaRef> {
+        self.schema.clone().ok_or_else(|| ArrowError::IpcError("it has no schema".to_owned()))
+    }
+
+    /// All batches, of a file that had as much as a schema.
+    fn end(self) -> Outcome<Vec<RecordBatch>> {
+        self.schema()?;
+        Ok(self.batches)
+    }
+}
+
+fn unreadable(reason: &str) -> ArrowError {
+    ArrowError::IpcError(format!("a message is unreadable: {reason}"))
 }
 
 fn cap(batches: Vec<RecordBatch>, rows: u64) -> Vec<RecordBatch> {
@@ -45,69 +190,34 @@ fn cap(batches: Vec<RecordBatch>, rows: u64) -> Vec<RecordBatch> {
     kept
 }
 
-/// Frames back to back as one stream of bytes. Each frame gets a decoder of its own: frames differ in their block
-/// size, and a decoder's buffer is made for the first frame that it meets.
-struct Frames {
-    decoder: FrameDecoder<Cursor<Bytes>>,
-}
-
-impl Frames {
-    fn new(file: Cursor<Bytes>) -> Self {
-        Self { decoder: FrameDecoder::new(file) }
-    }
-
-    /// A bound of the bytes that are still to come.
-    fn most_left(&self) -> u64 {
-        let left = (self.decoder.get_ref().get_ref().len() as u64).saturating_sub(self.position());
-        left.saturating_mul(MOST_EXPANSION).saturating_add(MOST_BUFFERED)
-    }
-
-    fn position(&self) -> u64 {
-        self.decoder.get_ref().position()
-    }
-
-    fn at_end(&self) -> bool {
-        self.position() >= self.decoder.get_ref().get_ref().len() as u64
-    }
-
-    fn next_frame(&mut self) {
-        self.decoder = FrameDecoder::new(self.decoder.get_ref().clone());
-    }
-}
-
-impl Read for Frames {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        loop {
-            let before = self.position();
-            let read = self.decoder.read(buffer)?;
-            let stuck = self.position() == before;
-            if read > 0 || buffer.is_empty() || self.at_end() || stuck {
-                return Ok(read);
-            }
-            self.next_frame();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use arrow::array::Int32Array;
+    use arrow::array::{Int32Array, RecordBatchOptions};
     use arrow::datatypes::{DataType, Field, Schema};
     use arrow::ipc::writer::StreamWriter;
     use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
     use std::io::Write;
     use std::sync::Arc;
 
-    fn file(batches: &[std::ops::Range<i32>]) -> Vec<u8> {
+    fn batch(values: std::ops::Range<i32>) -> RecordBatch {
         let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int32, true)]));
-        let mut writer = StreamWriter::try_new(Vec::new(), &schema).unwrap();
-        for range in batches {
-            let column = Arc::new(Int32Array::from_iter_values(range.clone()));
-            writer.write(&RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap()).unwrap();
-        }
+        RecordBatch::try_new(schema, vec![Arc::new(Int32Array::from_iter_values(values))]).unwrap()
+    }
+
+    fn numbers(rows: i32) -> RecordBatch {
+        batch(0..rows)
+    }
+
+    fn written(batches: &[RecordBatch]) -> Vec<u8> {
+        let mut writer = StreamWriter::try_new(Vec::new(), &batches[0].schema()).unwrap();
+        batches.iter().for_each(|batch| writer.write(batch).unwrap());
         writer.into_inner().unwrap()
+    }
+
+    fn file(batches: &[std::ops::Range<i32>]) -> Vec<u8> {
+        written(&batches.iter().cloned().map(batch).collect::<Vec<_>>())
     }
 
     fn frames(file: &[u8], frame_bytes: usize) -> Bytes {
@@ -150,13 +260,41 @@ mod tests {
     }
 
     #[test]
-    fn plain_file_is_not_copied() {
-        let plain = Bytes::from(file(&[0..1000, 1000..1500]));
-        let held = plain.as_ptr_range();
-        for batch in arrow_file(plain, false, None).unwrap() {
-            let values = batch.column(0).to_data().buffers()[0].as_ptr();
-            assert!(held.contains(&values));
+    fn file_in_pieces_is_read_as_if_it_were_whole() {
+        let plain = file(&[0..1000, 1000..1500]);
+        let packed = frames(&plain, 3000);
+        let expected = arrow_file(plain.clone().into(), false, None).unwrap();
+        for size in [1, 7, 1000, plain.len()] {
+            for (bytes, compressed) in [(&plain[..], false), (&packed[..], true)] {
+                let mut arrow = ArrowFile::new(compressed, &Pool::default());
+                bytes.chunks(size).for_each(|part| arrow.push(part));
+                assert_eq!(arrow.bytes(), bytes.len() as u64);
+                let batches = arrow.batches(None, &Pool::default(), &mut Scratch::default()).unwrap();
+                assert_eq!(batches, expected, "{size} {compressed}");
+            }
         }
+    }
+
+    #[test]
+    fn batches_of_a_file_share_no_memory() {
+        let batches = arrow_file(file(&[0..1000, 1000..1500]).into(), false, None).unwrap();
+        let memory: Vec<_> =
+            batches.iter().map(|batch| batch.column(0).to_data().buffers()[0].data_ptr()).collect();
+        assert_ne!(memory[0], memory[1]);
+    }
+
+    #[test]
+    fn message_that_announces_more_than_there_is_sets_little_aside() {
+        let mut plain = file(std::slice::from_ref(&(0..10)));
+        let length = root_as_message(&plain[8..]).map(|schema| schema.bodyLength());
+        assert_eq!(length, Ok(0), "the schema comes first");
+        let batch_at = plain.windows(4).skip(8).position(|word| word == [0xff; 4]).unwrap() + 8;
+        let length = root_as_message(&plain[batch_at + 8..]).unwrap().bodyLength();
+        let at =
+            plain.windows(8).skip(batch_at).position(|word| word == length.to_le_bytes()).unwrap() + batch_at;
+        plain[at..at + 8].copy_from_slice(&i64::MAX.to_le_bytes());
+        let error = arrow_file(plain.into(), false, None).unwrap_err().to_string();
+        assert!(error.contains("ends within a message"), "{error}");
     }
 
     #[test]
@@ -184,5 +322,48 @@ mod tests {
             assert!(rows.is_err() || rows.is_ok_and(|rows| rows == 0 || rows == 500), "cut at {end}");
         }
         assert!(arrow_file(Bytes::from_static(b"<Error>AccessDenied</Error>"), true, None).is_err());
+    }
+
+    #[test]
+    fn batches_come_as_they_were_written() {
+        let read = |batches: &[RecordBatch]| {
+            let plain = written(batches);
+            let read = arrow_file(plain.clone().into(), false, None).unwrap();
+            assert_eq!(arrow_file(frames(&plain, 50), true, None).unwrap(), read);
+            read
+        };
+        let numbers: Vec<RecordBatch> = [3, 0, 5].map(numbers).into();
+        assert_eq!(read(&numbers), numbers);
+        let nothing = RecordBatch::try_new_with_options(
+            Arc::new(Schema::empty()),
+            vec![],
+            &RecordBatchOptions::new().with_row_count(Some(7)),
+        );
+        let nothing = [nothing.unwrap()];
+        assert_eq!(read(&nothing), nothing);
+    }
+
+    #[test]
+    fn file_without_a_schema_is_an_error() {
+        for file in [&[][..], &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]] {
+            for compressed in [false, true] {
+                let bytes = if compressed { frames(file, 3) } else { Bytes::from_static(file) };
+                assert!(arrow_file(bytes, compressed, None).is_err(), "{file:?}");
+            }
+        }
+    }
+
+    /// Each length of eight bytes in turn is enormous: an error, and nothing of that size is allocated.
+    #[test]
+    fn length_that_no_file_has_is_an_error() {
+        let whole = written(&[numbers(3)]);
+        for (at, hostile) in (0..whole.len() - 8).flat_map(|at| [i64::MAX, -1, 1 << 40].map(|n| (at, n))) {
+            let mut file = whole.clone();
+            file[at..at + 8].copy_from_slice(&hostile.to_le_bytes());
+            let bytes = file.len();
+            if let Ok(batches) = arrow_file(file.into(), false, None) {
+                assert!(batches.iter().map(RecordBatch::num_rows).sum::<usize>() <= bytes * 8);
+            }
+        }
     }
 }

@@ -11,8 +11,10 @@ use metrics::histogram;
 use tracing::Instrument;
 
 use super::Reading;
-use super::chunks::{Chunk, Chunks, Plan, Walker};
+use super::chunk::Chunk;
+use super::plan::Plan;
 use super::task::Task;
+use super::walker::{Chunks, Walker};
 use crate::cancel::{CancelGuard, runtime};
 use crate::decode::Layout;
 use crate::progress::Meter;
@@ -36,7 +38,7 @@ pub struct BatchStream {
     queue: Chunks,
     guard: Option<CancelGuard>,
     meter: Meter,
-    _walker: Task<()>,
+    walker: Task<()>,
 }
 
 #[derive(Debug)]
@@ -61,9 +63,9 @@ impl BatchStream {
         }
         let runtime = runtime().map_err(|error| error.after_acceptance(&id))?;
         let layout = Arc::new(Layout::new(&manifest.schema));
-        let plan = Plan::new(api, id.clone(), Arc::clone(&layout), &manifest).watched(&meter);
+        let plan = Plan::new(api, id.clone(), Arc::clone(&layout), &manifest, fetch).watched(&meter);
         meter.announced(manifest.chunks.len(), manifest.total_row_count);
-        let (walker, queue) = Walker::new(plan, fetch, runtime.clone());
+        let (walker, queue) = Walker::new(plan, runtime.clone());
         let walk = walker.run(response.result.unwrap_or_default()).in_current_span();
         let stream = Self {
             id,
@@ -76,7 +78,7 @@ impl BatchStream {
             queue,
             guard,
             meter,
-            _walker: Task::owning(runtime.spawn(walk)),
+            walker: Task::owning(runtime.spawn(walk)),
         };
         stream.peek().await
     }
@@ -117,7 +119,10 @@ impl BatchStream {
                 State::Idle => match ready!(self.queue.poll_recv(context)) {
                     Some(Ok(task)) => self.state = State::Waiting(task),
                     Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    None => return Poll::Ready(None),
+                    // Chunks also end when their task does, as with its runtime: that is not the end of the result.
+                    None => {
+                        return Pin::new(&mut self.walker).poll(context).map(|walked| walked.err().map(Err));
+                    }
                 },
                 State::Waiting(task) => match ready!(Pin::new(task).poll(context)) {
                     Ok(chunk) => {

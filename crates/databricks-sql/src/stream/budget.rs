@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use metrics::gauge;
 use tokio::sync::Notify;
+
+/// The bytes that all streams of the process hold.
+const HELD: &str = "databricks_sql_prefetched_bytes";
 
 /// Bytes that one stream may hold. Reserve in the order of delivery, from one task: then the chunk that the reader
 /// waits for always has its bytes already, and nothing can block it.
@@ -14,13 +18,14 @@ pub(crate) struct Budget {
 
 #[derive(Debug)]
 struct Shared {
-    limit: u64,
+    limit: AtomicU64,
     used: AtomicU64,
     freed: Notify,
 }
 
 impl Budget {
     pub(crate) fn new(limit: u64) -> Self {
+        let limit = AtomicU64::new(limit);
         Self { shared: Arc::new(Shared { limit, used: AtomicU64::new(0), freed: Notify::new() }) }
     }
 
@@ -32,6 +37,19 @@ impl Budget {
         Reservation { shared: Arc::clone(&self.shared), bytes }
     }
 
+    /// No bytes yet, for what comes beside what is reserved.
+    pub(crate) fn nothing(&self) -> Reservation {
+        Reservation { shared: Arc::clone(&self.shared), bytes: 0 }
+    }
+
+    /// Lets so many more bytes in.
+    pub(crate) fn raise(&self, bytes: u64) {
+        if bytes > 0 {
+            self.shared.limit.fetch_add(bytes, Ordering::SeqCst);
+            self.shared.freed.notify_one();
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn used(&self) -> u64 {
         self.shared.used.load(Ordering::SeqCst)
@@ -40,15 +58,27 @@ impl Budget {
 
 impl Shared {
     fn take(&self, bytes: u64) -> bool {
+        let limit = self.limit.load(Ordering::SeqCst);
         let fits = |used: u64| {
-            (used == 0 || used.saturating_add(bytes) <= self.limit).then(|| used.saturating_add(bytes))
+            (used == 0 || used.saturating_add(bytes) <= limit).then(|| used.saturating_add(bytes))
         };
-        self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).is_ok()
+        let taken = self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).is_ok();
+        if taken {
+            gauge!(HELD).increment(bytes as f64);
+        }
+        taken
+    }
+
+    /// Bytes that are there already.
+    fn add(&self, bytes: u64) {
+        self.used.fetch_add(bytes, Ordering::SeqCst);
+        gauge!(HELD).increment(bytes as f64);
     }
 
     fn give_back(&self, bytes: u64) {
         let less = |used: u64| Some(used.saturating_sub(bytes));
         let _ = self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        gauge!(HELD).decrement(bytes as f64);
         self.freed.notify_one();
     }
 }
@@ -67,7 +97,7 @@ impl Reservation {
         if bytes < self.bytes {
             self.shared.give_back(self.bytes - bytes);
         } else {
-            self.shared.used.fetch_add(bytes - self.bytes, Ordering::SeqCst);
+            self.shared.add(bytes - self.bytes);
         }
         self.bytes = bytes;
     }

@@ -1,49 +1,59 @@
-//! One chunk behind a presigned link: fetched, retried with a fresh link, decoded.
+//! One chunk behind a presigned link: fetched, retried with a fresh link, asked for once more when it is late, decoded.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, TimeDelta, Utc};
 use databricks_transport::{Body, Error, ErrorKind};
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
+use futures::future::{Either, select};
 use http::Response;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::budget::Reservation;
-use super::chunks::{Chunk, Plan, fetch_span};
+use super::chunk::Chunk;
+use super::pace::Begun;
+use super::plan::Plan;
+use super::streams::Place;
 use super::task::Task;
 use crate::cancel::task_ended;
+use crate::decode::ArrowFile;
 use crate::wire::Link;
-use crate::{Result, SqlError, decode};
+use crate::{Result, SqlError, StatementId};
 
 /// Attempts at one chunk, the first included.
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
-/// The most bytes that are set aside because a storage host announces them.
-const PREALLOCATED: u64 = 32 * 1024 * 1024;
+/// The most bytes that are reserved only because a storage host announces them.
+const LIKELY: u64 = 32 * 1024 * 1024;
 /// A link this close to its end is resolved again before it is used.
 const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(60);
 
 /// One chunk to fetch, with the bytes it may hold.
-pub(crate) struct Download {
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) index: u64,
+pub(super) struct Download {
+    pub(super) plan: Arc<Plan>,
+    pub(super) begun: Begun,
+    pub(super) index: u64,
     /// As announced, by the manifest until the link says it.
-    pub(crate) row_count: Option<u64>,
-    pub(crate) source: Source,
+    pub(super) row_count: Option<u64>,
+    pub(super) source: Source,
     /// The chunk's size once decoded, as announced.
-    pub(crate) decoded: u64,
-    pub(crate) reservation: Reservation,
-    /// Held until the file is here.
-    pub(crate) permit: Option<OwnedSemaphorePermit>,
+    pub(super) decoded: u64,
+    /// For the file, and for the batches where they take its place.
+    pub(super) reservation: Reservation,
+    /// Where the batches of a compressed file get room, once it is this chunk's turn.
+    pub(super) room: Option<oneshot::Receiver<Reservation>>,
+    /// That room.
+    pub(super) rows: Option<Reservation>,
 }
 
 /// Where the link to a chunk comes from.
-pub(crate) enum Source {
+pub(super) enum Source {
     Held(Link),
     Coming(Task<Link>),
     /// From the server, when it is needed.
@@ -51,7 +61,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    pub(crate) fn held(&self) -> Option<&Link> {
+    pub(super) fn held(&self) -> Option<&Link> {
         match self {
             Self::Held(link) => Some(link),
             Self::Coming(_) | Self::Server => None,
@@ -67,19 +77,20 @@ enum Failure {
     LinkRefused(SqlError),
 }
 
+type Attempt<T> = std::result::Result<T, Failure>;
+
 impl Download {
-    pub(crate) async fn run(mut self) -> Result<Chunk> {
+    pub(super) async fn run(self) -> Result<Chunk> {
         let span = fetch_span(&self.plan.id, self.index, self.row_count);
-        let batches = self.fetch().instrument(span).await?;
-        Ok(Chunk::new(batches, self.reservation))
+        self.fetch().instrument(span).await
     }
 
-    async fn fetch(&mut self) -> Result<Vec<RecordBatch>> {
+    async fn fetch(mut self) -> Result<Chunk> {
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
         loop {
             let (error, wait) = match self.attempt().await {
-                Ok(batches) => return Ok(batches),
+                Ok(batches) => return Ok(Chunk::new(batches, self.rows.unwrap_or(self.reservation))),
                 Err(Failure::Fatal(error)) => return Err(error),
                 Err(Failure::Passing(error)) => (error, pause),
                 Err(Failure::LinkRefused(error)) => (error, Duration::ZERO),
@@ -93,15 +104,15 @@ impl Download {
         }
     }
 
-    async fn attempt(&mut self) -> std::result::Result<Vec<RecordBatch>, Failure> {
+    async fn attempt(&mut self) -> Attempt<Vec<RecordBatch>> {
         let link = self.link().await.map_err(resolve_failure)?;
+        self.row_count = link.row_count.or(self.row_count);
         if self.row_count == Some(0) {
             return Ok(Vec::new());
         }
-        let response = self.plan.api.fetch(&link).await.map_err(fetch_failure)?;
-        let file = self.receive(response).await?;
-        let bytes = file.len() as u64;
-        self.permit = None;
+        let file = self.file(link).await?;
+        let bytes = file.bytes();
+        self.make_room(bytes).await;
         let batches = self.decode(file).await?;
         self.check_rows(&batches)?;
         self.plan.meter.received(bytes);
@@ -110,53 +121,56 @@ impl Download {
 
     /// The link that is there, if it is good for a while yet, else a fresh one; every later attempt gets a fresh one.
     async fn link(&mut self) -> Result<Link> {
-        let found = match std::mem::replace(&mut self.source, Source::Server) {
-            Source::Held(link) => Some(link),
-            Source::Coming(task) => Some(task.await?),
-            Source::Server => None,
+        let source = std::mem::replace(&mut self.source, Source::Server);
+        let (plan, index) = (&self.plan, self.index);
+        let given = async {
+            let found = match source {
+                Source::Held(link) => link,
+                Source::Coming(task) => task.await?,
+                Source::Server => return plan.fresh_link(index).await,
+            };
+            if expires_soon(&found, Utc::now()) { plan.fresh_link(index).await } else { Ok(found) }
         };
-        let link = match found.filter(|link| !expires_soon(link, Utc::now())) {
-            Some(link) => link,
-            None => self.plan.link(self.index).await?,
-        };
-        self.row_count = link.row_count.or(self.row_count);
-        Ok(link)
+        sooner(given, self.begun.late(Instant::now()), plan.fresh_link(index)).await
     }
 
-    async fn receive(&mut self, response: Response<Body>) -> std::result::Result<Bytes, Failure> {
-        let announced = content_length(&response);
-        // Now the file's size is known, so that the budget holds what it really takes.
-        // More than looks likely counts when it comes, so that a wrong length costs nothing.
-        let likely = announced.unwrap_or(self.decoded).min(self.decoded.max(PREALLOCATED));
-        let beside = if self.plan.compressed { self.decoded } else { 0 };
-        self.reservation.set(beside.saturating_add(likely));
-        if let (Some(file), true) = (announced, self.plan.compressed) {
-            self.plan.note_file(file, self.decoded);
-        }
-        let capacity = announced.unwrap_or_default().min(PREALLOCATED);
-        let mut file = BytesMut::with_capacity(usize::try_from(capacity).unwrap_or_default());
-        let mut body = response.into_body().into_stream().boxed();
-        while let Some(part) = body.try_next().await.map_err(|error| Failure::Passing(error.into()))? {
-            file.extend_from_slice(&part);
-            let held = beside.saturating_add(file.len() as u64);
-            if held > self.reservation.bytes() {
-                self.reservation.set(held);
-            }
-        }
-        match announced {
-            Some(announced) if announced != file.len() as u64 => {
-                Err(Failure::Passing(short_body(announced, &file)))
-            }
-            _ => Ok(file.freeze()),
+    /// The file behind a link; or, when the reader waits for it and it is late, behind another link to the same.
+    async fn file(&mut self, link: Link) -> Attempt<ArrowFile> {
+        let (plan, begun, index) = (&*self.plan, &self.begun, self.index);
+        let place = plan.streams.enter(index).await;
+        let began = Instant::now();
+        let late = async {
+            begun.late(began).await;
+            tracing::debug!(chunk_index = index, "chunk is late; asking for it once more");
+        };
+        let (decoded, mut beside) = (self.decoded, plan.files.nothing());
+        let once_more = async {
+            let link = plan.fresh_link(index).await.map_err(resolve_failure)?;
+            plan.get(&link, decoded, plan.streams.extra(), &mut beside).await
+        };
+        let first = plan.get(&link, decoded, place, &mut self.reservation);
+        let file = sooner(first, late, once_more).await?;
+        plan.pace.took(began.elapsed());
+        Ok(file)
+    }
+
+    /// The budget holds what the file really takes, and what its batches take besides.
+    async fn make_room(&mut self, file: u64) {
+        self.reservation.set(file);
+        if let Some(room) = self.room.take() {
+            // When nobody gives room the stream is gone, and so is this task, soon.
+            self.rows = room.await.ok();
         }
     }
 
     /// Decodes on a thread where it blocks nobody.
-    async fn decode(&self, file: Bytes) -> std::result::Result<Vec<RecordBatch>, Failure> {
+    async fn decode(&self, file: ArrowFile) -> Attempt<Vec<RecordBatch>> {
         let (plan, row_count) = (Arc::clone(&self.plan), self.row_count);
         let work = move || {
+            let mut scratch = plan.scratches.take();
             // A file that cannot be read may have been damaged on the way; one of other types is what it is.
-            let batches = decode::arrow_file(file, plan.compressed, row_count).map_err(Failure::Passing)?;
+            let batches = file.batches(row_count, &plan.pool, &mut scratch).map_err(Failure::Passing)?;
+            plan.scratches.put(scratch);
             let conformed = batches.into_iter().map(|batch| plan.layout.conform(batch));
             conformed.collect::<Result<Vec<_>>>().map_err(Failure::Fatal)
         };
@@ -169,7 +183,7 @@ impl Download {
         tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Fatal(task_ended()))?
     }
 
-    fn check_rows(&self, batches: &[RecordBatch]) -> std::result::Result<(), Failure> {
+    fn check_rows(&self, batches: &[RecordBatch]) -> Attempt<()> {
         let actual = batches.iter().map(|batch| batch.num_rows() as u64).sum();
         match self.row_count {
             Some(expected) if actual != expected => {
@@ -180,12 +194,73 @@ impl Download {
     }
 }
 
+impl Plan {
+    /// Follows a link to its end.
+    async fn get(
+        &self,
+        link: &Link,
+        decoded: u64,
+        place: Place,
+        reservation: &mut Reservation,
+    ) -> Attempt<ArrowFile> {
+        let response = self.api.fetch(link).await.map_err(fetch_failure)?;
+        let announced = content_length(&response);
+        if let Some(file) = announced {
+            self.note_file(file, decoded);
+        }
+        // Now the file's size is known, so that the budget holds what it really takes.
+        // More than looks likely counts when it comes, so that a wrong length costs nothing.
+        let likely = announced.unwrap_or(self.file_bytes(decoded)).min(decoded.max(LIKELY));
+        reservation.set(likely);
+        let mut file = ArrowFile::new(self.compressed, &self.pool);
+        let mut body = pin!(response.into_body().into_stream());
+        while let Some(part) = body.try_next().await.map_err(|error| Failure::Passing(error.into()))? {
+            file.push(&part);
+            if file.bytes() > reservation.bytes() {
+                reservation.set(file.bytes());
+            }
+        }
+        match announced {
+            Some(announced) if announced != file.bytes() => {
+                Err(Failure::Passing(short_body(announced, file.bytes())))
+            }
+            _ => {
+                place.brought(file.bytes());
+                Ok(file)
+            }
+        }
+    }
+}
+
+/// What `first` brings; once it is `late`, what comes sooner of it and `second`. Only if both fail, so does this.
+async fn sooner<T, E>(
+    first: impl Future<Output = std::result::Result<T, E>>,
+    late: impl Future<Output = ()>,
+    second: impl Future<Output = std::result::Result<T, E>>,
+) -> std::result::Result<T, E> {
+    let (mut first, second) = (pin!(first), pin!(second));
+    tokio::select! {
+        biased;
+        done = &mut first => return done,
+        () = late => {}
+    }
+    match select(first, second).await {
+        Either::Left((Err(_), second)) => second.await,
+        Either::Right((Err(_), first)) => first.await,
+        Either::Left((done, _)) | Either::Right((done, _)) => done,
+    }
+}
+
+pub(super) fn fetch_span(id: &StatementId, chunk_index: u64, row_count: Option<u64>) -> tracing::Span {
+    tracing::info_span!("databricks.sql.fetch", statement_id = %id, chunk_index, row_count)
+}
+
 fn content_length(response: &Response<Body>) -> Option<u64> {
     response.headers().get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn short_body(announced: u64, file: &BytesMut) -> SqlError {
-    let message = format!("the file of a chunk ended after {} of {announced} bytes", file.len());
+fn short_body(announced: u64, came: u64) -> SqlError {
+    let message = format!("the file of a chunk ended after {came} of {announced} bytes");
     SqlError::Transport(Error::new(ErrorKind::Io, message))
 }
 

@@ -5,10 +5,16 @@
 
 mod batches;
 mod budget;
-mod chunks;
+mod chunk;
 mod download;
+mod growth;
+mod pace;
+mod plan;
 mod row_stream;
+mod scratch;
+mod streams;
 mod task;
+mod walker;
 
 pub use batches::BatchStream;
 pub use row_stream::RowStream;
@@ -18,16 +24,30 @@ use crate::cancel::CancelGuard;
 use crate::progress::Meter;
 use crate::wire::StatementResponse;
 
+/// The most chunks that wait for the reader, whatever their bytes: a manifest may leave sizes out.
+const MOST_QUEUED: usize = 256;
+/// Downloads at once in the beginning, and as many as there may be if that pays.
+const STREAMS: usize = 16;
+const MOST_STREAMS: usize = 64;
+
 /// How a result is fetched.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fetch {
     pub(crate) budget_bytes: u64,
-    pub(crate) concurrency: usize,
+    /// The most downloads at once, where the caller has set it.
+    pub(crate) concurrency: Option<usize>,
+}
+
+impl Fetch {
+    /// Downloads at once in the beginning, and at most.
+    fn streams(self) -> (usize, usize) {
+        (STREAMS, self.concurrency.map_or(MOST_STREAMS, |most| most.min(MOST_QUEUED)))
+    }
 }
 
 impl Default for Fetch {
     fn default() -> Self {
-        Self { budget_bytes: 64 * 1024 * 1024, concurrency: 16 }
+        Self { budget_bytes: 64 * 1024 * 1024, concurrency: None }
     }
 }
 

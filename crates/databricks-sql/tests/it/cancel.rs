@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use databricks_sql::SqlError;
-use futures::StreamExt;
+use databricks_sql::{BatchStream, SqlError};
+use futures::{FutureExt, StreamExt};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::leaf::{CANCEL, Leaf, Reply, SUBMIT, external, state};
+use crate::leaf::{CANCEL, GET, Leaf, Reply, SUBMIT, external, numbers, state};
 
 fn never_ending() -> Leaf {
     Leaf::new(|call, _| if call.is(CANCEL) { Reply::bytes("{}") } else { state("RUNNING") })
@@ -107,4 +109,165 @@ async fn dropped_handle_leaves_its_statement_alone() {
     drop(handle);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(leaf.count(CANCEL), 0);
+}
+
+/// Enough chunks that some are on their way, some wait for the reader, and most are not begun.
+const MANY: &[u64] = &[10_000; 100];
+
+/// The bytes that streams hold, as the gauge tells them.
+fn held(bytes: &Snapshotter) -> f64 {
+    let all = bytes.snapshot().into_vec().into_iter();
+    let gauge = all.filter(|(key, ..)| key.key().name() == "databricks_sql_prefetched_bytes");
+    gauge.map(|(.., value)| if let DebugValue::Gauge(bytes) = value { bytes.into_inner() } else { 0.0 }).sum()
+}
+
+fn tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_dropped_after_a_chunk_leaves_no_task_no_bytes_and_no_statement() {
+    let recorder = DebuggingRecorder::new();
+    let bytes = recorder.snapshotter();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let leaf = external(MANY, |call, _| {
+        Some(Reply::bytes(numbers(MANY, call.chunk())).after(Duration::from_millis(50 * call.chunk())))
+    });
+    let sql = leaf.sql();
+    let tasks_before = tasks();
+    let mut batches = sql.statement("SELECT n FROM t").batches().await.unwrap();
+    assert_eq!(batches.next().await.unwrap().unwrap().num_rows(), 10_000);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(tasks() > tasks_before + 5, "{}", tasks());
+    assert!(held(&bytes) > 80_000.0, "{}", held(&bytes));
+    assert!(leaf.downloads().len() < MANY.len(), "all were begun");
+    drop(batches);
+    while leaf.count(CANCEL) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!((tasks(), held(&bytes)), (tasks_before, 0.0));
+    let calls = leaf.lines().len();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!((leaf.lines().len(), leaf.count(CANCEL)), (calls, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_dropped_at_any_moment_leaves_one_cancel_and_no_task() {
+    // The answer to the submission comes after 3 s, polls follow, the result after 8 s, its first file after 10 s.
+    let slow = || {
+        let done = external(MANY, |_, _| None);
+        Leaf::new(move |call, before| match call.line.as_str() {
+            SUBMIT => state("PENDING").after(Duration::from_secs(3)),
+            GET if before == 0 => state("RUNNING").after(Duration::from_secs(2)),
+            GET => done.reply(&SUBMIT.into(), 0).after(Duration::from_secs(2)),
+            CANCEL => Reply::bytes("{}").after(Duration::from_millis(100)),
+            line if line.starts_with("GET /file/") => done.reply(call, before).after(Duration::from_secs(3)),
+            _ => done.reply(call, before),
+        })
+    };
+    for millis in [0, 1_000, 2_999, 4_000, 6_500, 9_000] {
+        let leaf = slow();
+        let sql = leaf.sql();
+        let tasks_before = tasks();
+        let open = sql.statement("SELECT n FROM t").batches();
+        tokio::time::timeout(Duration::from_millis(millis), open).await.unwrap_err();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(leaf.count(CANCEL), 1, "dropped after {millis} ms: {:?}", leaf.lines());
+        assert_eq!(tasks(), tasks_before, "dropped after {millis} ms");
+        let calls = leaf.lines().len();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert_eq!(leaf.lines().len(), calls, "dropped after {millis} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_polled_was_never_sent() {
+    let leaf = never_ending();
+    let sql = leaf.sql();
+    drop(sql.execute("SELECT 1"));
+    drop(sql.statement("SELECT 1").batches());
+    drop(sql.execute_stream::<(i32,)>("SELECT 1"));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((leaf.lines().len(), tasks()), (0, 0));
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+}
+
+/// A stream on a runtime of its own that has given its first chunk.
+fn begun(leaf: &Leaf) -> (Runtime, BatchStream) {
+    let first = runtime();
+    let batches = first.block_on(async {
+        let mut batches = leaf.sql().statement("SELECT n FROM t").batches().await.unwrap();
+        batches.next().await.unwrap().unwrap();
+        batches
+    });
+    (first, batches)
+}
+
+#[test]
+fn stream_that_outlives_its_runtime_fails_and_is_dropped_in_peace() {
+    let leaf = external(MANY, |call, _| {
+        (call.chunk() > 3).then(|| Reply::status(500).after(Duration::from_secs(60)))
+    });
+    let (first, mut batches) = begun(&leaf);
+    drop(first);
+    let error = runtime().block_on(async {
+        loop {
+            if let Err(error) = batches.next().await.expect("an error before the end") {
+                return error;
+            }
+        }
+    });
+    assert!(error.to_string().contains("runtime shut down") || error.is_ambiguous(), "{error:?}");
+    drop(batches);
+    assert_eq!(leaf.count(CANCEL), 0);
+}
+
+#[test]
+fn result_of_unknown_length_does_not_end_with_its_runtime() {
+    let done = external(MANY, |_, _| None);
+    let leaf = Leaf::new(move |call, before| {
+        let reply = done.reply(call, before);
+        if !call.is(SUBMIT) {
+            return reply;
+        }
+        let mut answer: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        answer["manifest"]["total_row_count"].take();
+        Reply::json(&answer)
+    });
+    let (first, mut batches) = begun(&leaf);
+    drop(first);
+    let last = runtime().block_on(async {
+        let mut last = None;
+        while let Some(batch) = batches.next().await {
+            last = Some(batch.map(|batch| batch.num_rows()));
+        }
+        last
+    });
+    assert!(last.expect("an error").is_err(), "the stream ended as if it were whole");
+}
+
+#[test]
+fn stream_dropped_as_its_runtime_ends_neither_hangs_nor_panics() {
+    let leaf = external(MANY, |_, _| None);
+    let (first, batches) = begun(&leaf);
+    first.block_on(async { drop(batches) });
+    drop(first);
+    assert!(leaf.count(CANCEL) <= 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_dropped_while_nothing_is_ready_cancels() {
+    let leaf = external(&[10, 10], |call, _| {
+        (call.chunk() == 1).then(|| Reply::status(500).after(Duration::from_secs(3600)))
+    });
+    let mut batches = leaf.sql().statement("SELECT n FROM t").batches().await.unwrap();
+    batches.next().await.unwrap().unwrap();
+    assert!(batches.next().now_or_never().is_none());
+    drop(batches);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((leaf.count(CANCEL), tasks()), (1, 0));
 }

@@ -48,6 +48,19 @@ async fn slow_statement_is_polled_with_growing_pauses_until_it_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn statement_that_queues_for_hours_is_waited_for() {
+    let hours = Duration::from_secs(3 * 3600);
+    let submitted = tokio::time::Instant::now();
+    let leaf = Leaf::new(move |_, _| match submitted.elapsed() < hours {
+        true => state("PENDING"),
+        false => Reply::json(&inserted()),
+    });
+    assert_eq!(leaf.sql().execute("INSERT INTO t VALUES (1)").await.unwrap().affected_rows(), Some(3));
+    assert!(submitted.elapsed() >= hours);
+    assert!((2_000..2_300).contains(&leaf.count(GET)), "{}", leaf.count(GET));
+}
+
+#[tokio::test(start_paused = true)]
 async fn failing_polls_do_not_end_the_wait() {
     let leaf = Leaf::new(|call, before| match (call.line.as_str(), before) {
         (SUBMIT, _) => state("RUNNING"),

@@ -1,6 +1,7 @@
 //! A workspace and its storage as one scripted tower leaf that writes down what it was asked.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +19,12 @@ pub(crate) struct Call {
     pub(crate) line: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
+}
+
+impl From<&str> for Call {
+    fn from(line: &str) -> Self {
+        Self { line: line.to_owned(), headers: HeaderMap::new(), body: Value::Null }
+    }
 }
 
 impl Call {
@@ -67,12 +74,19 @@ type Handler = dyn Fn(&Call, usize) -> Reply + Send + Sync;
 pub(crate) struct Leaf {
     handler: Arc<Handler>,
     calls: Arc<Mutex<Vec<Call>>>,
+    /// Downloads that are not answered yet.
+    open: Arc<AtomicUsize>,
 }
 
 impl Leaf {
     /// `handler` gets each call and how many calls with the same line came before it.
     pub(crate) fn new(handler: impl Fn(&Call, usize) -> Reply + Send + Sync + 'static) -> Self {
-        Self { handler: Arc::new(handler), calls: Arc::default() }
+        Self { handler: Arc::new(handler), calls: Arc::default(), open: Arc::default() }
+    }
+
+    /// Counts the downloads that are not answered yet in `open`.
+    pub(crate) fn counting(self, open: Arc<AtomicUsize>) -> Self {
+        Self { open, ..self }
     }
 
     pub(crate) fn sql(&self) -> SqlClient {
@@ -80,6 +94,11 @@ impl Leaf {
         let service = tower::service_fn(move |request| leaf.clone().answer(request));
         let config = DatabricksConfig::new("https://workspace.invalid").unwrap().with_token("dapi-test");
         SqlClient::new(&Client::builder(config).leaf(service).build().unwrap(), "w1")
+    }
+
+    /// What the script answers to a call.
+    pub(crate) fn reply(&self, call: &Call, before: usize) -> Reply {
+        (self.handler)(call, before)
     }
 
     async fn answer(self, request: Request<Body>) -> Result<Response<Body>, Error> {
@@ -92,8 +111,11 @@ impl Leaf {
         };
         let before = self.count(&call.line);
         self.calls.lock().unwrap().push(call.clone());
-        let reply = (self.handler)(&call, before);
+        let is_download = usize::from(call.line.starts_with("GET /file/"));
+        self.open.fetch_add(is_download, Ordering::SeqCst);
+        let reply = self.reply(&call, before);
         tokio::time::sleep(reply.after).await;
+        self.open.fetch_sub(is_download, Ordering::SeqCst);
         let mut response = Response::builder().status(reply.status);
         if let Some(length) = reply.content_length {
             response = response.header("content-length", length);

@@ -1,0 +1,173 @@
+//! How fast chunks come, which one the reader waits for, and whether that one is late.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// A download is late when it takes so many times as long as others took.
+const TIMES: u32 = 3;
+/// And not before so long: what is only a little late comes sooner than a second request for it.
+const SHORTEST: Duration = Duration::from_millis(200);
+/// So many of the last downloads are looked at, and as few are enough.
+const LOOKED_AT: usize = 15;
+const ENOUGH: usize = 3;
+
+/// The pace of one result. Clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Pace {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// The chunk that the reader waits for, and how long a download may take, once that is known.
+    front: watch::Sender<Front>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Front {
+    chunk: Option<u64>,
+    patience: Option<Duration>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Chunks that were begun and are not there yet.
+    open: BTreeSet<u64>,
+    taken: VecDeque<Duration>,
+}
+
+/// A chunk that was begun. It is there, or given up, when this is dropped.
+#[derive(Debug)]
+pub(super) struct Begun {
+    shared: Arc<Shared>,
+    chunk: u64,
+}
+
+impl Pace {
+    pub(super) fn new() -> Self {
+        let front = watch::Sender::new(Front::default());
+        Self { shared: Arc::new(Shared { state: Mutex::default(), front }) }
+    }
+
+    /// A chunk is begun: after all that come before it in the result.
+    pub(super) fn begin(&self, chunk: u64) -> Begun {
+        self.shared.change(|state| state.open.insert(chunk));
+        Begun { shared: Arc::clone(&self.shared), chunk }
+    }
+
+    /// A download took so long.
+    pub(super) fn took(&self, time: Duration) {
+        self.shared.change(|state| {
+            state.taken.push_back(time);
+            if state.taken.len() > LOOKED_AT {
+                state.taken.pop_front();
+            }
+        });
+    }
+}
+
+impl Shared {
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) {
+        let mut state: MutexGuard<'_, State> = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        let now = Front { chunk: state.open.first().copied(), patience: state.patience() };
+        self.front.send_if_modified(|front| {
+            // Those who wait need not know each small change of what is usual.
+            let tells = front.chunk != now.chunk || front.patience.is_none() != now.patience.is_none();
+            *front = now;
+            tells
+        });
+    }
+}
+
+impl State {
+    fn patience(&self) -> Option<Duration> {
+        if self.taken.len() < ENOUGH {
+            return None;
+        }
+        let mut sorted: Vec<Duration> = self.taken.iter().copied().collect();
+        sorted.sort_unstable();
+        let median = sorted.get(sorted.len() / 2)?;
+        Some((*median * TIMES).max(SHORTEST))
+    }
+}
+
+impl Begun {
+    /// Ends when the reader waits for this chunk, and what was begun at `since` takes longer than usual. What the
+    /// reader does not wait for may take its time.
+    pub(super) async fn late(&self, since: Instant) {
+        let mut front = self.shared.front.subscribe();
+        loop {
+            let Front { chunk, patience } = *front.borrow_and_update();
+            match patience {
+                Some(patience) if chunk == Some(self.chunk) && since.elapsed() >= patience => return,
+                Some(patience) if since.elapsed() < patience => {
+                    tokio::time::sleep_until(since + patience).await;
+                }
+                _ => {
+                    if front.changed().await.is_err() {
+                        return std::future::pending().await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.shared.change(|state| state.open.remove(&self.chunk));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    fn paced(pace: &Pace, millis: u64) {
+        (0..ENOUGH).for_each(|_| pace.took(Duration::from_millis(millis)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_download_is_late_when_the_reader_waits_for_it_longer_than_for_others() {
+        let pace = Pace::new();
+        let (first, second) = (pace.begin(0), pace.begin(1));
+        paced(&pace, 100);
+        let since = Instant::now();
+        first.late(since).await;
+        assert_eq!(since.elapsed(), Duration::from_millis(300));
+        // It has taken as long, but nobody waits for it yet.
+        let mut late = Box::pin(second.late(since));
+        assert!((&mut late).now_or_never().is_none());
+        drop(first);
+        assert!(late.now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_late_before_anything_came() {
+        let pace = Pace::new();
+        let only = pace.begin(0);
+        let since = Instant::now();
+        let mut late = Box::pin(only.late(since));
+        tokio::time::advance(Duration::from_secs(1000)).await;
+        assert!((&mut late).now_or_never().is_none());
+        paced(&pace, 100);
+        assert!(late.now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fast_downloads_make_nobody_impatient() {
+        let pace = Pace::new();
+        let only = pace.begin(0);
+        paced(&pace, 1);
+        let since = Instant::now();
+        only.late(since).await;
+        assert_eq!(since.elapsed(), SHORTEST);
+    }
+}

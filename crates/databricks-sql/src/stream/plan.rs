@@ -1,0 +1,198 @@
+//! What all chunks of a result share: where they come from, what is known of them, and what they may take.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Semaphore;
+
+use super::budget::Budget;
+use super::pace::Pace;
+use super::scratch::Scratches;
+use super::streams::Streams;
+use super::{Fetch, MOST_QUEUED};
+use crate::api::Api;
+use crate::decode::{Layout, Pool};
+use crate::progress::Meter;
+use crate::wire::{ChunkInfo, Link, Manifest};
+use crate::{Result, SqlError, StatementId};
+
+/// Links that are asked for at a time.
+const LINK_CALLS: usize = 32;
+/// The budget that a decoder is worth: blocks of the largest kind of LZ4 frame, and a chunk of usual size.
+const DECODER: u64 = 16 * 1024 * 1024;
+
+/// One result on its way.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(super) api: Api,
+    pub(super) id: StatementId,
+    pub(super) layout: Arc<Layout>,
+    pub(super) compressed: bool,
+    pub(super) meter: Meter,
+    /// By index.
+    announced: BTreeMap<u64, ChunkInfo>,
+    ratio: Ratio,
+    /// For files, until they are batches.
+    pub(super) files: Budget,
+    /// For batches of compressed files. Files that are not compressed become batches in their place.
+    pub(super) rows: Budget,
+    pub(super) streams: Streams,
+    pub(super) pace: Pace,
+    /// One for each file that is decoded at a time.
+    pub(super) decoders: Arc<Semaphore>,
+    pub(super) scratches: Scratches,
+    pub(super) pool: Pool,
+    link_calls: Semaphore,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        api: Api,
+        id: StatementId,
+        layout: Arc<Layout>,
+        manifest: &Manifest,
+        fetch: Fetch,
+    ) -> Self {
+        let announced: BTreeMap<_, _> =
+            manifest.chunks.iter().map(|chunk| (chunk.chunk_index, chunk.clone())).collect();
+        let compressed = manifest.result_compression.as_deref().is_some_and(|name| name.starts_with("LZ4"));
+        let budget = fetch.budget_bytes;
+        let decoders = decoders(budget);
+        let largest = announced.values().filter_map(|chunk| chunk.byte_count).max().unwrap_or_default();
+        let (for_rows, for_scratch) =
+            if compressed { (share_of_rows(budget, largest, decoders), budget / 4) } else { (0, 0) };
+        let files = Budget::new(budget - for_rows - for_scratch);
+        let (first, most) = fetch.streams();
+        Self {
+            api,
+            id,
+            layout,
+            compressed,
+            meter: Meter::default(),
+            announced,
+            ratio: Ratio::default(),
+            rows: Budget::new(for_rows),
+            streams: Streams::new(first, most),
+            pace: Pace::new(),
+            decoders: Arc::new(Semaphore::new(decoders)),
+            scratches: Scratches::new(files.clone(), for_scratch, decoders),
+            files,
+            pool: Pool::default(),
+            link_calls: Semaphore::new(LINK_CALLS),
+        }
+    }
+
+    /// Reports the bytes that come to `meter`.
+    pub(crate) fn watched(mut self, meter: &Meter) -> Self {
+        self.meter = meter.clone();
+        self
+    }
+
+    /// The chunk's size once decoded: the manifest knows it, a link may name its compressed size instead.
+    pub(super) fn decoded_bytes(&self, index: u64, link: Option<&Link>) -> u64 {
+        let known = self.announced.get(&index).and_then(|chunk| chunk.byte_count);
+        known.unwrap_or_default().max(link.and_then(|link| link.byte_count).unwrap_or_default())
+    }
+
+    /// What the file of a chunk likely takes.
+    pub(super) fn file_bytes(&self, decoded: u64) -> u64 {
+        if self.compressed { self.ratio.of(decoded) } else { decoded }
+    }
+
+    /// What the file of a chunk turned out to take.
+    pub(super) fn note_file(&self, file: u64, decoded: u64) {
+        if self.compressed {
+            self.ratio.note(file, decoded);
+        }
+    }
+
+    /// The announced chunks from `index` on that have another announced one behind them, without a gap.
+    pub(super) fn announced_before_last(&self, index: u64) -> Vec<&ChunkInfo> {
+        let consecutive =
+            self.announced.range(index..).zip(index..).take_while(|((found, _), at)| **found == *at);
+        let mut chunks: Vec<&ChunkInfo> = consecutive.map(|((_, chunk), _)| chunk).collect();
+        chunks.pop();
+        chunks
+    }
+
+    /// Asks for the link of a chunk, a few at a time.
+    pub(super) async fn link(&self, index: u64) -> Result<Link> {
+        // Never closed, so there always is one in the end.
+        let _call = self.link_calls.acquire().await.ok();
+        self.fresh_link(index).await
+    }
+
+    /// Asks for the link of a chunk at once: the reader waits for it.
+    pub(super) async fn fresh_link(&self, index: u64) -> Result<Link> {
+        let page = self.api.chunk(&self.id, index).await?;
+        let mut links = page.external_links.unwrap_or_default().into_iter();
+        links
+            .find(|link| link.chunk_index == index)
+            .ok_or_else(|| SqlError::decode(format!("the server gives no link for chunk {index}")))
+    }
+}
+
+/// Files that are decoded at a time: more threads than cores would be no faster, and each has memory of its own.
+fn decoders(budget: u64) -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get());
+    cores.min(usize::try_from(budget / DECODER).unwrap_or(usize::MAX)).clamp(1, MOST_QUEUED)
+}
+
+/// Of a budget: what is for batches, so that all decoders find room for theirs. The rest is for files, which are smaller:
+/// the more of it is theirs, the more downloads run at once.
+fn share_of_rows(budget: u64, largest: u64, decoders: usize) -> u64 {
+    largest.saturating_mul(decoders as u64).clamp(budget / 4, budget / 2)
+}
+
+/// The size of files on their way, in thousandths of what they become: as the last file was, and as much until then.
+#[derive(Debug)]
+struct Ratio(AtomicU64);
+
+impl Default for Ratio {
+    fn default() -> Self {
+        Self(AtomicU64::new(Self::ONE))
+    }
+}
+
+impl Ratio {
+    const ONE: u64 = 1000;
+
+    fn note(&self, file: u64, decoded: u64) {
+        let ratio = (u128::from(file) * u128::from(Self::ONE)).div_ceil(u128::from(decoded.max(1)));
+        let ratio = u64::try_from(ratio).unwrap_or(Self::ONE).clamp(1, Self::ONE);
+        self.0.store(ratio, Ordering::Relaxed);
+    }
+
+    fn of(&self, decoded: u64) -> u64 {
+        decoded.saturating_mul(self.0.load(Ordering::Relaxed)).div_ceil(Self::ONE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_taken_to_be_as_large_as_the_last_one_was() {
+        let ratio = Ratio::default();
+        assert_eq!(ratio.of(5000), 5000);
+        ratio.note(300, 1000);
+        assert_eq!(ratio.of(5000), 1500);
+        // What is larger than its rows, or of no size that makes sense, breaks nothing.
+        for (file, decoded) in [(7, 0), (u64::MAX, 1), (u64::MAX, u64::MAX), (2000, 1000)] {
+            ratio.note(file, decoded);
+            assert_eq!(ratio.of(5000), 5000, "{file} {decoded}");
+        }
+        assert!(ratio.of(u64::MAX) > 0);
+    }
+
+    #[test]
+    fn batches_get_at_least_a_quarter_and_at_most_half_of_a_budget() {
+        assert_eq!(share_of_rows(64, 0, 2), 16);
+        assert_eq!(share_of_rows(64, 9, 3), 27);
+        assert_eq!(share_of_rows(64, 1000, 2), 32);
+        assert_eq!(share_of_rows(1, 1000, 2), 0);
+        assert_eq!(share_of_rows(u64::MAX, u64::MAX, usize::MAX), u64::MAX / 2);
+    }
+}

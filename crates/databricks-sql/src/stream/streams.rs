@@ -1,0 +1,156 @@
+//! Places for downloads: as many as pay, given to the chunk that comes first in the result.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::growth::Growth;
+
+/// The places of one result. Clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct Streams {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    began: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    growth: Growth,
+    taken: usize,
+    /// By chunk, and by who came first: two may fetch the same one.
+    waiting: BTreeMap<(u64, u64), oneshot::Sender<Place>>,
+    tickets: u64,
+}
+
+/// A place that is taken; dropping it frees it.
+#[derive(Debug)]
+pub(super) struct Place {
+    shared: Arc<Shared>,
+}
+
+impl Streams {
+    /// `first` places at the beginning, and never more than `most`.
+    pub(super) fn new(first: usize, most: usize) -> Self {
+        let state =
+            State { growth: Growth::new(first, most), taken: 0, waiting: BTreeMap::new(), tickets: 0 };
+        Self { shared: Arc::new(Shared { began: Instant::now(), state: Mutex::new(state) }) }
+    }
+
+    /// Waits for a place for a chunk. Those that come first in the result have the first turn, so that the chunk which
+    /// the reader waits for is never behind others.
+    pub(super) async fn enter(&self, chunk: u64) -> Place {
+        let waiting = {
+            let mut state = self.shared.state();
+            state.tickets += 1;
+            let (turn, waiting) = oneshot::channel();
+            let place = (chunk, state.tickets);
+            state.waiting.insert(place, turn);
+            waiting
+        };
+        Shared::hand_out(&self.shared);
+        match waiting.await {
+            Ok(place) => place,
+            // Nobody forgets a waiter; a place too many would do no harm.
+            Err(_) => self.extra(),
+        }
+    }
+
+    /// A place beside the others, for a chunk that has one already.
+    pub(super) fn extra(&self) -> Place {
+        self.shared.state().taken += 1;
+        Place { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives free places to those who wait, in order.
+    fn hand_out(shared: &Arc<Self>) {
+        loop {
+            let turn = {
+                let mut state = shared.state();
+                if state.taken >= state.growth.streams() {
+                    return;
+                }
+                let Some((_, turn)) = state.waiting.pop_first() else { return };
+                state.taken += 1;
+                turn
+            };
+            // A waiter that went away gives its place back by dropping it.
+            drop(turn.send(Place { shared: Arc::clone(shared) }));
+        }
+    }
+}
+
+impl Place {
+    /// The download brought so many bytes.
+    pub(super) fn brought(self, bytes: u64) {
+        let now = self.shared.began.elapsed();
+        let mut state = self.shared.state();
+        let full = !state.waiting.is_empty();
+        state.growth.ended(now, bytes, full);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.state().taken -= 1;
+        Shared::hand_out(&self.shared);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[tokio::test]
+    async fn a_free_place_goes_to_the_chunk_that_comes_first() {
+        let streams = Streams::new(1, 1);
+        let held = streams.enter(5).await;
+        let mut later = Box::pin(streams.enter(9));
+        let mut earlier = Box::pin(streams.enter(3));
+        assert!((&mut later).now_or_never().is_none() && (&mut earlier).now_or_never().is_none());
+        drop(held);
+        assert!((&mut later).now_or_never().is_none());
+        let place = (&mut earlier).now_or_never();
+        assert!(place.is_some());
+        drop(place);
+        assert!(later.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_place_is_not_lost_with_those_who_gave_up() {
+        let streams = Streams::new(1, 1);
+        let held = streams.enter(0).await;
+        let mut gave_up = Box::pin(streams.enter(1));
+        assert!((&mut gave_up).now_or_never().is_none());
+        drop(gave_up);
+        let mut handed_and_dropped = Box::pin(streams.enter(2));
+        assert!((&mut handed_and_dropped).now_or_never().is_none());
+        drop(held);
+        drop(handed_and_dropped);
+        assert!(streams.enter(3).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn an_extra_place_does_not_wait() {
+        let streams = Streams::new(1, 1);
+        let held = streams.enter(0).await;
+        let extra = streams.extra();
+        drop(held);
+        assert!(streams.enter(1).now_or_never().is_none());
+        drop(extra);
+        assert!(streams.enter(1).now_or_never().is_some());
+    }
+}
