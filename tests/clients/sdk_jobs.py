@@ -1,22 +1,39 @@
 """databricks-sdk: jobs and their runs.
 
-The simulated runs succeed at once; their tasks are notebooks, for a server has no door to register the SQL of a saved
-query, and a task of such a query is the one that fails.
+The simulated runs succeed at once. Their tasks are notebooks, or files of SQL that were imported into the workspace; a
+server has no door to register the SQL of a saved query, and a task of such a query is the one that fails.
 """
 
+import base64
+import json
+from pathlib import Path
+
 from databricks.sdk.errors import DatabricksError, InvalidParameterValue, OperationFailed
+from databricks.sdk.service.compute import ClusterSpec
 from databricks.sdk.service.jobs import (
+    ForEachTask,
+    JobAccessControlRequest,
+    JobCluster,
+    JobPermissionLevel,
+    JobSettings,
     NotebookTask,
     RunLifeCycleState,
     RunResultState,
     SqlTask,
+    SqlTaskFile,
     SqlTaskQuery,
     SubmitTask,
     Task,
     TaskDependency,
 )
 
+from databricks.sdk.service.workspace import ImportFormat, Language
+
+import job_definitions
 from harness import case, contains, equal, raises
+
+#: The definitions that the Rust tests compare with.
+GOLDENS = Path(__file__).parents[2] / "crates/databricks-jobs/tests/it/definitions/sdk.json"
 
 NOTEBOOK = NotebookTask(notebook_path="/Workspace/Shared/of-a-case", base_parameters={"day": "2024-02-29"})
 
@@ -131,3 +148,88 @@ def a_run_is_cancelled(ws):
     run = client.cancel_run_and_wait(client.run_now(job.job_id).run_id)
     equal(run.state.life_cycle_state, RunLifeCycleState.TERMINATED)
     equal(run.state.result_state in (RunResultState.CANCELED, RunResultState.SUCCESS), True)
+
+
+@case("sdk")
+def definitions_are_as_checked_in(ws):
+    """JobSettings.as_dict of 40 definitions: what the Rust builders are compared with; create takes them"""
+    equal(job_definitions.sent(), json.loads(GOLDENS.read_text()))
+    settings = job_definitions.DEFINITIONS["condition_with_branches"]()
+    client = ws.sdk().jobs
+    job = client.create(name=settings.name, tasks=settings.tasks)
+    equal(client.get(job.job_id).settings.tasks[1].condition_task, settings.tasks[1].condition_task)
+
+
+@case("sdk")
+def a_large_job_in_pages(ws):
+    """jobs.get and get_run of 230 tasks on 130 clusters: all pages"""
+    client = ws.sdk().jobs
+    clusters = [JobCluster(f"c{n}", ClusterSpec(spark_version="16.4.x-scala2.12", num_workers=1)) for n in range(130)]
+    job = client.create(name="large", tasks=[task(f"t{n}") for n in range(230)], job_clusters=clusters)
+    settings = client.get(job.job_id).settings
+    equal((len(settings.tasks), len(settings.job_clusters)), (230, 130))
+    run = client.run_now(job.job_id).result()
+    equal(len(run.tasks), 230)
+
+
+@case("sdk")
+def a_loop_in_pages(ws):
+    """get_run of a for-each task: 130 iterations over two pages"""
+    client = ws.sdk().jobs
+    loop = ForEachTask(inputs=json.dumps(list(range(130))), concurrency=50, task=task("item"))
+    run = client.submit(run_name="loop", tasks=[SubmitTask(task_key="loop", for_each_task=loop)]).result()
+    equal(len(client.get_run(run.tasks[0].run_id).iterations), 130)
+
+
+@case("sdk")
+def a_file_of_sql_runs(ws):
+    """workspace.mkdirs and import_, a sql_task of that file: rows are there, get_run_output names the statements"""
+    client = ws.sdk()
+    client.workspace.mkdirs("/Shared/cases")
+    sql = "CREATE TABLE main.default.of_a_job (n INT); INSERT INTO main.default.of_a_job VALUES (1), (2)"
+    content = base64.b64encode(sql.encode()).decode()
+    client.workspace.import_("/Shared/cases/rows.sql", content=content, format=ImportFormat.RAW, overwrite=True)
+    sql_task = SqlTask(warehouse_id=ws.warehouse, file=SqlTaskFile(path="/Shared/cases/rows.sql"))
+    run = client.jobs.submit(run_name="sql", tasks=[SubmitTask(task_key="rows", sql_task=sql_task)]).result()
+    equal(run.state.result_state, RunResultState.SUCCESS)
+    output = client.jobs.get_run_output(run.tasks[0].run_id)
+    equal(len(output.sql_output.query_output.sql_statements), 2)
+    answer = client.statement_execution.execute_statement("SELECT sum(n) FROM main.default.of_a_job", ws.warehouse)
+    equal(answer.result.data_array, [["3"]])
+
+
+@case("sdk")
+def a_notebook_is_imported_and_exported(ws):
+    """workspace.import_ and export; jobs.export_run of a run of it: one page of HTML"""
+    client = ws.sdk()
+    source = b"# Databricks notebook source\nprint(1)"
+    content = base64.b64encode(source).decode()
+    client.workspace.import_("/Shared/of-export", content=content, language=Language.PYTHON, overwrite=True)
+    equal(base64.b64decode(client.workspace.export("/Shared/of-export").content), source)
+    notebook = NotebookTask(notebook_path="/Shared/of-export")
+    run = client.jobs.submit(run_name="n", tasks=[SubmitTask(task_key="n", notebook_task=notebook)]).result()
+    contains(client.jobs.export_run(run.tasks[0].run_id).views[0].content, "print(1)")
+
+
+@case("sdk")
+def a_job_is_changed(ws):
+    """jobs.update merges tasks, reset replaces all"""
+    client = ws.sdk().jobs
+    job = client.create(name="changed", tasks=[task("one")])
+    client.update(job.job_id, new_settings=JobSettings(max_concurrent_runs=3, tasks=[task("two", "one")]))
+    settings = client.get(job.job_id).settings
+    equal(([of.task_key for of in settings.tasks], settings.max_concurrent_runs), (["one", "two"], 3))
+    client.reset(job.job_id, JobSettings(name="other", tasks=[task("three")]))
+    equal(client.get(job.job_id).settings.name, "other")
+
+
+@case("sdk")
+def permissions_of_a_job(ws):
+    """jobs.update_permissions and get_permissions, get_permission_levels"""
+    client = ws.sdk().jobs
+    job_id = str(client.create(name="shared", tasks=[task("only")]).job_id)
+    wanted = JobAccessControlRequest(group_name="analysts", permission_level=JobPermissionLevel.CAN_VIEW)
+    client.update_permissions(job_id, access_control_list=[wanted])
+    granted = {of.group_name or of.user_name: of for of in client.get_permissions(job_id).access_control_list}
+    equal(granted["analysts"].all_permissions[0].permission_level, JobPermissionLevel.CAN_VIEW)
+    equal(len(client.get_permission_levels(job_id).permission_levels), 4)

@@ -1,5 +1,7 @@
 //! One story over every crate, told by sixteen tasks at once: what is recorded replays to the same results.
 
+use std::time::Duration;
+
 use arrow::array::RecordBatch;
 use arrow::ipc::writer::StreamWriter;
 use databricks_delta_lake::testkit::{Cassette, MockDatabricksClient};
@@ -7,6 +9,7 @@ use databricks_delta_lake::transport::Client;
 use databricks_delta_lake::{
     DatabricksClient, DatabricksError,
     delta::DeltaClient,
+    jobs::{Language, RunOutcome, Task, WaitConfig},
     schema::{ColumnSchema, DataType, TableName, TableSchema},
 };
 use databricks_local::LocalWorkspace;
@@ -76,7 +79,37 @@ async fn tell(client: &DatabricksClient, task: usize) -> Result<Seen, Databricks
         merged,
         updated.affected_rows()
     );
-    Ok(vec![counts.into_bytes(), stream_of(&delta, &table).await?, versions(&delta, &table).await?])
+    let ended = run_job(client, &table, task).await?;
+    Ok(vec![counts.into_bytes(), ended, stream_of(&delta, &table).await?, versions(&delta, &table).await?])
+}
+
+/// Runs a file of SQL as a job of one task, and waits for it; gives how its tasks ended.
+async fn run_job(
+    client: &DatabricksClient,
+    table: &TableName,
+    task: usize,
+) -> Result<Vec<u8>, DatabricksError> {
+    // The waits of a client share a pace that suits a service, not sixteen tasks beside a local workspace.
+    let jobs = client.jobs().with_looks_per_second(10_000.0);
+    let path = format!("/Shared/story/tidy_{task}.sql");
+    let sql = format!(
+        "DELETE FROM {table} WHERE station = 3; -- and what is warm;\nDELETE FROM {table} WHERE celsius > 50"
+    );
+    jobs.upload_source(&path, Language::Sql, sql).as_file().overwrite().send().await?;
+    let warehouse = client.config().warehouse_id().unwrap_or_default();
+    let run_id = jobs
+        .submit_run([Task::sql_file("tidy", warehouse, &path)])
+        .run_name(format!("tidy {task}"))
+        .send()
+        .await?;
+    let mut config = WaitConfig::default();
+    config.initial_interval = Duration::from_millis(5);
+    config.max_interval = Duration::from_millis(20);
+    let run = jobs.wait_for_completion_adaptive(run_id, config).await?;
+    assert_eq!(run.state().outcome(), Some(&RunOutcome::Success));
+    let ended =
+        run.tasks.iter().map(|task| format!("{} {} {}", task.task_key, task.attempt_number, task.state()));
+    Ok(ended.collect::<Vec<_>>().join("\n").into_bytes())
 }
 
 /// Every row, read as a stream, in the bytes of an Arrow stream.

@@ -21,6 +21,11 @@ struct Local;
 #[doc = include_str!("../../docs/schema.md")]
 struct Schema;
 
+/// Jobs and their runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/jobs.md")]
+struct Jobs;
+
 /// Configuration, requests and failures.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/transport.md")]

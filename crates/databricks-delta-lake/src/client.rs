@@ -12,6 +12,9 @@ use crate::DatabricksError;
 #[derive(Clone, Debug)]
 pub struct DatabricksClient {
     transport: Client,
+    /// One for all, so that their waits share a pace.
+    #[cfg(feature = "jobs")]
+    jobs: databricks_jobs::JobsClient,
 }
 
 impl DatabricksClient {
@@ -34,7 +37,11 @@ impl DatabricksClient {
 
     /// A client on a transport of your own: more layers, or another leaf.
     pub fn from_transport(transport: Client) -> Self {
-        Self { transport }
+        Self {
+            #[cfg(feature = "jobs")]
+            jobs: databricks_jobs::JobsClient::new(&transport),
+            transport,
+        }
     }
 
     /// The configuration.
@@ -47,10 +54,10 @@ impl DatabricksClient {
         &self.transport
     }
 
-    /// Jobs and their runs.
+    /// Jobs and their runs. All that it gives share one pace of looking at runs.
     #[cfg(feature = "jobs")]
     pub fn jobs(&self) -> databricks_jobs::JobsClient {
-        databricks_jobs::JobsClient::new(&self.transport)
+        self.jobs.clone()
     }
 
     /// SQL on a warehouse, in the configuration's catalog and schema.

@@ -20,7 +20,7 @@
 //!
 //! | feature | brings | default |
 //! |---|---|---|
-//! | `jobs` | [`jobs`]: runs started and waited for | yes |
+//! | `jobs` | [`jobs`]: jobs defined, run, waited for and repaired | yes |
 //! | `schema` | [`schema`]: data types, quoting, schema evolution, Unity Catalog | yes |
 //! | `sql` | [`sql`]: statements and their results (Arrow); schemas inferred from rows | yes |
 //! | `delta` | [`delta`]: reads, writes, merge, maintenance (Parquet) | yes |

@@ -45,3 +45,7 @@ id! {
     /// A run of a job, or a run submitted once.
     RunId
 }
+id! {
+    /// A repair of a run.
+    RepairId
+}

@@ -58,6 +58,7 @@ mod sweep;
 mod unity;
 mod warehouses;
 mod workspace;
+mod workspace_files;
 mod workspace_info;
 
 pub use cassette::{

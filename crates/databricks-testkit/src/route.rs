@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use crate::access::{caller_origin, guard, open_endpoint};
 use crate::api_error::{Answer, ApiFailure};
 use crate::workspace::Shared;
-use crate::{files, jobs, statements, unity, warehouses, workspace_info};
+use crate::{files, jobs, statements, unity, warehouses, workspace_files, workspace_info};
 
 /// One authenticated call, with what every handler may need.
 pub(crate) struct Call<'a> {
@@ -81,6 +81,12 @@ async fn dispatch(shared: &Shared, storage: &str, request: Request<Body>) -> Ans
         ("POST", ["telemetry-ext"]) => workspace_info::telemetry(body).await,
         (method, ["api", version @ ("2.1" | "2.2"), "jobs", rest @ ..]) => {
             jobs::handle(&call, version, method, rest, body).await
+        }
+        (method, ["api", "2.0", "permissions", "jobs", rest @ ..]) => {
+            jobs::handle_permissions(&call, method, rest, body).await
+        }
+        (method, ["api", "2.0", "workspace", operation]) => {
+            workspace_files::handle(&call, method, operation, body).await
         }
         ("GET", ["api", "2.0", "preview", "scim", "v2", "Me"]) => workspace_info::me(&call),
         ("GET", ["api", "2.0", "connector-service", "feature-flags", _, _]) => {

@@ -24,6 +24,7 @@ use crate::service::WorkspaceService;
 use crate::statements::{Limits, Sessions, Statements};
 use crate::stores::{CatalogStore, MemoryCatalogStore, MemoryVolumeStore, VolumeStore};
 use crate::warehouses::{WarehouseSettings, Warehouses};
+use crate::workspace_files::WorkspaceFiles;
 
 /// A Databricks workspace that lives in this process. Clones share one workspace.
 #[derive(Clone)]
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) jobs: Jobs,
     /// Empty pages between two pages of a list of Unity Catalog.
     pub(crate) empty_pages: usize,
+    pub(crate) workspace_files: WorkspaceFiles,
 }
 
 impl SimulatedWorkspace {
@@ -325,7 +327,8 @@ impl SimulatedWorkspaceBuilder {
         let access = access.or_default();
         let warehouses = warehouses.build(clock);
         let engine = engine.unwrap_or_else(|| Arc::new(ScriptedEngine::new()));
-        let sql = SqlTasks::new(engine.clone(), warehouses.clone(), access.grants.clone());
+        let files = WorkspaceFiles::default();
+        let sql = SqlTasks::new(engine.clone(), warehouses.clone(), access.grants.clone(), files.clone());
         let shared = Shared {
             jobs: Jobs::new(jobs, sql, clock, seed),
             access,
@@ -343,6 +346,7 @@ impl SimulatedWorkspaceBuilder {
             faults,
             log: RequestLog::default(),
             empty_pages,
+            workspace_files: files,
         };
         SimulatedWorkspace { shared: Arc::new(shared) }
     }

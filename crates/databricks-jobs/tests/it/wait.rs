@@ -73,13 +73,20 @@ async fn a_failure_names_the_tasks_of_all_pages() {
     let script = Script::new([
         going("RUNNING"),
         page(task("fetch", 8, "SUCCESS", ""), Some("2")),
-        page(task("load", 9, "RUN_EXECUTION_ERROR", "ZeroDivisionError"), None),
+        page(task("load", 9, "RUN_EXECUTION_ERROR", "Workload failed"), None),
+        Answer::Json(200, json!({"error": "ZeroDivisionError", "error_trace": "line 1, in <module>"})),
     ]);
     let error = script.jobs(1).wait(RUN).send().await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "run 7 FAILED (RUN_EXECUTION_ERROR): Task load failed; \
          task `load` FAILED (run 9): ZeroDivisionError; https://h.example/run/7"
+    );
+    assert_eq!(script.lines()[3], "GET /api/2.2/jobs/runs/get-output?run_id=9");
+    let task = &error.failure().unwrap().failed_tasks[0];
+    assert_eq!(
+        [&task.code, &task.kind, &task.error, &task.error_trace].map(|text| text.as_deref().unwrap()),
+        ["RUN_EXECUTION_ERROR", "CLIENT_ERROR", "ZeroDivisionError", "line 1, in <module>"]
     );
 }
 
@@ -146,7 +153,10 @@ async fn passing_errors_do_not_end_the_wait() {
 async fn too_many_errors_in_a_row_end_it() {
     let script = Script::new([going("RUNNING"), Answer::Reset]).repeating();
     let error = script.jobs(1).wait(RUN).max_poll_errors(2).send().await.unwrap_err();
-    assert!(matches!(&error, JobError::Transport(e) if e.kind() == ErrorKind::Unavailable), "{error}");
+    assert!(
+        matches!(&error, JobError::LostSight { source: e, .. } if e.kind() == ErrorKind::Unavailable),
+        "{error}"
+    );
     assert_eq!(script.seen().len(), 4);
 }
 
@@ -155,7 +165,10 @@ async fn an_error_that_stays_ends_it_at_once() {
     let denied = json!({"error_code": "PERMISSION_DENIED", "message": "no view"});
     let script = Script::new([Answer::Json(403, denied)]);
     let error = script.jobs(3).wait(RUN).send().await.unwrap_err();
-    assert!(matches!(&error, JobError::Transport(e) if e.kind() == ErrorKind::PermissionDenied), "{error}");
+    assert!(
+        matches!(&error, JobError::LostSight { source: e, .. } if e.kind() == ErrorKind::PermissionDenied),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::core::Core;
 use super::fields::Fields;
 use super::paging;
+use super::permissions::{self, Given};
 use super::plan::JobPlan;
 use super::record::JobRecord;
 use super::view::{self, JOB_ARRAYS};
@@ -24,7 +25,9 @@ const MERGED: [(&str, &str); 4] = [
 ];
 
 /// `POST jobs/create`.
-pub(super) fn create(core: &Core, user: &str, version: &str, settings: Map<String, Value>) -> Answer {
+pub(super) fn create(core: &Core, user: &str, version: &str, mut settings: Map<String, Value>) -> Answer {
+    let access = permissions::entries(&settings, user)?;
+    settings.remove("access_control_list");
     let plan = Arc::new(read_plan(core, with_defaults(settings, version))?);
     let (now, mut state) = (core.now(), core.lock());
     if state.jobs.len() >= JOBS {
@@ -38,6 +41,7 @@ pub(super) fn create(core: &Core, user: &str, version: &str, settings: Map<Strin
         user: user.to_owned(),
         created: now,
         plan,
+        access: access.into_iter().filter(Given::is_not_owner).collect(),
         active: 0,
         queue: Default::default(),
     };

@@ -13,6 +13,7 @@ mod fields;
 mod for_each;
 mod paging;
 mod parameters;
+mod permissions;
 mod plan;
 mod plan_check;
 mod plan_read;
@@ -40,6 +41,7 @@ use crate::route::{Call, not_simulated};
 use crate::statements::read_json;
 
 use self::core::Core;
+pub(crate) use permissions::handle as handle_permissions;
 pub use script::{JobsScript, TaskScript};
 pub(crate) use sql::SqlTasks;
 pub use task::{TaskCall, TaskOutcome};
@@ -52,6 +54,10 @@ pub(crate) struct Jobs {
 impl Jobs {
     pub(crate) fn new(script: JobsScript, sql: SqlTasks, clock: Clock, seed: Option<u64>) -> Self {
         Self { core: Arc::new(Core::new(script, sql, clock, seed)) }
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        &self.core
     }
 
     pub(crate) fn script(&self) -> &JobsScript {
@@ -85,6 +91,7 @@ pub(crate) async fn handle(
         ("GET", ["list"]) => definitions::list(core, call),
         ("GET", ["runs", "get"]) => runs::get(core, call),
         ("GET", ["runs", "get-output"]) => runs::output(core, call),
+        ("GET", ["runs", "export"]) => runs::export(core, call),
         ("GET", ["runs", "list"]) => runs::list(core, call),
         ("POST", ["create"]) => definitions::create(core, user, version, read_json(body).await?),
         ("POST", ["update"]) => definitions::update(core, user, read_json(body).await?),

@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::ending::{Ending, Life};
+use super::permissions::Given;
 use super::plan::{JobPlan, TaskPlan};
 use super::references::Budget;
 use super::task::TaskOutcome;
@@ -22,6 +23,8 @@ pub(super) struct JobRecord {
     pub(super) user: String,
     pub(super) created: i64,
     pub(super) plan: Arc<JobPlan>,
+    /// What others than its user may do.
+    pub(super) access: Vec<Given>,
     /// Runs that are neither queued nor over.
     pub(super) active: usize,
     /// Runs that wait, oldest first.

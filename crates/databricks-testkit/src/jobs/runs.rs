@@ -95,6 +95,36 @@ pub(super) fn output(core: &Core, call: &Call<'_>) -> Answer {
     }
 }
 
+/// `GET jobs/runs/export`: the notebook of a task's run, as a page.
+pub(super) fn export(core: &Core, call: &Call<'_>) -> Answer {
+    let run_id = query_id(call, "run_id")?;
+    let views = call.query.get("views_to_export").unwrap_or("CODE");
+    if !["CODE", "ALL", "DASHBOARDS"].contains(&views) {
+        return Err(ApiFailure::invalid(format!("'{views}' is no value of views_to_export.")));
+    }
+    let path = {
+        let state = core.lock();
+        let (record, attempt) = state.run_of(call.user, run_id)?;
+        let mut tasks = record.tasks();
+        let attempt = attempt.or_else(|| tasks.next().filter(|_| tasks.next().is_none()));
+        let notebook =
+            attempt.and_then(|attempt| attempt.plan.settings.get("notebook_task")?.get("notebook_path"));
+        notebook.and_then(Value::as_str).map(str::to_owned)
+    };
+    let Some(path) = path else {
+        let message = format!("Run {run_id} is no run of a notebook task: only those are exported.");
+        return Err(ApiFailure::invalid(message));
+    };
+    // Dashboards of notebooks are not simulated: there are none.
+    let source = core.sql.source(&path).unwrap_or_default();
+    let escaped = source.replace('&', "&amp;").replace('<', "&lt;");
+    let page = format!("<!DOCTYPE html>\n<html><body><pre>{escaped}</pre></body></html>\n");
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let view = json!({ "content": page, "name": name, "type": "NOTEBOOK" });
+    let views: Vec<Value> = Some(view).filter(|_| views != "DASHBOARDS").into_iter().collect();
+    json_response(&json!({ "views": views }))
+}
+
 /// `GET jobs/runs/list`.
 pub(super) fn list(core: &Core, call: &Call<'_>) -> Answer {
     let limit = limit(call, 20, 25, true)?;

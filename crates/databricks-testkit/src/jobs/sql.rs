@@ -10,17 +10,29 @@ use super::task::{TaskCall, TaskOutcome};
 use crate::access::{Grants, Privilege, Securable};
 use crate::engine::{EngineRequest, Parameter, StatementEngine, StatementFailure};
 use crate::warehouses::Warehouses;
+use crate::workspace_files::WorkspaceFiles;
 
 /// What SQL tasks run on.
 pub(crate) struct SqlTasks {
     engine: Arc<dyn StatementEngine>,
     warehouses: Warehouses,
     grants: Grants,
+    files: WorkspaceFiles,
 }
 
 impl SqlTasks {
-    pub(crate) fn new(engine: Arc<dyn StatementEngine>, warehouses: Warehouses, grants: Grants) -> Self {
-        Self { engine, warehouses, grants }
+    pub(crate) fn new(
+        engine: Arc<dyn StatementEngine>,
+        warehouses: Warehouses,
+        grants: Grants,
+        files: WorkspaceFiles,
+    ) -> Self {
+        Self { engine, warehouses, grants, files }
+    }
+
+    /// The text of a file or notebook that was imported into the workspace.
+    pub(super) fn source(&self, path: &str) -> Option<String> {
+        self.files.text(path)
     }
 
     /// Runs a statement as its user on a warehouse, which is started if it does not run.
@@ -71,9 +83,49 @@ fn statements(core: &Core, call: &TaskCall) -> Result<Vec<String>, String> {
         });
     }
     let path = call.task.get("file").map(|file| text(file, "path")).unwrap_or_default();
-    core.script.file_sql(path).ok_or_else(|| {
-        format!("The SQL of the file '{path}' is not known: register it with JobsScript::sql_file.")
+    let imported = || core.sql.source(path).map(|text| split(&text));
+    core.script.file_sql(path).or_else(imported).ok_or_else(|| {
+        format!(
+            "The SQL of the file '{path}' is not known: import it into the workspace, or register it with \
+             JobsScript::sql_file."
+        )
     })
+}
+
+/// The statements of a text: what stands between semicolons outside of literals, quoted names and comments.
+fn split(text: &str) -> Vec<String> {
+    let mut statements = vec![String::new()];
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let (piece, is_code) = match first {
+            '\'' | '"' | '`' => (quoted(rest, first), true),
+            '-' if rest.starts_with("--") => (rest.find('\n').unwrap_or(rest.len()), false),
+            '/' if rest.starts_with("/*") => (rest.find("*/").map_or(rest.len(), |end| end + 2), false),
+            _ => (first.len_utf8(), true),
+        };
+        let (piece, after) = rest.split_at(piece);
+        match (piece, statements.last_mut()) {
+            (";", _) => statements.push(String::new()),
+            (piece, Some(statement)) => statement.push_str(if is_code { piece } else { " " }),
+            (_, None) => {}
+        }
+        rest = after;
+    }
+    let statements = statements.iter().map(|statement| statement.trim().to_owned());
+    statements.filter(|statement| !statement.is_empty()).collect()
+}
+
+/// The length of a literal or quoted name at the start of a text. Only in literals does a backslash escape.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' if quote != '`' => drop(chars.next()),
+            c if c == quote => return at + c.len_utf8(),
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// The task's parameters, and those of the job that the statement names.
@@ -112,6 +164,14 @@ fn output(warehouse: &str, statements: &[String], call: &TaskCall) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statements_are_split_where_no_literal_and_no_comment_is() {
+        let text =
+            "SELECT ';', 'it\\'s;', \"a;b\", `c;d`; -- one; two\n/* three; */ SELECT 2;\n;\nSELECT 'é;";
+        assert_eq!(split(text), ["SELECT ';', 'it\\'s;', \"a;b\", `c;d`", "SELECT 2", "SELECT 'é;"]);
+        assert_eq!(split(" -- nothing"), Vec::<String>::new());
+    }
 
     #[test]
     fn a_marker_is_a_whole_name() {

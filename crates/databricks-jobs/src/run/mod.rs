@@ -1,11 +1,24 @@
 //! A run and its tasks, as the API answers them.
 
+mod failure;
+mod output;
+mod state;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::TaskFailure;
-use crate::state::{LegacyState, RunOutcome, RunState, RunStatus, read};
-use crate::{JobId, RunId};
+pub use failure::{RunFailure, TaskFailure};
+pub(crate) use output::is_loop;
+pub use output::{ExportedView, NotebookOutput, RunOutput, TaskOutput, ViewsToExport};
+use state::read;
+pub use state::{LegacyState, RunOutcome, RunState, RunStatus, TerminationDetails};
+
+use crate::settings::TaskDependency;
+use crate::wire::records;
+use crate::{JobId, RepairId, RunId};
 
 /// A run of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,15 +50,74 @@ pub struct Run {
     /// How it stands, in the older words.
     #[serde(default, rename = "state", skip_serializing_if = "Option::is_none")]
     pub legacy_state: Option<LegacyState>,
-    /// Its tasks. A list of runs has them only when it was asked to expand them.
+    /// Its tasks, every attempt. A list of runs has them only when it was asked to expand them.
     #[serde(default)]
     pub tasks: Vec<RunTask>,
+    /// The iterations, when it is the run of a for-each task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub iterations: Vec<RunTask>,
+    /// The original run and its repairs, oldest first, when they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repair_history: Vec<RepairHistoryItem>,
     /// What else the server said.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
+records! {
+    /// The original run, or one of its repairs.
+    RepairHistoryItem() {
+        /// `ORIGINAL` or `REPAIR`.
+        bare r#type: String,
+        /// The repair; the original run has none.
+        bare id: RepairId,
+        /// When it began, in milliseconds since 1970 (UTC).
+        bare start_time: i64,
+        /// When it ended, in milliseconds since 1970 (UTC); 0 while it runs.
+        bare end_time: i64,
+        /// How it stands.
+        bare status: RunStatus,
+        /// The runs of the tasks that belong to it.
+        bare task_run_ids: Vec<RunId>,
+    }
+}
+
+/// Lists of a run that come in pages and have no type here.
+const PAGED: [&str; 2] = ["job_clusters", "job_parameters"];
+
 impl Run {
+    /// Adds what a further page holds.
+    pub(crate) fn append(&mut self, page: Run) {
+        // The run of a for-each task has its one task on every page.
+        let fresh = |task: &RunTask| {
+            task.run_id.is_none() || !self.tasks.iter().any(|known| known.run_id == task.run_id)
+        };
+        let tasks: Vec<RunTask> = match self.iterations.is_empty() {
+            true => page.tasks,
+            false => page.tasks.into_iter().filter(fresh).collect(),
+        };
+        self.tasks.extend(tasks);
+        self.iterations.extend(page.iterations);
+        self.repair_history.extend(page.repair_history);
+        crate::pages::append(&mut self.extra, page.extra, &PAGED);
+    }
+
+    /// How long it took, all repairs and waits included; `None` while it runs.
+    pub fn duration(&self) -> Option<Duration> {
+        let (start, end) = (self.start_time?, self.end_time.filter(|end| *end > 0)?);
+        Some(Duration::from_millis(u64::try_from(end - start).ok()?))
+    }
+
+    /// The latest attempt of each task, in the order of their first ones.
+    pub fn latest_attempts(&self) -> Vec<&RunTask> {
+        latest(&self.tasks)
+    }
+
+    /// The latest repair, when the history was asked for and there is one.
+    pub fn latest_repair_id(&self) -> Option<RepairId> {
+        self.repair_history.iter().rev().find_map(|item| item.id)
+    }
+
     /// Where it is in its life.
     pub fn state(&self) -> RunState {
         read(self.status.as_ref(), self.legacy_state.as_ref())
@@ -58,14 +130,8 @@ impl Run {
 
     /// The tasks that failed, each by its last attempt; those that failed only because of others come last.
     pub fn failed_tasks(&self) -> Vec<TaskFailure> {
-        let is_last = |task: &&RunTask| {
-            !self
-                .tasks
-                .iter()
-                .any(|other| other.task_key == task.task_key && other.attempt_number > task.attempt_number)
-        };
         let mut failed: Vec<TaskFailure> =
-            self.tasks.iter().filter(is_last).filter_map(RunTask::failure).collect();
+            self.latest_attempts().into_iter().filter_map(RunTask::failure).collect();
         failed.sort_by_key(|task| task.outcome == RunOutcome::UpstreamFailed);
         failed
     }
@@ -88,6 +154,18 @@ pub struct RunTask {
     /// Which attempt this is, from 0.
     #[serde(default)]
     pub attempt_number: i32,
+    /// Where a person can look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_page_url: Option<String>,
+    /// The tasks it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<TaskDependency>,
+    /// When it started, in milliseconds since 1970 (UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<i64>,
+    /// When it ended, in milliseconds since 1970 (UTC); 0 while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<i64>,
     /// How it stands; [`state()`](Self::state) reads this and the older field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<RunStatus>,
@@ -110,19 +188,47 @@ impl RunTask {
         message(self.status.as_ref(), self.legacy_state.as_ref())
     }
 
+    /// The field that says what it is, such as `notebook_task`.
+    pub fn kind(&self) -> Option<&str> {
+        self.extra.keys().map(String::as_str).find(|field| field.ends_with("_task"))
+    }
+
     /// Its failure, if it ended in one. A skipped task is not one: its job told it to skip.
-    fn failure(&self) -> Option<TaskFailure> {
+    pub(crate) fn failure(&self) -> Option<TaskFailure> {
         let RunState::Terminated(outcome) = self.state() else { return None };
         if outcome.is_success() || outcome == RunOutcome::Skipped {
             return None;
         }
+        let details = self.status.as_ref().and_then(|status| status.termination_details.as_ref());
         Some(TaskFailure {
             task_key: self.task_key.clone(),
             run_id: self.run_id,
             outcome,
+            code: details.and_then(|details| details.code.clone()),
+            kind: details.and_then(|details| details.kind.clone()),
             message: self.message().map(str::to_owned),
+            error: None,
+            error_trace: None,
+            iterations: Vec::new(),
         })
     }
+}
+
+/// The latest attempt of each task, in the order of their first ones.
+pub(crate) fn latest(attempts: &[RunTask]) -> Vec<&RunTask> {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut latest: Vec<&RunTask> = Vec::new();
+    for attempt in attempts {
+        match places.get(attempt.task_key.as_str()).and_then(|place| latest.get_mut(*place)) {
+            Some(known) if known.attempt_number <= attempt.attempt_number => *known = attempt,
+            Some(_) => {}
+            None => {
+                places.insert(&attempt.task_key, latest.len());
+                latest.push(attempt);
+            }
+        }
+    }
+    latest
 }
 
 fn message<'a>(status: Option<&'a RunStatus>, legacy: Option<&'a LegacyState>) -> Option<&'a str> {

@@ -1,0 +1,141 @@
+//! Runs as they are: get, cancel, delete, export.
+
+use databricks_transport::{ApiRequest, Error, Operation};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::JobsClient;
+use crate::pages::Tokens;
+use crate::run::{ExportedView, Run, ViewsToExport};
+use crate::{JobId, Result, RunId};
+
+const GET: Operation = Operation::new("jobs.get_run").idempotent();
+// A run that is cancelled already stays so.
+const CANCEL: Operation = Operation::new("jobs.cancel_run").idempotent();
+// A second request might catch a run that started after the first.
+const CANCEL_ALL: Operation = Operation::new("jobs.cancel_all_runs");
+const DELETE: Operation = Operation::new("jobs.delete_run");
+const EXPORT: Operation = Operation::new("jobs.export_run").idempotent();
+
+/// One page of a run: the run itself and some of its tasks.
+#[derive(Deserialize)]
+pub(crate) struct RunPage {
+    #[serde(flatten)]
+    pub(crate) run: Run,
+    #[serde(default)]
+    next_page_token: Option<String>,
+}
+
+impl RunPage {
+    /// The token of the next page, if there is one.
+    pub(crate) fn take_token(&mut self) -> Option<String> {
+        self.next_page_token.take().filter(|token| !token.is_empty())
+    }
+}
+
+impl JobsClient {
+    /// A run with all its tasks, however many pages they take; of a for-each task's run, with all its iterations.
+    ///
+    /// # Errors
+    /// [`JobError::Transport`](crate::JobError::Transport) of kind `NotFound` when there is no such run.
+    pub async fn get_run(&self, run_id: RunId) -> Result<Run> {
+        Ok(self.whole_run(run_id, false).await?)
+    }
+
+    /// A run with its tasks and its `repair_history`: the original run and its repairs.
+    ///
+    /// # Errors
+    /// As [`get_run`](Self::get_run).
+    pub async fn get_run_with_history(&self, run_id: RunId) -> Result<Run> {
+        Ok(self.whole_run(run_id, true).await?)
+    }
+
+    async fn whole_run(&self, run_id: RunId, history: bool) -> Result<Run, Error> {
+        let mut page = self.run_page(run_id, history, None).await?;
+        let token = page.take_token();
+        self.with_all_pages(page.run, history, token).await
+    }
+
+    /// The run and up to 100 of its tasks.
+    pub(crate) async fn run_page(
+        &self,
+        run_id: RunId,
+        history: bool,
+        token: Option<&str>,
+    ) -> Result<RunPage, Error> {
+        let mut request = ApiRequest::get("/api/2.2/jobs/runs/get").query("run_id", run_id);
+        if history {
+            request = request.query("include_history", true);
+        }
+        if let Some(token) = token {
+            request = request.query("page_token", token);
+        }
+        self.client.call(GET, request).await
+    }
+
+    /// The run with what the pages from `token` on hold.
+    pub(crate) async fn with_all_pages(
+        &self,
+        mut run: Run,
+        history: bool,
+        mut token: Option<String>,
+    ) -> Result<Run, Error> {
+        let mut tokens = Tokens::default();
+        while let Some(next) = token {
+            tokens.follow(&next, format_args!("run {}", run.run_id))?;
+            let mut page = self.run_page(run.run_id, history, Some(&next)).await?;
+            token = page.take_token();
+            run.append(page.run);
+        }
+        Ok(run)
+    }
+
+    /// Asks for a run to be cancelled. It is over only once a [`wait`](Self::wait) says so.
+    ///
+    /// # Errors
+    /// [`JobError::Transport`](crate::JobError::Transport).
+    pub async fn cancel_run(&self, run_id: RunId) -> Result<()> {
+        Ok(self.ask_to_cancel(run_id).await?)
+    }
+
+    pub(crate) async fn ask_to_cancel(&self, run_id: RunId) -> Result<(), Error> {
+        let request = ApiRequest::post("/api/2.2/jobs/runs/cancel").json(&json!({ "run_id": run_id }))?;
+        self.client.call(CANCEL, request).await
+    }
+
+    /// Asks for all active runs of a job to be cancelled, those that wait included.
+    ///
+    /// # Errors
+    /// [`JobError::Transport`](crate::JobError::Transport).
+    pub async fn cancel_all_runs(&self, job_id: JobId) -> Result<()> {
+        let body = json!({ "job_id": job_id, "all_queued_runs": true });
+        let request = ApiRequest::post("/api/2.2/jobs/runs/cancel-all").json(&body)?;
+        Ok(self.client.call(CANCEL_ALL, request).await?)
+    }
+
+    /// Deletes a run that is over, with its output.
+    ///
+    /// # Errors
+    /// [`JobError::Transport`](crate::JobError::Transport).
+    pub async fn delete_run(&self, run_id: RunId) -> Result<()> {
+        let request = ApiRequest::post("/api/2.2/jobs/runs/delete").json(&json!({ "run_id": run_id }))?;
+        Ok(self.client.call(DELETE, request).await?)
+    }
+
+    /// The notebook or the dashboards of a task's run, as pages of HTML.
+    ///
+    /// # Errors
+    /// [`JobError::Transport`](crate::JobError::Transport).
+    pub async fn export_run(&self, run_id: RunId, views: ViewsToExport) -> Result<Vec<ExportedView>> {
+        #[derive(Deserialize)]
+        struct Exported {
+            #[serde(default)]
+            views: Vec<ExportedView>,
+        }
+        let request = ApiRequest::get("/api/2.2/jobs/runs/export")
+            .query("run_id", run_id)
+            .query("views_to_export", views);
+        let exported: Exported = self.client.call(EXPORT, request).await?;
+        Ok(exported.views)
+    }
+}
