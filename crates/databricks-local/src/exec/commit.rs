@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::future::Future;
 
 use deltalake::checkpoints::create_checkpoint;
-use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
 use deltalake::kernel::{Action, CommitInfo, IsolationLevel};
 use deltalake::protocol::DeltaOperation;
 use deltalake::{DeltaResult, DeltaTable};
@@ -34,17 +34,18 @@ pub(super) struct Draft {
     pub(super) user: String,
 }
 
-/// Commits to the table, checkpoints when it is time, and lets the lock go.
-pub(super) async fn commit(table: DeltaTable, draft: Draft, guard: OwnedMutexGuard<()>) -> Result<()> {
+/// Commits to the table (its first version where there is none), checkpoints when it is time, and lets go of what
+/// is held: the table's lock.
+pub(super) async fn commit(table: DeltaTable, draft: Draft, held: impl Send + 'static) -> Result<()> {
     in_task(async move {
-        let _only_writer = guard;
+        let _only_writer = held;
         let info = draft.info(table.version());
         let Draft { operation, mut actions, .. } = draft;
         actions.push(Action::CommitInfo(info));
-        let state = table.snapshot()?;
+        let state = table.snapshot().ok().map(|state| state as &dyn TableReference);
         let committed = CommitBuilder::from(properties())
             .with_actions(actions)
-            .build(Some(state), table.log_store(), operation)
+            .build(state, table.log_store(), operation)
             .await?;
         let version = committed.version();
         let mut after = DeltaTable::new(table.log_store());

@@ -15,6 +15,7 @@ use deltalake::protocol::{DeltaOperation, SaveMode};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::Value;
 
+use super::alter::CURRENT_DEFAULT;
 use super::commit::{self, Draft};
 use super::files::{self, DataFile};
 use super::projection::{self, Matching};
@@ -62,7 +63,14 @@ impl Statement {
             None => LogicalPlanBuilder::scan(UNNAMED_TABLE, provider_as_source(provider), None)?.build()?,
         };
         let matching = matching(copy, target, &source)?;
-        projection::project(source, &target.schema, &matching)
+        let missing = target.schema.fields().iter().zip(&matching).filter(|(_, given)| given.is_none());
+        for (field, _) in missing.filter(|(field, _)| field.metadata().contains_key(CURRENT_DEFAULT)) {
+            return Err(LocalError::unsupported_feature(format_args!(
+                "COPY INTO that leaves out the column `{}`, which has a DEFAULT: give it in the SELECT list",
+                field.name()
+            )));
+        }
+        projection::project(source, &target.schema, &matching, &[])
     }
 
     fn copy_draft(&self, copy: &CopyInto, written: &Written, new: &[DataFile]) -> Draft {

@@ -112,10 +112,8 @@ impl Statement {
             Command::Delete(delete) => self.delete(&delete).await,
             Command::Truncate { table } => self.truncate(&table).await,
             Command::CopyInto(copy) => self.copy_into(*copy).await,
-            Command::AlterTableAddColumns { table, columns } => self.add_columns(&table, &columns).await,
-            Command::AlterTableSetProperties { table, properties } => {
-                self.set_properties(&table, properties).await
-            }
+            Command::AlterTable { table, change } => self.alter_table(&table, change).await,
+            Command::CommentOn(on) => self.comment_on(on).await,
             Command::Optimize { table, full, predicate, zorder_by } => {
                 self.optimize(&table, full, predicate.as_ref(), &zorder_by).await
             }
@@ -147,9 +145,6 @@ impl Statement {
             Command::UseCatalog(_) | Command::UseSchema(_) => Err(LocalError::unsupported_feature(
                 "USE, for statements keep no session: give the catalog and schema with each statement",
             )),
-            Command::AlterTableUnsetProperties { .. } => {
-                Err(LocalError::unsupported_feature("ALTER TABLE .. UNSET TBLPROPERTIES"))
-            }
             other => Err(LocalError::internal(format_args!("the command {other:?} has no handler"))),
         }
     }

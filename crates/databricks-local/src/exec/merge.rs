@@ -7,9 +7,9 @@
 use arrow::datatypes::SchemaRef;
 use databricks_testkit::EngineResult;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, ScalarValue, TableReference};
+use datafusion::common::{Column, DFSchema, TableReference};
 use datafusion::dataframe::DataFrame;
-use datafusion::logical_expr::{Expr, ExprSchemable, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable};
 use deltalake::DeltaTable;
 use deltalake::operations::merge::{InsertBuilder, MergeBuilder, UpdateBuilder};
 use sqlparser::ast;
@@ -140,7 +140,7 @@ impl Statement {
                     .map(|(column, value)| Assignment { column: column.clone(), value: value.clone() })
                     .collect();
                 let mut set = self.merge_assignments(sides, scope, &assignments).await?;
-                sides.fill_missing(&mut set)?;
+                sides.fill_missing(&mut set, &self.default_values(&sides.columns).await?)?;
                 Ok(set)
             }
         }
@@ -185,7 +185,7 @@ impl Statement {
     ) -> Result<Expr> {
         let field = table.field(index);
         match value {
-            AssignedValue::Default => Ok(lit(ScalarValue::try_from(field.data_type())?)),
+            AssignedValue::Default => self.default_of(field).await,
             AssignedValue::Expr(expr) => {
                 let expr = query::plan_expr(self, scope, expr, &self.parameters).await?;
                 refuse_subqueries(&expr, "a subquery in an assigned value")?;
@@ -260,13 +260,12 @@ impl Sides {
         Ok(set)
     }
 
-    /// Columns an INSERT does not name become NULL.
-    fn fill_missing(&self, set: &mut Vec<(Column, Expr)>) -> Result<()> {
-        for (index, field) in self.columns.fields().iter().enumerate() {
+    /// Columns that an INSERT does not name get their default.
+    fn fill_missing(&self, set: &mut Vec<(Column, Expr)>, defaults: &[Expr]) -> Result<()> {
+        for (index, default) in defaults.iter().enumerate() {
             let column = self.target_column(index);
             if !set.iter().any(|(other, _)| *other == column) {
-                let null = lit(ScalarValue::try_from(field.data_type())?);
-                set.push((column, self.stored(index, null)?));
+                set.push((column, self.stored(index, default.clone())?));
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
+use super::alter;
 use super::command::{ColumnDefinition, Command, CreateObject, CreateTable, DropObject};
 use super::cursor::Cursor;
 use super::refused;
@@ -144,10 +145,7 @@ fn table_clause(cursor: &mut Cursor, table: &mut CreateTable) -> Result<bool> {
     } else if cursor.words(&["PARTITIONED", "BY"]) {
         table.partitioned_by = cursor.parenthesized(partition_column)?;
     } else if cursor.words(&["CLUSTER", "BY"]) {
-        if !cursor.next_is(&Token::LParen) {
-            return Err(refused::clause("CREATE TABLE CLUSTER BY", &["AUTO", "NONE"], cursor));
-        }
-        table.cluster_by = cursor.parenthesized(Cursor::path)?;
+        table.cluster_by = alter::clustering(cursor)?;
     } else {
         return Ok(false);
     }
@@ -204,20 +202,21 @@ fn constraint_options(cursor: &mut Cursor) {
 fn column(cursor: &mut Cursor, primary_key: &mut Vec<String>) -> Result<ColumnDefinition> {
     let name = cursor.identifier()?;
     let data_type = cursor.data_type()?;
-    let mut column = ColumnDefinition { name, data_type, nullable: true, comment: None };
+    let mut column = ColumnDefinition { name, data_type, nullable: true, comment: None, default: None };
     loop {
         if cursor.words(&["NOT", "NULL"]) {
             column.nullable = false;
         } else if cursor.word("COMMENT") {
             column.comment = Some(cursor.string()?);
+        } else if cursor.word("DEFAULT") {
+            column.default = Some(cursor.default_value()?);
         } else if cursor.words(&["PRIMARY", "KEY"]) {
             primary_key.push(column.name.clone());
             constraint_options(cursor);
         } else if cursor.next_is(&Token::Comma) || cursor.next_is(&Token::RParen) {
             return Ok(column);
         } else {
-            let known =
-                ["DEFAULT", "GENERATED", "REFERENCES", "FOREIGN", "CONSTRAINT", "CHECK", "MASK", "COLLATE"];
+            let known = ["GENERATED", "REFERENCES", "FOREIGN", "CONSTRAINT", "CHECK", "MASK", "COLLATE"];
             return Err(refused::clause("a column of CREATE TABLE", &known, cursor));
         }
     }
