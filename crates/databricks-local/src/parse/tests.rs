@@ -78,7 +78,7 @@ fn a_default_keeps_its_text() {
         ("r'a\\b' || \"q\"", "r'a\\b' || \"q\""),
         ("concat('ä', '😀')", "concat('ä', '😀')"),
     ] {
-        let sql = format!("ALTER TABLE t\n ALTER COLUMN ä SET DEFAULT {written}");
+        let sql = format!("ALTER TABLE t\n ALTER COLUMN `ä` SET DEFAULT {written}");
         let shown = short(&sql);
         assert!(shown.contains(&format!("text: {kept:?}")), "{sql}\n  {shown}");
     }
