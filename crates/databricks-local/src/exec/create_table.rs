@@ -16,6 +16,7 @@ use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::{Action, StructType};
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
 
 use super::alter::{check_clustering, check_name, check_properties, set_default, set_properties};
 use super::commit::{self, Draft};
@@ -30,9 +31,13 @@ use crate::metastore::{Entry, ObjectPath, table_exists};
 use crate::parse::{ColumnDefinition, CreateTable};
 
 /// A table to be made: its shape, and the rows it begins with.
-struct Plan {
-    definition: Definition,
-    rows: Option<LogicalPlan>,
+pub(super) struct Plan {
+    pub(super) definition: Definition,
+    pub(super) rows: Option<LogicalPlan>,
+    /// Databricks' name of the operation.
+    pub(super) operation: &'static str,
+    /// Parameters of the operation beside the definition's own.
+    pub(super) parameters: Vec<(&'static str, String)>,
 }
 
 impl Statement {
@@ -49,17 +54,27 @@ impl Statement {
         if exists && !create.or_replace {
             return Err(table_exists(&path));
         }
-        let plan = self.table_plan(create).await?;
-        let rows = if exists {
-            let table = self.open(&path).await?;
+        let plan = self.table_plan(create, exists).await?;
+        let written = self.make_table(&path, exists, plan, guard).await?;
+        self.created(answer, written.rows).await
+    }
+
+    /// Makes the table, or puts it in the place of the one that is there.
+    pub(super) async fn make_table(
+        &self,
+        path: &ObjectPath,
+        exists: bool,
+        plan: Plan,
+        guard: OwnedMutexGuard<()>,
+    ) -> Result<Written> {
+        if exists {
+            let table = self.open(path).await?;
             let before = Definition::of(&table)?;
-            self.commit_table(table, Some(&before), plan, guard).await?
-        } else {
-            let rows = self.create_in_staging(&path, plan).await?;
-            drop(guard);
-            rows
-        };
-        self.created(answer, rows).await
+            return self.commit_table(table, Some(&before), plan, guard).await;
+        }
+        let written = self.create_in_staging(path, plan).await?;
+        drop(guard);
+        Ok(written)
     }
 
     /// CTAS answers its counts, as INSERT does; CREATE TABLE answers nothing.
@@ -71,7 +86,7 @@ impl Statement {
     }
 
     /// Checks everything that can be checked before anything is written.
-    async fn table_plan(&self, create: CreateTable) -> Result<Plan> {
+    async fn table_plan(&self, create: CreateTable, replaces: bool) -> Result<Plan> {
         check_properties(&create.properties)?;
         let mut schema = declared_schema(&create.columns)?;
         let mut rows = None;
@@ -93,7 +108,8 @@ impl Statement {
             return Err(LocalError::new("DELTA_TARGET_TABLE_FINAL_SCHEMA_EMPTY", "428GU", message));
         }
         let definition = self.definition(&create, &schema).await?;
-        Ok(Plan { definition, rows })
+        let operation = operation_name(replaces, rows.is_some());
+        Ok(Plan { definition, rows, operation, parameters: Vec::new() })
     }
 
     async fn definition(&self, create: &CreateTable, schema: &SchemaRef) -> Result<Definition> {
@@ -132,20 +148,20 @@ impl Statement {
     }
 
     /// Builds the table in a staging folder, then publishes it.
-    async fn create_in_staging(&self, path: &ObjectPath, plan: Plan) -> Result<u64> {
+    async fn create_in_staging(&self, path: &ObjectPath, plan: Plan) -> Result<Written> {
         let staged = self.blocking(|shared| shared.metastore.new_staging()).await?;
         let outcome = self.create_in(&staged, path, plan).await;
         self.blocking(move |shared| shared.metastore.discard(&staged)).await?;
         outcome
     }
 
-    async fn create_in(&self, staged: &Path, path: &ObjectPath, plan: Plan) -> Result<u64> {
+    async fn create_in(&self, staged: &Path, path: &ObjectPath, plan: Plan) -> Result<Written> {
         let table = open::builder(staged)?.build()?;
         let entry = Entry::new(&self.user, plan.definition.description.clone());
-        let rows = self.commit_table(table, None, plan, ()).await?;
+        let written = self.commit_table(table, None, plan, ()).await?;
         let (staged, path) = (staged.to_owned(), path.clone());
         self.blocking(move |shared| shared.metastore.publish_table(&path, &staged, entry)).await?;
-        Ok(rows)
+        Ok(written)
     }
 
     /// Writes the rows, then commits shape and rows as one version: the first, or one in the place of `before`.
@@ -155,15 +171,15 @@ impl Statement {
         before: Option<&Definition>,
         plan: Plan,
         held: impl Send + 'static,
-    ) -> Result<u64> {
-        let Plan { definition, rows } = plan;
+    ) -> Result<Written> {
+        let Plan { definition, rows, operation, parameters } = plan;
         let target = Target::defined(&table, &definition)?;
-        let as_select = rows.is_some();
         let written = match rows {
             Some(rows) => self.write(rows, &target).await?,
             None => Written::default(),
         };
-        let mut draft = self.create_draft(operation_name(before.is_some(), as_select), &written, &definition);
+        let mut draft = self.create_draft(operation, &written, &definition);
+        draft.parameters.extend(parameters.into_iter().map(|(key, value)| (key, Value::from(value))));
         draft.actions = match before {
             None => definition.actions(None)?,
             Some(before) => {
@@ -177,7 +193,7 @@ impl Statement {
         if outcome.is_err() {
             delete_files(&target, &written.files).await;
         }
-        outcome.map(|()| written.rows)
+        outcome.map(|()| written)
     }
 
     fn create_draft(&self, name: &'static str, written: &Written, definition: &Definition) -> Draft {

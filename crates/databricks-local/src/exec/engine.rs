@@ -105,6 +105,7 @@ impl Statement {
             Command::CreateVolume(object) => self.create_volume(object).await,
             Command::DropVolume(object) => self.drop_volume(object).await,
             Command::CreateTable(create) => self.create_table(*create).await,
+            Command::CloneTable(clone) => self.clone_table(*clone).await,
             Command::DropTable { name, if_exists } => self.drop_table(&name, if_exists).await,
             Command::Insert(insert) => self.insert(*insert).await,
             Command::Merge(merge) => self.merge(*merge).await,

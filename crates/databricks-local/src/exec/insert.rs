@@ -47,8 +47,8 @@ impl Statement {
                 let plan = stored::project(plan, &target.schema, &target.partitions)?;
                 self.replace_where(table, plan, predicate, guard).await?
             }
-            InsertMode::ReplaceUsing(_) => {
-                return Err(LocalError::unsupported_feature("INSERT INTO .. REPLACE USING"));
+            InsertMode::ReplaceUsing(columns) => {
+                self.replace_using(table, &target, plan, columns, guard).await?
             }
         };
         counts(self, [("num_affected_rows", rows), ("num_inserted_rows", rows)]).await

@@ -5,13 +5,18 @@
 
 mod alter;
 mod browse;
+mod by_merge;
+mod change_feed;
+mod clone;
 mod commit;
+mod compact;
 mod condition;
 mod copy_into;
 mod create_table;
 mod definition;
 mod describe;
 mod engine;
+mod evolving_merge;
 mod files;
 mod history;
 mod information_schema;
@@ -29,6 +34,7 @@ mod projection;
 mod restore;
 mod rows;
 mod show;
+mod sides;
 mod statement;
 mod stored;
 mod threads;

@@ -94,7 +94,7 @@ pub(super) fn bare(name: &str) -> Column {
     Column::new_unqualified(name)
 }
 
-fn named_twice(name: &str) -> LocalError {
+pub(super) fn named_twice(name: &str) -> LocalError {
     let message = format!("The column `{name}` is assigned more than once. Name each column once.");
     LocalError::new("DUPLICATE_ASSIGNMENTS", "42701", message)
 }

@@ -156,6 +156,15 @@ impl TableSource for Statement {
         })
     }
 
+    fn changes<'a>(
+        &'a self,
+        name: &'a [String],
+        from: TableVersion,
+        to: Option<TableVersion>,
+    ) -> BoxFuture<'a, Result<Arc<dyn TableProvider>>> {
+        Box::pin(self.change_feed(name, from, to))
+    }
+
     fn files<'a>(
         &'a self,
         path: &'a str,

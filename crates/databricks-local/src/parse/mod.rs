@@ -25,7 +25,7 @@ pub(crate) use command::*;
 
 use crate::error::{LocalError, Result};
 use cursor::Cursor;
-use sqlparser::ast::Expr;
+use sqlparser::ast::{Expr, Query};
 
 /// Parses exactly one statement; comments and trailing semicolons are fine.
 ///
@@ -60,6 +60,22 @@ pub fn check_syntax(sql: &str) -> Result<()> {
 /// As [`parse`].
 pub(crate) fn expression(sql: &str) -> Result<Expr> {
     whole(sql, Cursor::expr)
+}
+
+/// Parses a query on its own.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn query(sql: &str) -> Result<Box<Query>> {
+    whole(sql, Cursor::query)
+}
+
+/// Parses the name of a table on its own.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn name(sql: &str) -> Result<Name> {
+    whole(sql, Cursor::table)
 }
 
 fn whole<T>(sql: &str, read: impl FnOnce(&mut Cursor) -> Result<T>) -> Result<T> {

@@ -64,6 +64,8 @@ fn statements_about_objects() {
         "ALTER TABLE t CLUSTER BY NONE",
         "COMMENT ON COLUMN a.b.c.d IS NULL",
         "COMMENT ON DATABASE a.b IS 'x'",
+        "CREATE OR REPLACE TABLE a.t SHALLOW CLONE b.u TBLPROPERTIES (k = 'v')",
+        "CREATE TABLE IF NOT EXISTS t CLONE u",
     ];
     let lines: Vec<_> = statements.iter().map(|sql| format!("{sql}\n    {}", short(sql))).collect();
     insta::assert_snapshot!(lines.join("\n"));
@@ -241,7 +243,7 @@ fn statements_of_databricks_not_run_here_are_refused_by_name() {
         ("CREATE VIEW v AS SELECT 1", "CREATE VIEW"),
         ("CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", "CREATE OR REPLACE TEMPORARY"),
         ("CREATE FUNCTION f() RETURNS INT RETURN 1", "CREATE FUNCTION"),
-        ("CREATE TABLE t SHALLOW CLONE u", "SHALLOW"),
+        ("CREATE TABLE t CLONE u LOCATION 's3://b'", "LOCATION"),
         ("CREATE TABLE t (a INT) LOCATION 's3://b'", "LOCATION"),
         ("CREATE TABLE t (a INT) USING PARQUET", "CREATE TABLE USING PARQUET"),
         ("CREATE TABLE t (a INT GENERATED ALWAYS AS IDENTITY)", "GENERATED"),

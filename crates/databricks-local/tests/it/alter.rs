@@ -259,6 +259,8 @@ async fn columns_are_renamed_and_dropped_under_column_mapping() {
     let rows = [["1", "a", "x", "NULL"], ["2", "B", "y", "new"], ["3", "NULL", "x", "NULL"]];
     assert_eq!(local.run(all).await.texts(), rows);
     assert_eq!(local.run("SELECT name FROM t WHERE part = 'y' AND id = 'new'").await.texts(), [["B"]]);
+    local.run("OPTIMIZE t").await;
+    assert_eq!(local.run(all).await.texts(), rows);
     local.run("ALTER TABLE t DROP COLUMNS (name)").await;
     local.run("ALTER TABLE t ADD COLUMN name STRING").await;
     assert_eq!(

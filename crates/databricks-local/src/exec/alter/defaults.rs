@@ -1,6 +1,5 @@
 //! DEFAULT: kept as text in a column's metadata, as Delta has it, and given to rows that do not say a value.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, SchemaRef};
@@ -10,6 +9,7 @@ use sqlparser::ast;
 
 use super::change::set_metadata;
 use crate::error::{LocalError, Result};
+use crate::exec::by_merge::asks;
 use crate::exec::definition::Definition;
 use crate::exec::definition::fields::{Place, at};
 use crate::exec::statement::Statement;
@@ -60,7 +60,7 @@ impl Statement {
             }
             Place::Part(..) => Err(LocalError::unsupported_feature("a default inside an array or map")),
         })?;
-        if has_subquery(&default.expr) {
+        if asks(&default.expr) {
             return Err(invalid("SUBQUERY_EXPRESSION", &field, &default.text, "it holds a subquery"));
         }
         let value = self.default_value(&field, &default.text).await.map_err(|error| {
@@ -115,15 +115,6 @@ pub(in crate::exec) fn written(field: &Arc<Field>) -> Result<ast::Expr> {
         Some(text) => Ok(ast::Expr::Nested(Box::new(parse::expression(text)?))),
         None => Ok(ast::Expr::value(ast::Value::Null)),
     }
-}
-
-fn has_subquery(expr: &ast::Expr) -> bool {
-    use ast::Expr::{Exists, InSubquery, Subquery};
-    let found = ast::visit_expressions(expr, |expr| match expr {
-        Exists { .. } | InSubquery { .. } | Subquery(_) => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break()
 }
 
 fn invalid(kind: &str, field: &Field, text: &str, why: &str) -> LocalError {

@@ -34,6 +34,7 @@ pub(super) use add::check_name;
 pub(super) use cluster::check as check_clustering;
 pub(super) use defaults::{CURRENT_DEFAULT, set as set_default, written as written_default};
 pub(super) use properties::{check as check_properties, set as set_properties};
+pub(super) use rewrite::{actions as rewritten_actions, plan as all_rows};
 
 /// What a statement makes of a table's definition.
 struct Edit {
@@ -161,11 +162,12 @@ impl Statement {
     }
 }
 
-/// What the commit is to delta-rs. One that looked at all rows conflicts with any row another process adds.
 fn operation(reads_rows: bool) -> DeltaOperation {
-    if !reads_rows {
-        return DeltaOperation::UpdateFieldMetadata { fields: Vec::new() };
-    }
+    if reads_rows { whole_table() } else { DeltaOperation::UpdateFieldMetadata { fields: Vec::new() } }
+}
+
+/// What a commit is to delta-rs that looked at all rows: it conflicts with any row that another process adds.
+pub(super) fn whole_table() -> DeltaOperation {
     DeltaOperation::Merge {
         predicate: None,
         merge_predicate: None,

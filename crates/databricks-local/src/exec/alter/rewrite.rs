@@ -13,7 +13,10 @@ use crate::exec::definition::Definition;
 use crate::exec::write::Written;
 
 /// All rows, in the order of the new definition's columns.
-pub(super) fn plan(provider: Arc<dyn TableProvider>, definition: &Definition) -> Result<LogicalPlan> {
+pub(in crate::exec) fn plan(
+    provider: Arc<dyn TableProvider>,
+    definition: &Definition,
+) -> Result<LogicalPlan> {
     let known = provider.schema();
     let columns = definition.fields.iter().map(|field| {
         let index = known.index_of(&field.name).map_err(LocalError::from)?;
@@ -25,7 +28,7 @@ pub(super) fn plan(provider: Arc<dyn TableProvider>, definition: &Definition) ->
 }
 
 /// The new files in the place of the old. No row changes, so readers of changes see none.
-pub(super) fn actions(table: &DeltaTable, written: &Written) -> Result<Vec<Action>> {
+pub(in crate::exec) fn actions(table: &DeltaTable, written: &Written) -> Result<Vec<Action>> {
     let old = table.snapshot()?.log_data();
     let mut actions: Vec<Action> = old.iter().map(|file| Action::Remove(file.remove_action(false))).collect();
     for file in &written.files {

@@ -22,6 +22,9 @@ pub(super) use protocol::Protocol;
 
 use crate::error::{LocalError, Result};
 
+/// The property that tells the loads of COPY INTO apart from those before the table was replaced.
+const LOADS: &str = "loads";
+
 /// The property that names clustering columns: a JSON list of paths. Databricks keeps them in a domain of the log.
 const CLUSTERING: &str = "clusteringColumns";
 
@@ -67,11 +70,20 @@ impl Definition {
         })
     }
 
+    /// The definition of another table of the same shape.
+    pub(super) fn copied(mut self) -> Self {
+        let new = Self::new(Vec::new(), Vec::new());
+        (self.id, self.created_time) = (new.id, new.created_time);
+        self
+    }
+
     /// A definition that takes this one's place: the same table, with another shape.
     pub(super) fn replaced_by(&self, mut other: Self) -> Self {
         other.id.clone_from(&self.id);
         other.created_time = self.created_time;
         other.protocol = self.protocol.clone().with_all_of(&other.protocol);
+        // Files that were loaded into what was here before are not of the new table.
+        other.configuration.insert(own(LOADS), uuid::Uuid::new_v4().to_string());
         other
     }
 
@@ -88,6 +100,11 @@ impl Definition {
     /// Whether a property is `true`.
     pub(super) fn is_on(&self, key: &str) -> bool {
         self.property(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// What names the loads of COPY INTO since the table was last replaced.
+    pub(super) fn loads(&self) -> Option<&str> {
+        self.configuration.get(&own(LOADS)).map(String::as_str)
     }
 
     /// The paths of the clustering columns, outermost first.

@@ -44,6 +44,8 @@ pub(crate) enum Command {
     DropVolume(DropObject),
     /// `CREATE TABLE`, with or without a query.
     CreateTable(Box<CreateTable>),
+    /// `CREATE TABLE .. CLONE ..`.
+    CloneTable(Box<CloneTable>),
     /// `DROP TABLE`.
     DropTable {
         /// The table.

@@ -3,7 +3,7 @@
 use databricks_schema::DataType;
 use sqlparser::ast::{Expr, Query};
 
-use super::{Name, Options};
+use super::{Name, Options, TimeTravel};
 
 /// `CREATE [OR REPLACE] TABLE`.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +28,25 @@ pub(crate) struct CreateTable {
     pub(crate) cluster_by: Vec<Name>,
     /// `AS query`.
     pub(crate) as_query: Option<Box<Query>>,
+}
+
+/// `CREATE [OR REPLACE] TABLE .. [SHALLOW | DEEP] CLONE ..`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CloneTable {
+    /// The table that is made.
+    pub(crate) name: Name,
+    /// `IF NOT EXISTS`: an existing one is no error, and stays.
+    pub(crate) if_not_exists: bool,
+    /// `OR REPLACE`.
+    pub(crate) or_replace: bool,
+    /// `SHALLOW`: the files stay the source's.
+    pub(crate) shallow: bool,
+    /// The table that is copied.
+    pub(crate) source: Name,
+    /// `VERSION AS OF` or `TIMESTAMP AS OF`.
+    pub(crate) at: Option<TimeTravel>,
+    /// `TBLPROPERTIES`: over the source's.
+    pub(crate) properties: Options,
 }
 
 /// A column of `CREATE TABLE`.
