@@ -120,7 +120,7 @@ impl Statement {
             let name = format!("__value{number}");
             let value = match &assignment.value {
                 AssignedValue::Expr(value) => value.as_ref().clone(),
-                AssignedValue::Default => super::alter::written_default(&target.schema.fields()[index])?,
+                AssignedValue::Default => super::alter::written_default(target.schema.field(index))?,
             };
             select.projection.push(named(value, name.clone()));
             assigned.push((index, name));

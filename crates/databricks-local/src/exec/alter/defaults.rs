@@ -1,7 +1,5 @@
 //! DEFAULT: kept as text in a column's metadata, as Delta has it, and given to rows that do not say a value.
 
-use std::sync::Arc;
-
 use arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, lit};
@@ -110,7 +108,7 @@ impl Statement {
 ///
 /// # Errors
 /// A default of the log that is no expression.
-pub(in crate::exec) fn written(field: &Arc<Field>) -> Result<ast::Expr> {
+pub(in crate::exec) fn written(field: &Field) -> Result<ast::Expr> {
     match field.metadata().get(CURRENT_DEFAULT) {
         Some(text) => Ok(ast::Expr::Nested(Box::new(parse::expression(text)?))),
         None => Ok(ast::Expr::value(ast::Value::Null)),

@@ -21,7 +21,7 @@ pub(in crate::exec) enum Place<'a> {
 /// # Errors
 /// `[UNRESOLVED_COLUMN]` naming the path, and those of `change`.
 pub(in crate::exec) fn at<T>(
-    fields: &mut Vec<StructField>,
+    fields: &mut [StructField],
     path: &[String],
     change: impl FnOnce(Place<'_>) -> Result<T>,
 ) -> Result<T> {
@@ -59,7 +59,7 @@ pub(in crate::exec) fn within<T>(
 }
 
 fn at_field<T>(
-    fields: &mut Vec<StructField>,
+    fields: &mut [StructField],
     path: &[String],
     whole: &[String],
     change: impl FnOnce(Place<'_>) -> Result<T>,

@@ -36,7 +36,7 @@ pub(super) struct Definition {
     pub(super) description: Option<String>,
     pub(super) fields: Vec<StructField>,
     pub(super) partition_columns: Vec<String>,
-    /// As the log has them: [`properties`](Self::properties) is what users see.
+    /// As the log has them: [`Shown`] is what users see.
     pub(super) configuration: BTreeMap<String, String>,
     pub(super) protocol: Protocol,
 }
