@@ -28,4 +28,5 @@ mod workspace;
 
 pub use error::{LocalError, Position, Result};
 pub use fixture::fixture;
+pub use parse::check_syntax;
 pub use workspace::{LocalWorkspace, LocalWorkspaceBuilder};

@@ -9,6 +9,7 @@ use arrow::array::Int32Array;
 use databricks_schema::DataType;
 use databricks_testkit::EngineResult;
 
+use super::alter::CURRENT_DEFAULT;
 use super::pattern::Pattern;
 use super::rows::Rows;
 use super::statement::Statement;
@@ -16,14 +17,18 @@ use crate::error::{LocalError, Result};
 use crate::metastore::{ObjectName, ObjectPath, SchemaPath};
 use crate::parse::Browse;
 
-/// A column of a table that SHOW COLUMNS lists.
-struct Line {
-    table: ObjectPath,
-    name: String,
-    data_type: DataType,
-    nullable: bool,
-    comment: String,
-    position: i32,
+/// A column of a table, as it is listed.
+pub(super) struct Line {
+    pub(super) table: ObjectPath,
+    pub(super) name: String,
+    pub(super) data_type: DataType,
+    pub(super) nullable: bool,
+    pub(super) comment: Option<String>,
+    pub(super) default: Option<String>,
+    /// From 1.
+    pub(super) position: i32,
+    /// From 1, among the table's partition columns.
+    pub(super) partition: Option<i32>,
 }
 
 impl Statement {
@@ -73,7 +78,7 @@ impl Statement {
             .array("decimalDigits", numbers(|line| digits(&line.data_type)))
             .array("radix", numbers(|line| digits(&line.data_type).map(|_| 10)))
             .text("isNullable", lines.iter().map(|line| Some(line.nullable.to_string())))
-            .text("remarks", lines.iter().map(|line| Some(&line.comment)))
+            .text("remarks", lines.iter().map(|line| Some(line.comment.as_deref().unwrap_or_default())))
             .array("ordinalPosition", numbers(|line| Some(line.position)))
             .text("isAutoIncrement", lines.iter().map(|_| Some("NO")))
             .finish(self)
@@ -81,7 +86,7 @@ impl Statement {
     }
 
     /// The schemas of one catalog, or of all.
-    fn schemas_of(&self, catalog: Option<&str>, like: Option<&str>) -> Result<Vec<SchemaPath>> {
+    pub(super) fn schemas_of(&self, catalog: Option<&str>, like: Option<&str>) -> Result<Vec<SchemaPath>> {
         let (state, like) = (self.shared.metastore.state(), Pattern::parse(like)?);
         let asked = catalog.map(ObjectName::parse).transpose()?;
         if let Some(catalog) = &asked {
@@ -95,7 +100,7 @@ impl Statement {
         Ok(schemas.collect())
     }
 
-    fn tables_of(&self, browse: &Browse, like: Option<&str>) -> Result<Vec<ObjectPath>> {
+    pub(super) fn tables_of(&self, browse: &Browse, like: Option<&str>) -> Result<Vec<ObjectPath>> {
         let (state, like) = (self.shared.metastore.state(), Pattern::parse(like)?);
         let mut tables = Vec::new();
         for parent in self.schemas_of(browse.catalog.as_deref(), browse.schemas.as_deref())? {
@@ -108,13 +113,14 @@ impl Statement {
     }
 
     /// A table's columns; none of one that was dropped since it was listed.
-    async fn columns_of(&self, path: &ObjectPath) -> Result<Vec<Line>> {
+    pub(super) async fn columns_of(&self, path: &ObjectPath) -> Result<Vec<Line>> {
         let table = match self.open(path).await {
             Ok(table) => table,
             Err(_) if self.shared.metastore.state().table(path).is_err() => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let schema = table.snapshot()?.snapshot().arrow_schema();
+        let snapshot = table.snapshot()?.snapshot();
+        let (schema, partitions) = (snapshot.arrow_schema(), snapshot.metadata().partition_columns());
         let columns = schema.fields().iter().zip(1..).map(|(field, position)| {
             let data_type = databricks_schema::arrow::from_arrow(field.data_type()).map_err(|error| {
                 LocalError::internal(format_args!("the type of {}.`{}`: {error}", path, field.name()))
@@ -124,8 +130,10 @@ impl Statement {
                 name: field.name().clone(),
                 data_type,
                 nullable: field.is_nullable(),
-                comment: field.metadata().get("comment").cloned().unwrap_or_default(),
+                comment: field.metadata().get("comment").cloned(),
+                default: field.metadata().get(CURRENT_DEFAULT).cloned(),
                 position,
+                partition: (1..).zip(partitions).find(|(_, name)| *name == field.name()).map(|(at, _)| at),
             })
         });
         columns.collect()

@@ -7,14 +7,16 @@ use std::collections::HashMap;
 use std::future::Future;
 
 use deltalake::checkpoints::create_checkpoint;
-use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
 use deltalake::kernel::{Action, CommitInfo, IsolationLevel};
 use deltalake::protocol::DeltaOperation;
 use deltalake::{DeltaResult, DeltaTable};
-use serde_json::{Map, Value};
-use tokio::sync::OwnedMutexGuard;
+use serde_json::{Map, Value, json};
 
 use crate::error::{LocalError, Result};
+
+/// The member of a commit's information that says what the statement was, where delta-rs says another name.
+pub(super) const STATEMENT: &str = "databricksLocalStatement";
 
 /// Versions between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 10;
@@ -34,17 +36,28 @@ pub(super) struct Draft {
     pub(super) user: String,
 }
 
-/// Commits to the table, checkpoints when it is time, and lets the lock go.
-pub(super) async fn commit(table: DeltaTable, draft: Draft, guard: OwnedMutexGuard<()>) -> Result<()> {
+/// Commits to the table (its first version where there is none), checkpoints when it is time, and lets go of what
+/// is held: the table's lock.
+pub(super) async fn commit(table: DeltaTable, draft: Draft, held: impl Send + 'static) -> Result<()> {
+    let info = draft.info(table.version());
+    let Draft { operation, mut actions, .. } = draft;
+    actions.push(Action::CommitInfo(info));
+    commit_actions(table, actions, operation, held).await
+}
+
+/// As [`commit`], for actions that say themselves what they are.
+pub(super) async fn commit_actions(
+    table: DeltaTable,
+    actions: Vec<Action>,
+    operation: DeltaOperation,
+    held: impl Send + 'static,
+) -> Result<()> {
     in_task(async move {
-        let _only_writer = guard;
-        let info = draft.info(table.version());
-        let Draft { operation, mut actions, .. } = draft;
-        actions.push(Action::CommitInfo(info));
-        let state = table.snapshot()?;
+        let _only_writer = held;
+        let state = table.snapshot().ok().map(|state| state as &dyn TableReference);
         let committed = CommitBuilder::from(properties())
             .with_actions(actions)
-            .build(Some(state), table.log_store(), operation)
+            .build(state, table.log_store(), operation)
             .await?;
         let version = committed.version();
         let mut after = DeltaTable::new(table.log_store());
@@ -55,15 +68,15 @@ pub(super) async fn commit(table: DeltaTable, draft: Draft, guard: OwnedMutexGua
     .await
 }
 
-/// Runs one of delta-rs' builders to its end, checkpoints when it is time, and lets the lock go.
-pub(super) async fn run<B, M>(builder: B, guard: OwnedMutexGuard<()>) -> Result<M>
+/// Runs one of delta-rs' builders to its end, checkpoints when it is time, and lets go of what is held.
+pub(super) async fn run<B, M>(builder: B, held: impl Send + 'static) -> Result<M>
 where
     B: IntoFuture<Output = DeltaResult<(DeltaTable, M)>> + Send + 'static,
     B::IntoFuture: Send,
     M: Send + 'static,
 {
     in_task(async move {
-        let _only_writer = guard;
+        let _only_writer = held;
         let (after, metrics) = builder.await?;
         checkpoint(&after, after.version().unwrap_or(0)).await;
         Ok(metrics)
@@ -87,6 +100,20 @@ pub(super) fn properties() -> CommitProperties {
 /// As [`properties`], naming the user.
 pub(super) fn properties_of(user: &str) -> CommitProperties {
     properties().with_metadata([("userName".to_owned(), Value::from(user))])
+}
+
+/// As [`properties_of`], for a statement that is another one underneath: history shows what was asked for.
+pub(super) fn properties_as(
+    user: &str,
+    operation: &'static str,
+    parameters: &[(&'static str, String)],
+) -> CommitProperties {
+    let parameters: Map<String, Value> =
+        parameters.iter().map(|(key, value)| ((*key).to_owned(), Value::from(value.clone()))).collect();
+    properties().with_metadata([
+        ("userName".to_owned(), Value::from(user)),
+        (STATEMENT.to_owned(), json!({ "operation": operation, "operationParameters": parameters })),
+    ])
 }
 
 /// Writes a checkpoint at every tenth version. The commit stands whether or not this works.

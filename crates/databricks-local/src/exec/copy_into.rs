@@ -15,7 +15,9 @@ use deltalake::protocol::{DeltaOperation, SaveMode};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::Value;
 
+use super::alter::CURRENT_DEFAULT;
 use super::commit::{self, Draft};
+use super::definition::Definition;
 use super::files::{self, DataFile};
 use super::projection::{self, Matching};
 use super::rows::{count, counts};
@@ -38,9 +40,11 @@ impl Statement {
         let table = self.open(&path).await?;
         let target = Target::of(&table)?;
         let Sources { found, missing } = source_files(self, &copy).await?;
-        let new = if force { found } else { not_loaded(&table, found).await? };
+        let loads = Definition::of(&table)?.loads().map(str::to_owned);
+        let loads = loads.as_deref();
+        let new = if force { found } else { not_loaded(&table, loads, found).await? };
         // A named file that was loaded before may have been removed since; any other must be there.
-        let lacking = if force { missing } else { not_loaded(&table, missing).await? };
+        let lacking = if force { missing } else { not_loaded(&table, loads, missing).await? };
         if let Some(file) = lacking.first() {
             return Err(files::path_not_found(&file.path.to_string()));
         }
@@ -49,7 +53,7 @@ impl Statement {
         }
         let plan = self.copy_plan(&copy, &target, &new).await?;
         let written = self.write(plan, &target).await?;
-        let draft = self.copy_draft(&copy, &written, &new);
+        let draft = self.copy_draft(&copy, loads, &written, &new);
         commit::commit(table, draft, guard).await?;
         loaded(self, written.rows).await
     }
@@ -62,14 +66,23 @@ impl Statement {
             None => LogicalPlanBuilder::scan(UNNAMED_TABLE, provider_as_source(provider), None)?.build()?,
         };
         let matching = matching(copy, target, &source)?;
-        projection::project(source, &target.schema, &matching)
+        let missing = target.schema.fields().iter().zip(&matching).filter(|(_, given)| given.is_none());
+        for (field, _) in missing.filter(|(field, _)| field.metadata().contains_key(CURRENT_DEFAULT)) {
+            return Err(LocalError::unsupported_feature(format_args!(
+                "COPY INTO that leaves out the column `{}`, which has a DEFAULT: give it in the SELECT list",
+                field.name()
+            )));
+        }
+        projection::project(source, &target.schema, &matching, &[])
     }
 
-    fn copy_draft(&self, copy: &CopyInto, written: &Written, new: &[DataFile]) -> Draft {
+    fn copy_draft(&self, copy: &CopyInto, loads: Option<&str>, written: &Written, new: &[DataFile]) -> Draft {
         let now = chrono::Utc::now().timestamp_millis();
         let mut actions: Vec<Action> = written.files.iter().cloned().map(Action::Add).collect();
         actions.extend(
-            new.iter().map(|file| Action::Txn(Transaction::new_with_last_update(app_id(file), 1, Some(now)))),
+            new.iter().map(|file| {
+                Action::Txn(Transaction::new_with_last_update(app_id(loads, file), 1, Some(now)))
+            }),
         );
         Draft {
             name: "COPY INTO",
@@ -96,16 +109,19 @@ async fn loaded(statement: &Statement, rows: u64) -> Result<EngineResult> {
     counts(statement, [("num_affected_rows", rows), ("num_inserted_rows", rows), skipped_corrupt]).await
 }
 
-/// The application id of a file in the table's log.
-fn app_id(file: &DataFile) -> String {
-    format!("copy-into:{}", file.path)
+/// The application id of a file in the table's log. A table that took another's place has loaded nothing yet.
+fn app_id(loads: Option<&str>, file: &DataFile) -> String {
+    match loads {
+        None => format!("copy-into:{}", file.path),
+        Some(loads) => format!("copy-into:{loads}:{}", file.path),
+    }
 }
 
 /// The files of which the table's log says nothing.
-async fn not_loaded(table: &DeltaTable, found: Vec<DataFile>) -> Result<Vec<DataFile>> {
+async fn not_loaded(table: &DeltaTable, loads: Option<&str>, found: Vec<DataFile>) -> Result<Vec<DataFile>> {
     let mut lookups = Vec::with_capacity(found.len());
     for file in found {
-        lookups.push(unless_loaded(table.clone(), file).boxed());
+        lookups.push(unless_loaded(table.clone(), app_id(loads, &file), file).boxed());
     }
     let checked: Vec<Option<DataFile>> =
         futures::stream::iter(lookups).buffered(LOOKUPS_AT_ONCE).try_collect().await?;
@@ -113,9 +129,9 @@ async fn not_loaded(table: &DeltaTable, found: Vec<DataFile>) -> Result<Vec<Data
 }
 
 /// The file, if the table's log does not name it.
-async fn unless_loaded(table: DeltaTable, file: DataFile) -> Result<Option<DataFile>> {
+async fn unless_loaded(table: DeltaTable, id: String, file: DataFile) -> Result<Option<DataFile>> {
     let store = table.log_store();
-    let version = table.snapshot()?.transaction_version(store.as_ref(), app_id(&file)).await?;
+    let version = table.snapshot()?.transaction_version(store.as_ref(), id).await?;
     Ok(version.is_none().then_some(file))
 }
 

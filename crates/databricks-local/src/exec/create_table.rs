@@ -16,25 +16,28 @@ use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::{Action, StructType};
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
 
+use super::alter::{check_clustering, check_name, check_properties, set_default, set_properties};
 use super::commit::{self, Draft};
+use super::definition::{Definition, Shown, mapping};
 use super::open;
 use super::projection;
-use super::properties;
 use super::rows::{count, counts};
 use super::statement::Statement;
-use super::write::{Target, Written};
+use super::write::{Target, Written, delete_files};
 use crate::error::{LocalError, Result};
 use crate::metastore::{Entry, ObjectPath, table_exists};
 use crate::parse::{ColumnDefinition, CreateTable};
 
 /// A table to be made: its shape, and the rows it begins with.
-struct Plan {
-    schema: SchemaRef,
-    partitions: Vec<String>,
-    properties: Vec<(String, String)>,
-    comment: Option<String>,
-    rows: Option<LogicalPlan>,
+pub(super) struct Plan {
+    pub(super) definition: Definition,
+    pub(super) rows: Option<LogicalPlan>,
+    /// Databricks' name of the operation.
+    pub(super) operation: &'static str,
+    /// Parameters of the operation beside the definition's own.
+    pub(super) parameters: Vec<(&'static str, String)>,
 }
 
 impl Statement {
@@ -51,18 +54,27 @@ impl Statement {
         if exists && !create.or_replace {
             return Err(table_exists(&path));
         }
-        let plan = self.table_plan(create).await?;
-        let rows = if exists {
-            self.replace_table(&path, plan, guard).await?
-        } else {
-            let staged = self.blocking(|shared| shared.metastore.new_staging()).await?;
-            let outcome = self.create_in(&staged, &path, plan).await;
-            let leftovers = staged.clone();
-            self.blocking(move |shared| shared.metastore.discard(&leftovers)).await?;
-            drop(guard);
-            outcome?
-        };
-        self.created(answer, rows).await
+        let plan = self.table_plan(create, exists).await?;
+        let written = self.make_table(&path, exists, plan, guard).await?;
+        self.created(answer, written.rows).await
+    }
+
+    /// Makes the table, or puts it in the place of the one that is there.
+    pub(super) async fn make_table(
+        &self,
+        path: &ObjectPath,
+        exists: bool,
+        plan: Plan,
+        guard: OwnedMutexGuard<()>,
+    ) -> Result<Written> {
+        if exists {
+            let table = self.open(path).await?;
+            let before = Definition::of(&table)?;
+            return self.commit_table(table, Some(&before), plan, guard).await;
+        }
+        let written = self.create_in_staging(path, plan).await?;
+        drop(guard);
+        Ok(written)
     }
 
     /// CTAS answers its counts, as INSERT does; CREATE TABLE answers nothing.
@@ -74,11 +86,8 @@ impl Statement {
     }
 
     /// Checks everything that can be checked before anything is written.
-    async fn table_plan(&self, create: CreateTable) -> Result<Plan> {
-        properties::check(&create.properties)?;
-        if !create.cluster_by.is_empty() {
-            return Err(LocalError::unsupported_feature("CLUSTER BY (liquid clustering)"));
-        }
+    async fn table_plan(&self, create: CreateTable, replaces: bool) -> Result<Plan> {
+        check_properties(&create.properties)?;
         let mut schema = declared_schema(&create.columns)?;
         let mut rows = None;
         if let Some(query) = &create.as_query {
@@ -93,81 +102,117 @@ impl Statement {
                 );
                 LocalError::new("CREATE_VIEW_COLUMN_ARITY_MISMATCH", "21S01", message)
             })?;
-            rows = Some(projection::project(source, &schema, &matching)?);
+            rows = Some(projection::project(source, &schema, &matching, &[])?);
         } else if create.columns.is_empty() {
             let message = "A table without columns holds nothing: name its columns, or give a query with AS.";
             return Err(LocalError::new("DELTA_TARGET_TABLE_FINAL_SCHEMA_EMPTY", "428GU", message));
         }
-        check_column_names(&schema)?;
-        let partitions = partition_columns(&schema, &create.partitioned_by)?;
-        Ok(Plan { schema, partitions, properties: create.properties, comment: create.comment, rows })
+        let definition = self.definition(&create, &schema).await?;
+        let operation = operation_name(replaces, rows.is_some());
+        Ok(Plan { definition, rows, operation, parameters: Vec::new() })
+    }
+
+    async fn definition(&self, create: &CreateTable, schema: &SchemaRef) -> Result<Definition> {
+        check_duplicates(schema)?;
+        let partitions = partition_columns(schema, &create.partitioned_by)?;
+        let fields: StructType = schema.as_ref().try_into_kernel().map_err(LocalError::from)?;
+        let mut definition = Definition::new(fields.fields().cloned().collect(), partitions);
+        let mapped = create.properties.iter().find(|(key, _)| key.eq_ignore_ascii_case(mapping::MODE));
+        if mapped.is_some_and(|(_, mode)| mode.eq_ignore_ascii_case("name")) {
+            definition.configuration.insert(mapping::MODE.to_owned(), "name".to_owned());
+            mapping::assign(&mut definition, mapping::Naming::Unique)?;
+        }
+        set_properties(&mut definition, &create.properties)?;
+        for field in schema.fields() {
+            check_name(&definition, field.name())?;
+        }
+        if !create.cluster_by.is_empty() && !create.partitioned_by.is_empty() {
+            let message = "Clustering and partitioning cannot both be specified. Please remove PARTITIONED BY or CLUSTER BY.";
+            return Err(LocalError::new(
+                "SPECIFY_CLUSTER_BY_WITH_PARTITIONED_BY_IS_NOT_ALLOWED",
+                "42908",
+                message,
+            ));
+        }
+        definition.cluster_by(&check_clustering(&definition, &create.cluster_by)?);
+        for column in &create.columns {
+            let Some(default) = &column.default else { continue };
+            let path = vec![column.name.clone()];
+            set_default(&mut definition, &path, Some(&default.text))?;
+            self.check_default(&definition, &path, default).await?;
+        }
+        if create.comment.is_some() {
+            definition.description.clone_from(&create.comment);
+        }
+        Ok(definition)
     }
 
     /// Builds the table in a staging folder, then publishes it.
-    async fn create_in(&self, staged: &Path, path: &ObjectPath, plan: Plan) -> Result<u64> {
+    async fn create_in_staging(&self, path: &ObjectPath, plan: Plan) -> Result<Written> {
+        let staged = self.blocking(|shared| shared.metastore.new_staging()).await?;
+        let outcome = self.create_in(&staged, path, plan).await;
+        self.blocking(move |shared| shared.metastore.discard(&staged)).await?;
+        outcome
+    }
+
+    async fn create_in(&self, staged: &Path, path: &ObjectPath, plan: Plan) -> Result<Written> {
         let table = open::builder(staged)?.build()?;
-        let comment = plan.comment.clone();
-        let rows = self.commit_table(table, plan, SaveMode::ErrorIfExists).await?;
-        let (staged, path, entry) = (staged.to_owned(), path.clone(), Entry::new(&self.user, comment));
+        let entry = Entry::new(&self.user, plan.definition.description.clone());
+        let written = self.commit_table(table, None, plan, ()).await?;
+        let (staged, path) = (staged.to_owned(), path.clone());
         self.blocking(move |shared| shared.metastore.publish_table(&path, &staged, entry)).await?;
-        Ok(rows)
+        Ok(written)
     }
 
-    /// A new version of the table with another shape and other rows.
-    async fn replace_table(
+    /// Writes the rows, then commits shape and rows as one version: the first, or one in the place of `before`.
+    async fn commit_table(
         &self,
-        path: &ObjectPath,
+        table: DeltaTable,
+        before: Option<&Definition>,
         plan: Plan,
-        guard: tokio::sync::OwnedMutexGuard<()>,
-    ) -> Result<u64> {
-        let table = self.open(path).await?;
-        let rows = self.commit_table(table, plan, SaveMode::Overwrite).await?;
-        drop(guard);
-        Ok(rows)
-    }
-
-    /// Writes the rows, then commits shape and rows as one version.
-    async fn commit_table(&self, table: DeltaTable, plan: Plan, mode: SaveMode) -> Result<u64> {
-        let Plan { schema, partitions, properties, comment, rows } = plan;
-        let as_select = rows.is_some();
+        held: impl Send + 'static,
+    ) -> Result<Written> {
+        let Plan { definition, rows, operation, parameters } = plan;
+        let target = Target::defined(&table, &definition)?;
         let written = match rows {
-            Some(rows) => {
-                let target = Target::new(&table, Arc::clone(&schema), &partitions, &properties);
-                self.write(rows, &target).await?
-            }
+            Some(rows) => self.write(rows, &target).await?,
             None => Written::default(),
         };
-        let mut actions: Vec<Action> = written.files.iter().cloned().map(Action::Add).collect();
-        let name = operation_name(mode, as_select);
-        actions
-            .push(Action::CommitInfo(self.create_draft(name, &written, &partitions).info(table.version())));
-        let fields: StructType = schema.as_ref().try_into_kernel().map_err(LocalError::from)?;
-        let mut builder = table
-            .create()
-            .with_columns(fields.fields().cloned())
-            .with_partition_columns(partitions)
-            .with_configuration(properties.into_iter().map(|(key, value)| (key, Some(value))))
-            .with_raise_if_key_not_exists(false)
-            .with_save_mode(mode)
-            .with_actions(actions)
-            .with_commit_properties(commit::properties());
-        if let Some(comment) = comment {
-            builder = builder.with_comment(comment);
+        let mut draft = self.create_draft(operation, &written, &definition);
+        draft.parameters.extend(parameters.into_iter().map(|(key, value)| (key, Value::from(value))));
+        draft.actions = match before {
+            None => definition.actions(None)?,
+            Some(before) => {
+                let old = table.snapshot()?.log_data();
+                let removed = old.iter().map(|file| Action::Remove(file.remove_action(true)));
+                before.replaced_by(definition).actions(Some(before))?.into_iter().chain(removed).collect()
+            }
+        };
+        draft.actions.extend(written.files.iter().cloned().map(Action::Add));
+        let outcome = commit::commit(table, draft, held).await;
+        if outcome.is_err() {
+            delete_files(&target, &written.files).await;
         }
-        let rows = written.rows;
-        commit::in_task(async move {
-            let after = builder.await?;
-            commit::checkpoint(&after, after.version().unwrap_or(0)).await;
-            Ok(rows)
-        })
-        .await
+        outcome.map(|()| written)
     }
 
-    fn create_draft(&self, name: &'static str, written: &Written, partitions: &[String]) -> Draft {
-        let partition_by = Value::from(partitions.to_vec()).to_string();
+    fn create_draft(&self, name: &'static str, written: &Written, definition: &Definition) -> Draft {
+        let list = |columns: &[String]| Value::from(Value::from(columns.to_vec()).to_string());
+        let clustering: Vec<String> = definition.clustering().iter().map(|path| path.join(".")).collect();
+        let properties: serde_json::Map<String, Value> = Shown::of(definition)
+            .properties
+            .into_iter()
+            .map(|(key, value)| (key, Value::from(value)))
+            .collect();
         Draft {
             name,
-            parameters: vec![("partitionBy", Value::from(partition_by)), ("isManaged", Value::from("true"))],
+            parameters: vec![
+                ("partitionBy", list(&definition.partition_columns)),
+                ("clusterBy", list(&clustering)),
+                ("description", definition.description.clone().map_or(Value::Null, Value::from)),
+                ("isManaged", Value::from("true")),
+                ("properties", Value::from(Value::Object(properties).to_string())),
+            ],
             operation: DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None },
             metrics: vec![
                 ("numFiles", count(written.files.len())),
@@ -181,8 +226,8 @@ impl Statement {
     }
 }
 
-fn operation_name(mode: SaveMode, as_select: bool) -> &'static str {
-    match (mode == SaveMode::Overwrite, as_select) {
+fn operation_name(replaces: bool, as_select: bool) -> &'static str {
+    match (replaces, as_select) {
         (true, true) => "CREATE OR REPLACE TABLE AS SELECT",
         (true, false) => "CREATE OR REPLACE TABLE",
         (false, true) => "CREATE TABLE AS SELECT",
@@ -248,25 +293,30 @@ fn query_schema(source: &LogicalPlan) -> Result<SchemaRef> {
     Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<Field>>>()?)))
 }
 
-/// Names that Delta takes without column mapping, each once.
-pub(super) fn check_column_names(schema: &SchemaRef) -> Result<()> {
-    let mut seen = std::collections::HashSet::new();
-    for field in schema.fields() {
-        let name = field.name();
-        if name.contains([' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '=']) {
-            let message = format!(
-                "Found invalid character(s) among ' ,;{{}}()\\n\\t=' in the column name `{name}`. Use another name."
-            );
-            return Err(LocalError::new("DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES", "42K05", message));
-        }
-        if !seen.insert(name.to_lowercase()) {
-            let message = format!(
-                "Found duplicate column(s) in the table definition: `{name}`. Name each column once."
-            );
-            return Err(LocalError::new("DELTA_DUPLICATE_COLUMNS_FOUND", "42711", message));
-        }
+/// Names that Delta takes without column mapping.
+pub(super) fn check_column_name(name: &str) -> Result<()> {
+    if name.contains([' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '=']) {
+        let message = format!(
+            "Found invalid character(s) among ' ,;{{}}()\\n\\t=' in the column name `{name}`. Use another name, or set the table property 'delta.columnMapping.mode' to 'name'."
+        );
+        return Err(LocalError::new("DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES", "42K05", message));
     }
     Ok(())
+}
+
+/// Each name once, whatever the case.
+fn check_duplicates(schema: &SchemaRef) -> Result<()> {
+    let mut seen = std::collections::HashSet::new();
+    match schema.fields().iter().find(|field| !seen.insert(field.name().to_lowercase())) {
+        None => Ok(()),
+        Some(field) => {
+            let message = format!(
+                "Found duplicate column(s) in the table definition: `{}`. Name each column once.",
+                field.name()
+            );
+            Err(LocalError::new("DELTA_DUPLICATE_COLUMNS_FOUND", "42711", message))
+        }
+    }
 }
 
 /// The partition columns, spelled as the table spells them.

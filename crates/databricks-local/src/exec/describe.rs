@@ -6,10 +6,10 @@ use arrow::array::{ArrayRef, Int32Array, ListBuilder, StringBuilder};
 use arrow::datatypes::Schema;
 use databricks_schema::DataType;
 use databricks_testkit::EngineResult;
-use deltalake::DeltaTable;
-use serde_json::Value;
 use sqlparser::ast::Query;
 
+use super::alter::CURRENT_DEFAULT;
+use super::definition::{Definition, Shown};
 use super::log;
 use super::rows::{Rows, clamp, count};
 use super::statement::Statement;
@@ -27,17 +27,23 @@ impl Statement {
         let snapshot = table.snapshot()?.snapshot();
         let schema = snapshot.arrow_schema();
         let mut lines = column_lines(&schema)?;
-        let partitions = snapshot.metadata().partition_columns().to_vec();
-        if !partitions.is_empty() {
-            let of_partition: Vec<Line> =
-                lines.iter().filter(|(name, _, _)| partitions.contains(name)).cloned().collect();
-            lines.push(line("# Partition Information", ""));
+        let definition = Definition::of(&table)?;
+        let clustering: Vec<String> = definition.clustering().iter().map(|path| path.join(".")).collect();
+        let chosen = [
+            ("# Partition Information", definition.partition_columns.clone()),
+            ("# Clustering Information", clustering),
+        ];
+        for (title, columns) in chosen.into_iter().filter(|(_, columns)| !columns.is_empty()) {
+            let of_columns: Vec<Line> =
+                lines.iter().filter(|(name, _, _)| columns.contains(name)).cloned().collect();
+            lines.push(line(title, ""));
             lines.push(("# col_name".to_owned(), "data_type".to_owned(), Some("comment".to_owned())));
-            lines.extend(of_partition);
+            lines.extend(of_columns);
         }
         if extended {
-            lines.extend(self.details(&path, &table)?);
+            lines.extend(self.details(&path, &definition)?);
         }
+        lines.extend(default_lines(&schema)?);
         self.lines(lines).await
     }
 
@@ -56,13 +62,11 @@ impl Statement {
             .await
     }
 
-    fn details(&self, path: &ObjectPath, table: &DeltaTable) -> Result<Vec<Line>> {
+    fn details(&self, path: &ObjectPath, definition: &Definition) -> Result<Vec<Line>> {
         let state = self.shared.metastore.state();
         let entry = state.table(path)?;
-        let metadata = table.snapshot()?.metadata();
-        let mut properties: Vec<String> =
-            metadata.configuration().iter().map(|(k, v)| format!("{k}={v}")).collect();
-        properties.sort();
+        let properties: Vec<String> =
+            Shown::listed(definition).into_iter().map(|(k, v)| format!("{k}={v}")).collect();
         let mut lines = vec![
             line("", ""),
             line("# Detailed Table Information", ""),
@@ -76,7 +80,7 @@ impl Statement {
             line("Owner", &entry.owner),
             line("Table Properties", &format!("[{}]", properties.join(","))),
         ];
-        if let Some(comment) = metadata.description() {
+        if let Some(comment) = &definition.description {
             lines.push(line("Comment", comment));
         }
         Ok(lines)
@@ -90,16 +94,12 @@ impl Statement {
         let last = self.blocking(move |_| log::commits(&log_dir, Some(1))).await?;
         let snapshot = table.snapshot()?;
         let metadata = snapshot.metadata();
-        let protocol = serde_json::to_value(snapshot.protocol()).map_err(LocalError::internal)?;
+        let definition = Definition::of(&table)?;
+        let Shown { properties, features } = Shown::of(&definition);
+        let clustering: Vec<String> = definition.clustering().iter().map(|path| path.join(".")).collect();
         let sizes: Vec<u64> =
             snapshot.log_data().iter().map(|file| u64::try_from(file.size()).unwrap_or(0)).collect();
-        let mut properties: Vec<(String, String)> =
-            metadata.configuration().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-        properties.sort();
-        let version = |key: &str| -> ArrayRef {
-            let number = protocol.get(key).and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok());
-            Arc::new(Int32Array::from(vec![number]))
-        };
+        let version = |version: i32| -> ArrayRef { Arc::new(Int32Array::from(vec![version])) };
         Rows::new()
             .text("format", [Some("delta")])
             .text("id", [Some(metadata.id())])
@@ -109,13 +109,13 @@ impl Statement {
             .timestamp("createdAt", [metadata.created_time()])
             .timestamp("lastModified", last.first().map(|commit| Some(commit.timestamp)))
             .array("partitionColumns", text_list(metadata.partition_columns()))
-            .array("clusteringColumns", text_list::<&str>(&[]))
+            .array("clusteringColumns", text_list(&clustering))
             .big_int("numFiles", [Some(clamp(count(sizes.len())))])
             .big_int("sizeInBytes", [Some(clamp(sizes.iter().sum()))])
-            .map("properties", &[Some(properties)])?
-            .array("minReaderVersion", version("minReaderVersion"))
-            .array("minWriterVersion", version("minWriterVersion"))
-            .array("tableFeatures", text_list(&table_features(&protocol)))
+            .map("properties", &[Some(properties.into_iter().collect())])?
+            .array("minReaderVersion", version(definition.protocol.min_reader_version()))
+            .array("minWriterVersion", version(definition.protocol.min_writer_version()))
+            .array("tableFeatures", text_list(&features.into_iter().collect::<Vec<_>>()))
             .finish(self)
             .await
     }
@@ -132,15 +132,14 @@ impl Statement {
     pub(super) async fn show_properties(&self, name: &Name, key: Option<&str>) -> Result<EngineResult> {
         let path = self.object(name)?;
         let table = self.open(&path).await?;
-        let all = table.snapshot()?.metadata().configuration();
-        let mut pairs: Vec<(String, String)> = match key {
-            None => all.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        let all = Shown::listed(&Definition::of(&table)?);
+        let pairs: Vec<(String, String)> = match key {
+            None => all.into_iter().collect(),
             Some(key) => {
                 let missing = || format!("Table {} does not have property: {key}", path.full_name());
                 vec![(key.to_owned(), all.get(key).cloned().unwrap_or_else(missing))]
             }
         };
-        pairs.sort();
         Rows::new()
             .text("key", pairs.iter().map(|(key, _)| Some(key)))
             .text("value", pairs.iter().map(|(_, value)| Some(value)))
@@ -161,6 +160,22 @@ fn column_lines(schema: &Schema) -> Result<Vec<Line>> {
         Ok((field.name().clone(), catalog_text(&data_type), field.metadata().get("comment").cloned()))
     });
     lines.collect()
+}
+
+/// The columns that have a default, and what it is.
+fn default_lines(schema: &Schema) -> Result<Vec<Line>> {
+    let with_default = |field: &&arrow::datatypes::FieldRef| field.metadata().contains_key(CURRENT_DEFAULT);
+    let fields: Vec<_> = schema.fields().iter().filter(with_default).cloned().collect();
+    if fields.is_empty() {
+        return Ok(Vec::new());
+    }
+    let values = fields.iter().map(|field| field.metadata().get(CURRENT_DEFAULT).cloned());
+    let columns = column_lines(&Schema::new(fields.clone()))?;
+    let mut lines = vec![line("", ""), line("# Column Default Values", "")];
+    lines.extend(
+        columns.into_iter().zip(values).map(|((name, data_type, _), value)| (name, data_type, value)),
+    );
+    Ok(lines)
 }
 
 /// A type in the lower-case spelling that DESCRIBE and Unity Catalog use: `struct<a:int,b:array<string>>`.
@@ -189,48 +204,15 @@ fn text_list<S: AsRef<str>>(items: &[S]) -> ArrayRef {
     Arc::new(builder.finish())
 }
 
-/// The features of a protocol; the old versions imply theirs.
-fn table_features(protocol: &Value) -> Vec<String> {
-    let listed = |key: &str| -> Vec<String> {
-        let names = protocol.get(key).and_then(Value::as_array);
-        names.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
-    };
-    let mut features = listed("writerFeatures");
-    features.extend(listed("readerFeatures"));
-    let writer = protocol.get("minWriterVersion").and_then(Value::as_i64).unwrap_or(0);
-    let implied: &[(i64, &str)] = &[
-        (2, "appendOnly"),
-        (2, "invariants"),
-        (3, "checkConstraints"),
-        (4, "changeDataFeed"),
-        (4, "generatedColumns"),
-    ];
-    if writer < 7 {
-        features
-            .extend(implied.iter().filter(|(since, _)| writer >= *since).map(|(_, name)| (*name).to_owned()));
-    }
-    features.sort();
-    features.dedup();
-    features
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn types_are_lower_case_but_field_names_are_not() {
         let data_type =
             DataType::parse("STRUCT<Day: DATE, xs: ARRAY<DECIMAL(10,2)>, m: MAP<STRING, BIGINT>>").unwrap();
         assert_eq!(catalog_text(&data_type), "struct<Day:date,xs:array<decimal(10,2)>,m:map<string,bigint>>");
-    }
-
-    #[test]
-    fn an_old_protocol_implies_features() {
-        assert_eq!(table_features(&json!({"minWriterVersion": 2})), ["appendOnly", "invariants"]);
-        let named = json!({"minWriterVersion": 7, "writerFeatures": ["timestampNtz"], "readerFeatures": ["timestampNtz"]});
-        assert_eq!(table_features(&named), ["timestampNtz"]);
     }
 }

@@ -105,6 +105,7 @@ impl Statement {
             Command::CreateVolume(object) => self.create_volume(object).await,
             Command::DropVolume(object) => self.drop_volume(object).await,
             Command::CreateTable(create) => self.create_table(*create).await,
+            Command::CloneTable(clone) => self.clone_table(*clone).await,
             Command::DropTable { name, if_exists } => self.drop_table(&name, if_exists).await,
             Command::Insert(insert) => self.insert(*insert).await,
             Command::Merge(merge) => self.merge(*merge).await,
@@ -112,10 +113,8 @@ impl Statement {
             Command::Delete(delete) => self.delete(&delete).await,
             Command::Truncate { table } => self.truncate(&table).await,
             Command::CopyInto(copy) => self.copy_into(*copy).await,
-            Command::AlterTableAddColumns { table, columns } => self.add_columns(&table, &columns).await,
-            Command::AlterTableSetProperties { table, properties } => {
-                self.set_properties(&table, properties).await
-            }
+            Command::AlterTable { table, change } => self.alter_table(&table, change).await,
+            Command::CommentOn(on) => self.comment_on(on).await,
             Command::Optimize { table, full, predicate, zorder_by } => {
                 self.optimize(&table, full, predicate.as_ref(), &zorder_by).await
             }
@@ -147,9 +146,6 @@ impl Statement {
             Command::UseCatalog(_) | Command::UseSchema(_) => Err(LocalError::unsupported_feature(
                 "USE, for statements keep no session: give the catalog and schema with each statement",
             )),
-            Command::AlterTableUnsetProperties { .. } => {
-                Err(LocalError::unsupported_feature("ALTER TABLE .. UNSET TBLPROPERTIES"))
-            }
             other => Err(LocalError::internal(format_args!("the command {other:?} has no handler"))),
         }
     }

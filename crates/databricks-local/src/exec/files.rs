@@ -3,15 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Field, Schema};
 use databricks_testkit::VolumePath;
 use datafusion::catalog::TableProvider;
+use datafusion::common::ScalarValue;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{Cast, Expr, LogicalPlanBuilder, UNNAMED_TABLE, ident, lit};
+use deltalake::kernel::StructField;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use url::Url;
 
+use super::definition::widening::widens;
 use super::statement::Statement;
 use crate::error::{LocalError, Result};
 use crate::metastore::{Metastore, ObjectPath};
@@ -102,8 +108,12 @@ pub(super) async fn provider(
             "the file format '{format}': PARQUET is read"
         )));
     }
+    let mut declared = None;
     for (key, value) in options {
-        check_option(key, value)?;
+        match key.eq_ignore_ascii_case("schema") {
+            true => declared = Some(declared_schema(value)?),
+            false => check_option(key, value)?,
+        }
     }
     let urls: Vec<ListingTableUrl> = files.iter().map(|file| url(&file.place)).collect::<Result<_>>()?;
     // Views and the like stay out of plans: the engine's types are the table's types.
@@ -125,7 +135,60 @@ pub(super) async fn provider(
     let config = ListingTableConfig::new_with_multi_paths(urls)
         .with_listing_options(options)
         .with_schema(Arc::new(schema));
-    Ok(Arc::new(ListingTable::try_new(config)?))
+    let files: Arc<dyn TableProvider> = Arc::new(ListingTable::try_new(config)?);
+    match declared {
+        None => Ok(files),
+        Some(declared) => as_declared(files, &declared),
+    }
+}
+
+/// The columns that the option `schema` declares.
+fn declared_schema(text: &str) -> Result<Schema> {
+    let columns =
+        databricks_schema::TableSchema::parse(text).and_then(|columns| columns.to_arrow()).map_err(
+            |error| LocalError::new("PARSE_SYNTAX_ERROR", "42601", format!("The schema '{text}': {error}.")),
+        )?;
+    Ok(plain(columns))
+}
+
+/// The files' columns of the declared names, in the declared types; NULL for one that no file has.
+///
+/// # Errors
+/// A refusal naming a column whose type in the files does not fit the declared one without loss.
+fn as_declared(files: Arc<dyn TableProvider>, declared: &Schema) -> Result<Arc<dyn TableProvider>> {
+    let found = files.schema();
+    let mut columns = Vec::with_capacity(declared.fields().len());
+    for field in declared.fields() {
+        let same =
+            |other: &&arrow::datatypes::FieldRef| other.name().to_lowercase() == field.name().to_lowercase();
+        let value = match found.fields().iter().find(same) {
+            None => lit(ScalarValue::try_from(field.data_type())?),
+            Some(given) if given.data_type() == field.data_type() => ident(given.name()),
+            Some(given) if is_wider(given, field)? => {
+                Expr::Cast(Cast::new(Box::new(ident(given.name())), field.data_type().clone()))
+            }
+            Some(given) => {
+                return Err(LocalError::unsupported_feature(format_args!(
+                    "reading the column `{}`, a {} in the files, as {}",
+                    field.name(),
+                    given.data_type(),
+                    field.data_type()
+                )));
+            }
+        };
+        columns.push(value.alias(field.name()));
+    }
+    let scan = LogicalPlanBuilder::scan(UNNAMED_TABLE, provider_as_source(files), None)?;
+    Ok(Arc::new(ViewTable::new(scan.project(columns)?.build()?, None)))
+}
+
+/// Whether every value of a column in the files is one of the declared type.
+fn is_wider(given: &Field, declared: &Field) -> Result<bool> {
+    let (given, declared): (StructField, StructField) = (
+        given.try_into_kernel().map_err(LocalError::from)?,
+        declared.try_into_kernel().map_err(LocalError::from)?,
+    );
+    Ok(widens(&given.data_type, &declared.data_type))
 }
 
 /// The columns of one file.

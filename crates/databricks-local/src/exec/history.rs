@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field};
 use databricks_testkit::EngineResult;
 use serde_json::{Map, Value};
 
+use super::commit::STATEMENT;
 use super::log::{self, Commit};
 use super::rows::{Rows, clamp};
 use super::statement::Statement;
@@ -25,7 +26,7 @@ impl Statement {
         let commits = self.blocking(move |_| log::commits(&dir, limit)).await?;
         let text = |key: &'static str| commits.iter().map(move |commit| string(&commit.info, key));
         let parameters: Vec<_> =
-            commits.iter().map(|commit| Some(pairs(commit.info.get("operationParameters")))).collect();
+            commits.iter().map(|commit| Some(pairs(said(&commit.info, "operationParameters")))).collect();
         let metrics: Vec<_> = commits.iter().map(|commit| Some(metrics(commit))).collect();
         let rows = Rows::new()
             .big_int("version", commits.iter().map(|commit| Some(clamp(commit.version))))
@@ -73,9 +74,14 @@ fn engine(info: &Map<String, Value>) -> Option<String> {
     string(info, "engineInfo").or_else(|| string(info, "clientVersion"))
 }
 
+/// What the commit says of its statement: in this crate's words, where it wrote some.
+fn said<'a>(info: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    info.get(STATEMENT).and_then(|statement| statement.get(key)).or_else(|| info.get(key))
+}
+
 /// The operation as Databricks names it.
 fn operation(info: &Map<String, Value>) -> Option<String> {
-    let name = string(info, "operation")?;
+    let name = said(info, "operation").and_then(Value::as_str)?.to_owned();
     Some(match name.as_str() {
         "ADD COLUMN" => "ADD COLUMNS".to_owned(),
         "ADD FEATURE" => "UPGRADE PROTOCOL".to_owned(),
@@ -95,7 +101,7 @@ fn plain(value: &Value) -> String {
 
 /// The metrics of a commit as Databricks names them.
 fn metrics(commit: &Commit) -> Vec<(String, String)> {
-    let operation = string(&commit.info, "operation").unwrap_or_default();
+    let operation = said(&commit.info, "operation").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut out = Vec::new();
     for (key, value) in commit.info.get("operationMetrics").and_then(Value::as_object).into_iter().flatten() {
         match (operation.as_str(), key.as_str()) {
@@ -123,6 +129,17 @@ fn metric_name(operation: &str, key: &str) -> Option<String> {
             | "maxBinSpanFiles"
             | "partitionsOptimized",
         ) => return None,
+        ("DELETE", "num_target_rows_deleted") => "numDeletedRows",
+        ("UPDATE", "num_target_rows_updated") => "numUpdatedRows",
+        ("WRITE", "num_target_rows_inserted") => "numOutputRows",
+        ("WRITE", "num_target_files_added") => "numFiles",
+        ("DELETE" | "UPDATE", "num_target_files_added") => "numAddedFiles",
+        ("DELETE" | "UPDATE" | "WRITE", "num_target_files_removed") => "numRemovedFiles",
+        ("DELETE" | "UPDATE" | "WRITE", key)
+            if key.starts_with("num_target_") || key == "num_source_rows" =>
+        {
+            return None;
+        }
         ("WRITE", "num_added_files") => "numFiles",
         ("WRITE", "num_added_rows") => "numOutputRows",
         ("OPTIMIZE", "numFilesAdded") => "numAddedFiles",

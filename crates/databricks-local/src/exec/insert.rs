@@ -1,5 +1,6 @@
 //! INSERT INTO, INSERT OVERWRITE and INSERT INTO .. REPLACE WHERE.
 
+use arrow::datatypes::SchemaRef;
 use databricks_testkit::EngineResult;
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::{LogicalPlan, lit};
@@ -8,9 +9,10 @@ use deltalake::kernel::Action;
 use deltalake::operations::write::WriteBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use serde_json::Value;
-use sqlparser::ast;
+use sqlparser::ast::{self, Query, SetExpr};
 use tokio::sync::OwnedMutexGuard;
 
+use super::alter::written_default;
 use super::commit::{self, Draft};
 use super::condition::{self, Matching};
 use super::projection;
@@ -34,9 +36,10 @@ impl Statement {
         let guard = self.lock(&path).await;
         let table = self.open(&path).await?;
         let target = Target::of(&table)?;
-        let source = self.plan(&insert.source).await?;
+        let source = self.plan(&with_defaults(&insert, &target.schema)?).await?;
         let matching = matching(&insert, &path, &target, &source)?;
-        let plan = projection::project(source, &target.schema, &matching)?;
+        let defaults = self.default_values(&target.schema).await?;
+        let plan = projection::project(source, &target.schema, &matching, &defaults)?;
         let rows = match &insert.mode {
             InsertMode::Append => self.append(table, &target, plan, guard).await?,
             InsertMode::Overwrite => self.overwrite(table, &target, plan, guard).await?,
@@ -44,8 +47,8 @@ impl Statement {
                 let plan = stored::project(plan, &target.schema, &target.partitions)?;
                 self.replace_where(table, plan, predicate, guard).await?
             }
-            InsertMode::ReplaceUsing(_) => {
-                return Err(LocalError::unsupported_feature("INSERT INTO .. REPLACE USING"));
+            InsertMode::ReplaceUsing(columns) => {
+                self.replace_using(table, &target, plan, columns, guard).await?
             }
         };
         counts(self, [("num_affected_rows", rows), ("num_inserted_rows", rows)]).await
@@ -171,6 +174,28 @@ async fn added_rows(table: &DeltaTable) -> Result<u64> {
     let last = table.history(Some(1)).try_next().await?;
     let rows = last.and_then(|info| info.info.get("operationMetrics")?.get("num_added_rows")?.as_u64());
     Ok(rows.unwrap_or(0))
+}
+
+/// The query with the columns' defaults in the place of the word DEFAULT, where rows of VALUES say it.
+fn with_defaults(insert: &Insert, table: &SchemaRef) -> Result<Query> {
+    let mut query = insert.source.as_ref().clone();
+    let SetExpr::Values(values) = query.body.as_mut() else { return Ok(query) };
+    for row in &mut values.rows {
+        for (position, value) in row.iter_mut().enumerate() {
+            let ast::Expr::Identifier(word) = &*value else { continue };
+            if word.quote_style.is_some() || !word.value.eq_ignore_ascii_case("DEFAULT") {
+                continue;
+            }
+            let column = match insert.columns.get(position) {
+                Some(name) => projection::position(table, name)?,
+                None => position,
+            };
+            if let Some(field) = table.fields().get(column).filter(|_| !insert.by_name) {
+                *value = written_default(field)?;
+            }
+        }
+    }
+    Ok(query)
 }
 
 /// Which column of the query fills which column of the table.

@@ -13,11 +13,14 @@ use deltalake::table::config::TablePropertiesExt;
 use sqlparser::ast;
 
 use super::commit;
+use super::compact;
+use super::definition::Definition;
 use super::projection;
 use super::rows::{Rows, clamp, count};
 use super::statement::Statement;
 use super::write::writer_properties;
 use crate::error::{LocalError, Result};
+use crate::metastore::ObjectPath;
 use crate::parse::{Name, VacuumMode};
 
 /// Bins rewritten at the same time; each holds a row group or, for Z-order, a partition's rows.
@@ -34,17 +37,18 @@ impl Statement {
         predicate: Option<&ast::Expr>,
         zorder_by: &[Name],
     ) -> Result<EngineResult> {
-        if full {
-            return Err(LocalError::unsupported_feature(
-                "OPTIMIZE FULL: it is for tables with liquid clustering",
-            ));
-        }
-        if predicate.is_some() {
-            return Err(LocalError::unsupported_feature("OPTIMIZE .. WHERE"));
-        }
         let path = self.object(name)?;
         let guard = self.lock(&path).await;
         let table = self.open(&path).await?;
+        let definition = Definition::of(&table)?;
+        compact::check_clauses(&definition, full, predicate.is_some(), zorder_by)?;
+        if predicate.is_some() {
+            return Err(LocalError::unsupported_feature("OPTIMIZE .. WHERE"));
+        }
+        if compact::is_ours(&definition) && zorder_by.is_empty() {
+            let metrics = self.compact(table, &definition, full, guard).await?;
+            return self.optimized(&path, &metrics, false).await;
+        }
         let columns = zorder_columns(&table, zorder_by)?;
         let ordered = !columns.is_empty();
         let kind = if ordered { OptimizeType::ZOrder(columns) } else { OptimizeType::Compact };
@@ -56,8 +60,12 @@ impl Statement {
             .with_max_concurrent_tasks(REWRITES_AT_ONCE)
             .with_commit_properties(commit::properties_of(&self.user));
         let metrics = commit::run(builder, guard).await?;
-        let location = self.shared.metastore.table_dir(&path).display().to_string();
-        let metrics = optimize_metrics(&metrics, ordered)?;
+        self.optimized(&path, &metrics, ordered).await
+    }
+
+    async fn optimized(&self, path: &ObjectPath, metrics: &Metrics, ordered: bool) -> Result<EngineResult> {
+        let location = self.shared.metastore.table_dir(path).display().to_string();
+        let metrics = optimize_metrics(metrics, ordered)?;
         Rows::new().text("path", [Some(location)]).array("metrics", metrics).finish(self).await
     }
 

@@ -11,17 +11,19 @@ use deltalake::DeltaTable;
 use sqlparser::ast;
 use tokio::sync::OwnedMutexGuard;
 
+use super::by_merge::{OverRows, asks};
 use super::commit;
 use super::condition::{self, Matching};
-use super::merge::{assigned_column, refuse_subqueries, table_reference};
+use super::merge::refuse_subqueries;
 use super::projection::bare;
 use super::rows::{count, counts};
+use super::sides::{assigned_column, table_reference};
 use super::statement::Statement;
 use super::stored::stored;
 use super::write::{Target, writer_properties};
 use crate::error::{LocalError, Result};
 use crate::metastore::ObjectPath;
-use crate::parse::{Delete, Name, Update};
+use crate::parse::{AssignedValue, Assignment, Delete, Name, Update};
 use crate::query;
 
 impl Statement {
@@ -29,6 +31,21 @@ impl Statement {
         let path = self.object(&update.table)?;
         let guard = self.lock(&path).await;
         let table = self.open(&path).await?;
+        let value_asks = |assignment: &Assignment| match &assignment.value {
+            AssignedValue::Expr(value) => asks(value),
+            AssignedValue::Default => false,
+        };
+        if update.predicate.as_ref().is_some_and(asks) || update.assignments.iter().any(value_asks) {
+            let over = OverRows {
+                statement: "UPDATE",
+                name: &update.table,
+                alias: update.alias.as_deref(),
+                condition: update.predicate.as_ref(),
+                assignments: &update.assignments,
+            };
+            let updated = self.change_by_merge(&over, table, guard).await?;
+            return counts(self, [("num_affected_rows", count(updated))]).await;
+        }
         let Target { schema: columns, partitions, .. } = Target::of(&table)?;
         let (name, scope) = self.scope(&update.table, update.alias.as_deref(), &table)?;
         let mut builder = table
@@ -63,6 +80,17 @@ impl Statement {
         let guard = self.lock(&path).await;
         let table = self.open(&path).await?;
         let predicate = match &delete.predicate {
+            Some(predicate) if asks(predicate) => {
+                let over = OverRows {
+                    statement: "DELETE",
+                    name: &delete.table,
+                    alias: delete.alias.as_deref(),
+                    condition: Some(predicate),
+                    assignments: &[],
+                };
+                let deleted = self.change_by_merge(&over, table, guard).await?;
+                return counts(self, [("num_affected_rows", count(deleted))]).await;
+            }
             Some(predicate) => {
                 let (_, scope) = self.scope(&delete.table, delete.alias.as_deref(), &table)?;
                 Some(self.row_condition(&scope, predicate, "DELETE").await?)

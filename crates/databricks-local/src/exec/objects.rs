@@ -69,7 +69,7 @@ impl Statement {
     }
 }
 
-fn catalog_name(name: &[String]) -> Result<ObjectName> {
+pub(super) fn catalog_name(name: &[String]) -> Result<ObjectName> {
     match name {
         [name] => ObjectName::parse(name),
         parts => {

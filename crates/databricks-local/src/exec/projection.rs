@@ -10,7 +10,7 @@ use crate::query;
 /// For each column of the table, the query's column that fills it.
 pub(super) type Matching = Vec<Option<usize>>;
 
-/// The query's columns fill these columns of the table, in this order; others become NULL.
+/// The query's columns fill these columns of the table, in this order; others are left out.
 ///
 /// # Errors
 /// `arity` when the numbers differ, `[UNRESOLVED_COLUMN]` for a column the table does not have, and
@@ -39,7 +39,7 @@ pub(super) fn by_position(
     Ok(matching)
 }
 
-/// The query's columns fill the table's columns of the same name, whatever the case; others become NULL.
+/// The query's columns fill the table's columns of the same name, whatever the case; others are left out.
 pub(super) fn by_name(
     table: &SchemaRef,
     given: &[String],
@@ -63,17 +63,26 @@ pub(super) fn position(table: &SchemaRef, name: &str) -> Result<usize> {
     table.fields().iter().position(same).ok_or_else(|| LocalError::column_not_found(name, names()))
 }
 
-/// The plan with exactly the table's columns, each stored as ANSI assignment says.
-pub(super) fn project(plan: LogicalPlan, table: &SchemaRef, matching: &Matching) -> Result<LogicalPlan> {
+/// The plan with exactly the table's columns, each stored as ANSI assignment says. What the query does not give is the
+/// column's default, or NULL past the end of `defaults`.
+pub(super) fn project(
+    plan: LogicalPlan,
+    table: &SchemaRef,
+    matching: &Matching,
+    defaults: &[Expr],
+) -> Result<LogicalPlan> {
     let mut expressions = Vec::with_capacity(matching.len());
-    for (field, source) in table.fields().iter().zip(matching) {
+    for (column, (field, source)) in table.fields().iter().zip(matching).enumerate() {
         let expression =
             match source.and_then(|index| plan.schema().columns().get(index).cloned().zip(Some(index))) {
                 Some((column, index)) => {
                     let from = plan.schema().field(index).data_type();
                     query::assign(Expr::Column(column), from, field.data_type(), field.name())?
                 }
-                None => lit(ScalarValue::try_from(field.data_type())?),
+                None => match defaults.get(column) {
+                    Some(default) => default.clone(),
+                    None => lit(ScalarValue::try_from(field.data_type())?),
+                },
             };
         expressions.push(expression.alias(field.name()));
     }
@@ -85,7 +94,7 @@ pub(super) fn bare(name: &str) -> Column {
     Column::new_unqualified(name)
 }
 
-fn named_twice(name: &str) -> LocalError {
+pub(super) fn named_twice(name: &str) -> LocalError {
     let message = format!("The column `{name}` is assigned more than once. Name each column once.");
     LocalError::new("DUPLICATE_ASSIGNMENTS", "42701", message)
 }

@@ -59,10 +59,15 @@ impl Rows {
         Ok(self.array(name, Arc::new(builder.finish())))
     }
 
+    /// The rows, for a query to read.
+    pub(super) fn batch(self) -> Result<RecordBatch> {
+        let columns = self.columns.into_iter().map(|(name, array)| (name, array, true));
+        Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
+    }
+
     /// The result of the statement.
     pub(super) async fn finish(self, statement: &Statement) -> Result<EngineResult> {
-        let columns = self.columns.into_iter().map(|(name, array)| (name, array, true));
-        statement.shared.spool.one_batch(RecordBatch::try_from_iter_with_nullable(columns)?).await
+        statement.shared.spool.one_batch(self.batch()?).await
     }
 }
 

@@ -17,6 +17,8 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::engine::Shared;
 use super::files;
+use super::information_schema;
+use super::limits::with_kept_limits;
 use super::pauses::PausingJoins;
 use crate::error::{LocalError, Result};
 use crate::metastore::{ObjectPath, SchemaPath};
@@ -118,7 +120,9 @@ fn session(shared: &Shared) -> Result<SessionContext> {
     // arrays of its scans.
     config.options_mut().optimizer.hash_join_inlist_pushdown_max_size = 0;
     config.options_mut().optimizer.hash_join_inlist_pushdown_max_distinct_values = 0;
+    let rules = with_kept_limits(state.physical_optimizers());
     let state = SessionStateBuilder::new_from_existing(state)
+        .with_physical_optimizer_rules(rules)
         .with_config(config)
         .with_runtime_env(runtime)
         .with_query_planner(DeltaPlanner::new())
@@ -141,8 +145,8 @@ impl TableSource for Statement {
     ) -> BoxFuture<'a, Result<Arc<dyn TableProvider>>> {
         Box::pin(async move {
             let path = self.object(name)?;
-            if path.parent.schema.as_str() == "information_schema" {
-                return Err(LocalError::unsupported_feature("information_schema: use SHOW and DESCRIBE"));
+            if information_schema::is_meant(&path) {
+                return self.information_schema(&path).await;
             }
             let table = match at {
                 None => self.open(&path).await?,
@@ -150,6 +154,15 @@ impl TableSource for Statement {
             };
             self.provider(&table).await
         })
+    }
+
+    fn changes<'a>(
+        &'a self,
+        name: &'a [String],
+        from: TableVersion,
+        to: Option<TableVersion>,
+    ) -> BoxFuture<'a, Result<Arc<dyn TableProvider>>> {
+        Box::pin(self.change_feed(name, from, to))
     }
 
     fn files<'a>(

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use deltalake::DeltaTable;
 use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
 use deltalake::kernel::Add;
+use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::operations::get_num_idx_cols_and_stats_columns;
 use futures::StreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -22,6 +23,7 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use tokio::task::JoinSet;
 
+use super::definition::{Definition, mapping};
 use super::rows::count;
 use super::statement::Statement;
 use super::stored::without_empty;
@@ -29,6 +31,9 @@ use crate::error::{LocalError, Result};
 
 /// Bytes after which a new data file is begun.
 const FILE_BYTES: u64 = 128 << 20;
+
+/// Characters of the folder that a file of a table with column mapping lies in: no path shows a column's name.
+const RANDOM_PREFIX: usize = 2;
 
 /// Rows of a row group: what one open file holds in memory.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
@@ -41,6 +46,8 @@ pub(super) struct Target {
     pub(super) schema: SchemaRef,
     /// The names of its partition columns.
     pub(super) partitions: Vec<String>,
+    /// The columns as files have them, where that is under other names.
+    physical: Option<SchemaRef>,
     config: WriterConfig,
 }
 
@@ -58,16 +65,6 @@ impl Written {
     }
 }
 
-/// A writer's settings from a table's statistics settings: how many columns, or which. (delta-rs exports no name for
-/// the type of the first, so this cannot be a function.)
-macro_rules! config {
-    ($schema:expr, $partitions:expr, $statistics:expr) => {{
-        let (columns_counted, columns_named) = $statistics;
-        let (properties, file_bytes) = (Some(writer_properties()), NonZeroU64::new(FILE_BYTES));
-        let schema = Arc::clone($schema);
-        WriterConfig::new(schema, $partitions, properties, file_bytes, None, columns_counted, columns_named)
-    }};
-}
 impl Target {
     /// An existing table.
     ///
@@ -76,28 +73,43 @@ impl Target {
     pub(super) fn of(table: &DeltaTable) -> Result<Self> {
         let snapshot = table.snapshot()?.snapshot();
         refuse_unknown_rules(snapshot.metadata().configuration(), &snapshot.arrow_schema())?;
-        let partition_columns = snapshot.metadata().partition_columns().to_vec();
-        let statistics =
-            get_num_idx_cols_and_stats_columns(Some(snapshot.table_properties()), HashMap::new());
-        let schema = snapshot.arrow_schema();
-        let config = config!(&schema, partition_columns.clone(), statistics);
-        let store = table.log_store().object_store(None);
-        Ok(Self { store, schema, partitions: partition_columns, config })
+        Self::defined(table, &Definition::of(table)?)
     }
 
-    /// A table that is not there yet.
-    pub(super) fn new(
-        table: &DeltaTable,
-        schema: SchemaRef,
-        partitions: &[String],
-        properties: &[(String, String)],
-    ) -> Self {
-        let properties = properties.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
-        let statistics = get_num_idx_cols_and_stats_columns(None, properties);
-        let config = config!(&schema, partitions.to_vec(), statistics);
+    /// A table as it will be once this definition is committed.
+    pub(super) fn defined(table: &DeltaTable, definition: &Definition) -> Result<Self> {
+        let schema: Schema = (&definition.schema()?).try_into_arrow().map_err(LocalError::from)?;
+        let schema = Arc::new(schema);
+        let mapped = mapping::is_on(definition);
+        let physical = mapped.then(|| Arc::new(mapping::physical_schema(&schema)));
+        let configuration = definition.configuration.iter();
+        let properties = configuration.map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        let (counted, named) = get_num_idx_cols_and_stats_columns(None, properties);
+        let config = WriterConfig::new(
+            Arc::clone(physical.as_ref().unwrap_or(&schema)),
+            in_files(definition, &definition.partition_columns),
+            Some(writer_properties()),
+            NonZeroU64::new(FILE_BYTES),
+            None,
+            counted,
+            named.map(|named| in_files(definition, &named)),
+        )
+        .with_random_prefix_length(mapped.then_some(RANDOM_PREFIX));
         let store = table.log_store().object_store(None);
-        Self { store, schema, partitions: partitions.to_vec(), config }
+        Ok(Self { store, schema, partitions: definition.partition_columns.clone(), physical, config })
     }
+}
+
+/// The names under which files have these columns.
+fn in_files(definition: &Definition, columns: &[String]) -> Vec<String> {
+    if !mapping::is_on(definition) {
+        return columns.to_vec();
+    }
+    let name = |column: &String| {
+        let field = definition.fields.iter().find(|field| field.name == *column);
+        field.map_or(column.as_str(), mapping::physical_name).to_owned()
+    };
+    columns.iter().map(name).collect()
 }
 
 /// How this crate writes Parquet.
@@ -114,9 +126,6 @@ fn refuse_unknown_rules(properties: &HashMap<String, String>, schema: &SchemaRef
         return Err(LocalError::unsupported_feature(format_args!(
             "writing a table with a CHECK constraint ({key})"
         )));
-    }
-    if properties.get("delta.columnMapping.mode").is_some_and(|mode| mode != "none") {
-        return Err(LocalError::unsupported_feature("writing a table with column mapping"));
     }
     let rules = ["delta.generationExpression", "delta.invariants", "delta.identity.start"];
     for field in schema.fields() {
@@ -206,8 +215,17 @@ fn conform(batch: &RecordBatch, target: &Target) -> Result<RecordBatch> {
             cast_with_options(array, field.data_type(), &options)?
         });
     }
+    let schema = match &target.physical {
+        None => Arc::clone(schema),
+        Some(physical) => {
+            for (column, field) in columns.iter_mut().zip(physical.fields()) {
+                *column = mapping::relabelled(column, field.data_type())?;
+            }
+            Arc::clone(physical)
+        }
+    };
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
 }
 
 /// Files that no commit will name. What cannot be deleted is harmless: VACUUM finds it.

@@ -54,8 +54,11 @@ fn mode(cursor: &mut Cursor, overwrite: bool) -> Result<InsertMode> {
     if cursor.words(&["REPLACE", "USING"]) {
         return Ok(InsertMode::ReplaceUsing(cursor.parenthesized(Cursor::identifier)?));
     }
-    if cursor.peek_word().as_deref() == Some("REPLACE") {
+    if cursor.words(&["REPLACE", "ON"]) {
         return Err(LocalError::unsupported_feature("INSERT INTO .. REPLACE ON"));
+    }
+    if cursor.peek_word().as_deref() == Some("REPLACE") {
+        return Err(cursor.error());
     }
     Ok(InsertMode::Append)
 }

@@ -2,8 +2,10 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::command::{ColumnDefinition, Command, CreateObject, CreateTable, DropObject};
+use super::alter;
+use super::command::{CloneTable, ColumnDefinition, Command, CreateObject, CreateTable, DropObject, Name};
 use super::cursor::Cursor;
+use super::maintain;
 use super::refused;
 use crate::error::{LocalError, Result};
 
@@ -13,7 +15,7 @@ pub(super) fn create(cursor: &mut Cursor) -> Result<Command> {
         cursor.words(&["OR", "REPLACE"])
     };
     if cursor.word("TABLE") {
-        return Ok(Command::CreateTable(Box::new(create_table(cursor, or_replace)?)));
+        return create_table(cursor, or_replace);
     }
     if or_replace {
         return Err(refused::object("CREATE OR REPLACE", cursor));
@@ -80,10 +82,17 @@ fn drop_object(cursor: &mut Cursor, parts: usize) -> Result<DropObject> {
     Ok(DropObject { name, if_exists, cascade })
 }
 
-fn create_table(cursor: &mut Cursor, or_replace: bool) -> Result<CreateTable> {
+fn create_table(cursor: &mut Cursor, or_replace: bool) -> Result<Command> {
+    let if_not_exists = cursor.words(&["IF", "NOT", "EXISTS"]);
+    let name = cursor.table()?;
+    let shallow = cursor.words(&["SHALLOW", "CLONE"]);
+    if shallow || cursor.words(&["DEEP", "CLONE"]) || cursor.word("CLONE") {
+        let clone = clone_table(cursor, name, if_not_exists, or_replace, shallow)?;
+        return Ok(Command::CloneTable(Box::new(clone)));
+    }
     let mut table = CreateTable {
-        if_not_exists: cursor.words(&["IF", "NOT", "EXISTS"]),
-        name: cursor.table()?,
+        if_not_exists,
+        name,
         or_replace,
         columns: Vec::new(),
         primary_key: Vec::new(),
@@ -101,23 +110,27 @@ fn create_table(cursor: &mut Cursor, or_replace: bool) -> Result<CreateTable> {
         table.as_query = Some(cursor.query()?);
     }
     if !cursor.at_end() {
-        let known = [
-            "LOCATION",
-            "OPTIONS",
-            "CLONE",
-            "SHALLOW",
-            "DEEP",
-            "LIKE",
-            "CLUSTERED",
-            "ROW",
-            "STORED",
-            "DEFAULT",
-            "WITH",
-        ];
+        let known = ["LOCATION", "OPTIONS", "LIKE", "CLUSTERED", "ROW", "STORED", "DEFAULT", "WITH"];
         return Err(refused::clause("CREATE TABLE", &known, cursor));
     }
     no_schema_twice(&table)?;
-    Ok(table)
+    Ok(Command::CreateTable(Box::new(table)))
+}
+
+fn clone_table(
+    cursor: &mut Cursor,
+    name: Name,
+    if_not_exists: bool,
+    or_replace: bool,
+    shallow: bool,
+) -> Result<CloneTable> {
+    let source = cursor.table()?;
+    let at = maintain::time_travel(cursor)?;
+    let properties = if cursor.word("TBLPROPERTIES") { cursor.options()? } else { Vec::new() };
+    if !cursor.at_end() {
+        return Err(refused::clause("CREATE TABLE .. CLONE", &["LOCATION"], cursor));
+    }
+    Ok(CloneTable { name, if_not_exists, or_replace, shallow, source, at, properties })
 }
 
 fn no_schema_twice(table: &CreateTable) -> Result<()> {
@@ -144,10 +157,7 @@ fn table_clause(cursor: &mut Cursor, table: &mut CreateTable) -> Result<bool> {
     } else if cursor.words(&["PARTITIONED", "BY"]) {
         table.partitioned_by = cursor.parenthesized(partition_column)?;
     } else if cursor.words(&["CLUSTER", "BY"]) {
-        if !cursor.next_is(&Token::LParen) {
-            return Err(refused::clause("CREATE TABLE CLUSTER BY", &["AUTO", "NONE"], cursor));
-        }
-        table.cluster_by = cursor.parenthesized(Cursor::path)?;
+        table.cluster_by = alter::clustering(cursor)?;
     } else {
         return Ok(false);
     }
@@ -204,20 +214,21 @@ fn constraint_options(cursor: &mut Cursor) {
 fn column(cursor: &mut Cursor, primary_key: &mut Vec<String>) -> Result<ColumnDefinition> {
     let name = cursor.identifier()?;
     let data_type = cursor.data_type()?;
-    let mut column = ColumnDefinition { name, data_type, nullable: true, comment: None };
+    let mut column = ColumnDefinition { name, data_type, nullable: true, comment: None, default: None };
     loop {
         if cursor.words(&["NOT", "NULL"]) {
             column.nullable = false;
         } else if cursor.word("COMMENT") {
             column.comment = Some(cursor.string()?);
+        } else if cursor.word("DEFAULT") {
+            column.default = Some(cursor.default_value()?);
         } else if cursor.words(&["PRIMARY", "KEY"]) {
             primary_key.push(column.name.clone());
             constraint_options(cursor);
         } else if cursor.next_is(&Token::Comma) || cursor.next_is(&Token::RParen) {
             return Ok(column);
         } else {
-            let known =
-                ["DEFAULT", "GENERATED", "REFERENCES", "FOREIGN", "CONSTRAINT", "CHECK", "MASK", "COLLATE"];
+            let known = ["GENERATED", "REFERENCES", "FOREIGN", "CONSTRAINT", "CHECK", "MASK", "COLLATE"];
             return Err(refused::clause("a column of CREATE TABLE", &known, cursor));
         }
     }

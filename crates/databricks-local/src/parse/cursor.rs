@@ -5,7 +5,7 @@ use sqlparser::ast::{Expr, Query, SelectItem, TableFactor};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
-use super::command::{Name, Options};
+use super::command::{DefaultValue, Name, Options};
 use super::dialect::Databricks;
 use super::lexer::place;
 use crate::error::{LocalError, Position, Result};
@@ -17,6 +17,8 @@ const MAX_DEPTH: usize = 60;
 pub(super) struct Cursor {
     parser: Parser<'static>,
     last: Position,
+    /// The statement's lines, for texts that are kept as they were written.
+    lines: Vec<String>,
 }
 
 pub(super) fn position(location: Location) -> Position {
@@ -28,11 +30,13 @@ pub(super) fn syntax_error(token: &TokenWithSpan) -> LocalError {
 }
 
 impl Cursor {
-    pub(super) fn new(tokens: Vec<TokenWithSpan>) -> Self {
+    /// At the first of the tokens that `sql` became.
+    pub(super) fn new(sql: &str, tokens: Vec<TokenWithSpan>) -> Self {
+        let lines = sql.split('\n').map(str::to_owned).collect();
         let last = tokens.last().map_or(Position { line: 1, column: 0 }, |t| position(t.span.end));
         let parser =
             Parser::new(&Databricks).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens);
-        Self { parser, last }
+        Self { parser, last, lines }
     }
 
     /// The syntax error of the token that comes next.
@@ -258,6 +262,32 @@ impl Cursor {
     pub(super) fn expr(&mut self) -> Result<Expr> {
         let parsed = self.parser.parse_expr();
         parsed.map_err(|e| self.sqlparser_error(&e))
+    }
+
+    /// An expression that is kept: with its text, as written.
+    pub(super) fn default_value(&mut self) -> Result<DefaultValue> {
+        let from = self.here();
+        let expr = Box::new(self.expr()?);
+        let to = if self.at_end() { None } else { Some(self.here()) };
+        Ok(DefaultValue { text: self.text(from, to).trim().to_owned(), expr })
+    }
+
+    /// The statement's text between two places; to its end without the second.
+    fn text(&self, from: Position, to: Option<Position>) -> String {
+        let mut out = String::new();
+        for (number, line) in (1u64..).zip(&self.lines).filter(|(number, _)| *number >= from.line) {
+            if to.is_some_and(|to| number > to.line) {
+                break;
+            }
+            let column = |place: Position| usize::try_from(place.column).unwrap_or(usize::MAX);
+            let skip = if number == from.line { column(from) } else { 0 };
+            let end = to.filter(|to| to.line == number).map_or(usize::MAX, column);
+            if number > from.line {
+                out.push('\n');
+            }
+            out.extend(line.chars().take(end).skip(skip));
+        }
+        out.trim_end_matches([';', ' ', '\n', '\r', '\t']).to_owned()
     }
 
     /// One relation, its time travel included, up to its alias (which stays in the relation).

@@ -47,11 +47,17 @@ pub(super) fn restore(cursor: &mut Cursor) -> Result<Command> {
     cursor.word("TABLE");
     let table = cursor.table()?;
     cursor.word("TO");
-    let to = if cursor.words(&["VERSION", "AS", "OF"]) {
-        TimeTravel::Version(cursor.expr()?)
-    } else {
-        cursor.expect_words(&["TIMESTAMP", "AS", "OF"])?;
-        TimeTravel::Timestamp(cursor.expr()?)
-    };
+    let to = time_travel(cursor)?.ok_or_else(|| cursor.error())?;
     Ok(Command::Restore { table, to })
+}
+
+/// `VERSION AS OF n` or `TIMESTAMP AS OF expr`, where that comes next.
+pub(super) fn time_travel(cursor: &mut Cursor) -> Result<Option<TimeTravel>> {
+    if cursor.words(&["VERSION", "AS", "OF"]) {
+        return cursor.expr().map(TimeTravel::Version).map(Some);
+    }
+    if cursor.words(&["TIMESTAMP", "AS", "OF"]) {
+        return cursor.expr().map(TimeTravel::Timestamp).map(Some);
+    }
+    Ok(None)
 }

@@ -25,6 +25,7 @@ pub(crate) use command::*;
 
 use crate::error::{LocalError, Result};
 use cursor::Cursor;
+use sqlparser::ast::{Expr, Query};
 
 /// Parses exactly one statement; comments and trailing semicolons are fine.
 ///
@@ -32,15 +33,61 @@ use cursor::Cursor;
 /// PARSE_EMPTY_STATEMENT, PARSE_SYNTAX_ERROR with the token and its place, or FAILED_TO_PARSE_TOO_COMPLEX, or
 /// UNSUPPORTED_FEATURE naming the statement.
 pub(crate) fn parse(sql: &str) -> Result<Command> {
+    whole(sql, statement)
+}
+
+/// Whether the local workspace reads this text as one statement. Nothing is looked up and nothing runs, so names and
+/// types may still be wrong.
+///
+/// ```
+/// use databricks_local::check_syntax;
+///
+/// assert!(check_syntax("INSERT INTO t REPLACE USING (id) SELECT * FROM u").is_ok());
+/// let error = check_syntax("INSERT INTO t REPLACE").unwrap_err();
+/// assert_eq!(error.sql_state(), "42601");
+/// ```
+///
+/// # Errors
+/// `[PARSE_SYNTAX_ERROR]` with the place, `[PARSE_EMPTY_STATEMENT]`, `[FAILED_TO_PARSE_TOO_COMPLEX]`, and
+/// `[UNSUPPORTED_FEATURE.LOCAL_WORKSPACE]` naming a statement or clause that Databricks has and this build does not.
+pub fn check_syntax(sql: &str) -> Result<()> {
+    parse(sql).map(drop)
+}
+
+/// Parses an expression on its own: a default that a table keeps as text.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn expression(sql: &str) -> Result<Expr> {
+    whole(sql, Cursor::expr)
+}
+
+/// Parses a query on its own.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn query(sql: &str) -> Result<Box<Query>> {
+    whole(sql, Cursor::query)
+}
+
+/// Parses the name of a table on its own.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn name(sql: &str) -> Result<Name> {
+    whole(sql, Cursor::table)
+}
+
+fn whole<T>(sql: &str, read: impl FnOnce(&mut Cursor) -> Result<T>) -> Result<T> {
     let tokens = lexer::tokens(sql)?;
     if tokens.is_empty() {
         return Err(LocalError::parse_empty());
     }
     depth::check(&tokens)?;
-    let mut cursor = Cursor::new(tokens);
-    let command = statement(&mut cursor)?;
+    let mut cursor = Cursor::new(sql, tokens);
+    let parsed = read(&mut cursor)?;
     cursor.end()?;
-    Ok(command)
+    Ok(parsed)
 }
 
 fn statement(cursor: &mut Cursor) -> Result<Command> {
@@ -61,6 +108,7 @@ fn statement(cursor: &mut Cursor) -> Result<Command> {
         "TRUNCATE" => change::truncate(cursor),
         "COPY" => copy::copy_into(cursor),
         "ALTER" => alter::alter(cursor),
+        "COMMENT" => alter::comment_on(cursor),
         "OPTIMIZE" => maintain::optimize(cursor),
         "VACUUM" => maintain::vacuum(cursor),
         "RESTORE" => maintain::restore(cursor),

@@ -5,9 +5,9 @@ use crate::error::LocalError;
 
 /// First words of Databricks statements that are not run here.
 const STATEMENTS: &[&str] = &[
-    "ADD", "ANALYZE", "APPLY", "BEGIN", "CACHE", "CALL", "CLEAR", "COMMENT", "CONVERT", "DECLARE", "DENY",
-    "EXECUTE", "EXPORT", "FROM", "FSCK", "GENERATE", "GET", "GRANT", "LIST", "LOAD", "MSCK", "PUT",
-    "REFRESH", "REMOVE", "REORG", "REPAIR", "RESET", "REVOKE", "SET", "SYNC", "UNCACHE", "UNDROP", "WATCH",
+    "ADD", "ANALYZE", "APPLY", "BEGIN", "CACHE", "CALL", "CLEAR", "CONVERT", "DECLARE", "DENY", "EXECUTE",
+    "EXPORT", "FROM", "FSCK", "GENERATE", "GET", "GRANT", "LIST", "LOAD", "MSCK", "PUT", "REFRESH", "REMOVE",
+    "REORG", "REPAIR", "RESET", "REVOKE", "SET", "SYNC", "UNCACHE", "UNDROP", "WATCH",
 ];
 
 /// The error of a statement that starts with none of the words this build knows.
@@ -15,7 +15,6 @@ pub(super) fn statement(cursor: &Cursor) -> LocalError {
     match cursor.peek_word() {
         Some(word) if STATEMENTS.contains(&word.as_str()) => {
             let name = match (word.as_str(), cursor.peek_nth_word(1)) {
-                ("COMMENT", Some(on)) if on == "ON" => "COMMENT ON".to_owned(),
                 ("ANALYZE" | "CACHE" | "MSCK" | "REFRESH" | "REORG", Some(second)) => {
                     format!("{word} {second}")
                 }
@@ -63,6 +62,7 @@ pub(super) fn object(verb: &str, cursor: &Cursor) -> LocalError {
             "VOLUME",
             "TABLE",
         ],
+        "COMMENT ON" => &["CONNECTION", "POLICY", "PROVIDER", "RECIPIENT", "SHARE"],
         "SHOW" => &[
             "ALL",
             "COLLATIONS",

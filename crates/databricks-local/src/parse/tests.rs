@@ -56,9 +56,36 @@ fn statements_about_objects() {
         "ALTER TABLE t UNSET TBLPROPERTIES IF EXISTS (a.b)",
         "ALTER TABLE t ADD COLUMNS (a INT COMMENT 'x' FIRST, s.b ARRAY<STRUCT<c: INT NOT NULL>> AFTER a)",
         "ALTER TABLE t ADD COLUMN c DECIMAL(10, 2)",
+        "ALTER TABLE t ALTER COLUMN s.a.element TYPE DECIMAL(12, 2)",
+        "ALTER TABLE t CHANGE a COMMENT 'it\\'s', `b c` SET NOT NULL, d DROP DEFAULT, e FIRST",
+        "ALTER TABLE t RENAME COLUMN a.b TO `c d`",
+        "ALTER TABLE t DROP COLUMNS IF EXISTS (a, b.c)",
+        "ALTER TABLE t CLUSTER BY (a, b.c)",
+        "ALTER TABLE t CLUSTER BY NONE",
+        "COMMENT ON COLUMN a.b.c.d IS NULL",
+        "COMMENT ON DATABASE a.b IS 'x'",
+        "CREATE OR REPLACE TABLE a.t SHALLOW CLONE b.u TBLPROPERTIES (k = 'v')",
+        "CREATE TABLE IF NOT EXISTS t CLONE u",
     ];
     let lines: Vec<_> = statements.iter().map(|sql| format!("{sql}\n    {}", short(sql))).collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn a_default_keeps_its_text() {
+    for (written, kept) in [
+        ("'it\\'s; -- x'", "'it\\'s; -- x'"),
+        ("1 +\n  2 ;", "1 +\n  2"),
+        ("current_timestamp()", "current_timestamp()"),
+        ("r'a\\b' || \"q\"", "r'a\\b' || \"q\""),
+        ("concat('ä', '😀')", "concat('ä', '😀')"),
+    ] {
+        let sql = format!("ALTER TABLE t\n ALTER COLUMN `ä` SET DEFAULT {written}");
+        let shown = short(&sql);
+        assert!(shown.contains(&format!("text: {kept:?}")), "{sql}\n  {shown}");
+    }
+    let shown = short("CREATE TABLE t (a INT DEFAULT (1 + 2) NOT NULL, b INT)");
+    assert!(shown.contains("text: \"(1 + 2)\"") && shown.contains("nullable: false"), "{shown}");
 }
 
 #[test]
@@ -216,16 +243,14 @@ fn statements_of_databricks_not_run_here_are_refused_by_name() {
         ("CREATE VIEW v AS SELECT 1", "CREATE VIEW"),
         ("CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", "CREATE OR REPLACE TEMPORARY"),
         ("CREATE FUNCTION f() RETURNS INT RETURN 1", "CREATE FUNCTION"),
-        ("CREATE TABLE t SHALLOW CLONE u", "SHALLOW"),
+        ("CREATE TABLE t CLONE u LOCATION 's3://b'", "LOCATION"),
         ("CREATE TABLE t (a INT) LOCATION 's3://b'", "LOCATION"),
         ("CREATE TABLE t (a INT) USING PARQUET", "CREATE TABLE USING PARQUET"),
-        ("CREATE TABLE t (a INT DEFAULT 1)", "DEFAULT"),
         ("CREATE TABLE t (a INT GENERATED ALWAYS AS IDENTITY)", "GENERATED"),
         ("CREATE TABLE t (a INT) CLUSTER BY AUTO", "AUTO"),
-        ("ALTER TABLE t RENAME COLUMN a TO b", "ALTER TABLE .. RENAME COLUMN"),
-        ("ALTER TABLE t ALTER COLUMN a TYPE BIGINT", "ALTER TABLE .. ALTER COLUMN"),
-        ("ALTER TABLE t DROP COLUMN a", "ALTER TABLE .. DROP COLUMN"),
-        ("COMMENT ON TABLE t IS 'x'", "COMMENT ON"),
+        ("ALTER TABLE t RENAME TO u", "ALTER TABLE .. RENAME TO"),
+        ("ALTER TABLE t ALTER COLUMN a SET TAGS ('x' = 'y')", "SET in ALTER COLUMN"),
+        ("COMMENT ON SHARE s IS 'x'", "COMMENT ON SHARE"),
         ("SHOW FUNCTIONS", "SHOW FUNCTIONS"),
         ("SHOW VOLUMES IN CATALOG c", "SHOW .. IN CATALOG"),
         ("SHOW SCHEMAS FROM CATALOG `c` LIKE 'a'", "SHOW .. IN CATALOG"),

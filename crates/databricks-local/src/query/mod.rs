@@ -65,6 +65,14 @@ pub(crate) trait TableSource: Send + Sync {
         at: Option<TableVersion>,
     ) -> BoxFuture<'a, Result<Arc<dyn TableProvider>>>;
 
+    /// `table_changes('name', from, to)`: the change data feed between two versions, both included.
+    fn changes<'a>(
+        &'a self,
+        name: &'a [String],
+        from: TableVersion,
+        to: Option<TableVersion>,
+    ) -> BoxFuture<'a, Result<Arc<dyn TableProvider>>>;
+
     /// `read_files('path', format => 'parquet', ..)`: format in lower case, the other options as written.
     fn files<'a>(
         &'a self,

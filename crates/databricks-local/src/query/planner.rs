@@ -110,6 +110,11 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Whether a constant is a whole number.
+    pub(super) fn is_number(&mut self, expr: &ast::Expr) -> Result<bool> {
+        Ok(types::is_integer(&self.scalar(expr, &Scope::default())?.ty))
+    }
+
     /// `VERSION AS OF expr`.
     pub(super) fn version(&mut self, expr: &ast::Expr) -> Result<i64> {
         match self.constant(expr, &DataType::Int64, "a version")? {

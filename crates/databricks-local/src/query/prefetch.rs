@@ -13,12 +13,14 @@ use sqlparser::ast::{
 use super::planner::Planner;
 use super::{Parameters, TableSource, TableVersion};
 use crate::error::{LocalError, Result};
+use crate::parse;
 
 /// What a statement reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     Table(Vec<String>, Option<TableVersion>),
     Files(String, String, Vec<(String, String)>),
+    Changes(Vec<String>, TableVersion, Option<TableVersion>),
 }
 
 /// Providers by name, version and path; what could not be found is an error only when it is used.
@@ -71,6 +73,7 @@ impl Prefetched {
             let provider = match &key {
                 Key::Table(name, at) => source.table(name, at.clone()).await,
                 Key::Files(path, format, options) => source.files(path, format, options).await,
+                Key::Changes(name, from, to) => source.changes(name, from.clone(), to.clone()).await,
             };
             all.found.insert(key, provider);
         }
@@ -105,7 +108,7 @@ fn key_of(factor: &TableFactor, parameters: &Parameters) -> Result<Option<Key>> 
     let TableFactor::Table { name, args, version, .. } = factor else { return Ok(None) };
     match args {
         None => Ok(Some(Key::Table(parts(name)?, at(version.as_ref(), parameters)?))),
-        Some(args) => files_key(name, args, parameters).map(Some),
+        Some(args) => function_key(name, args, parameters).map(Some),
     }
 }
 
@@ -133,15 +136,57 @@ fn at(version: Option<&Syntax>, parameters: &Parameters) -> Result<Option<TableV
     }
 }
 
-/// `read_files('path', format => 'parquet', option => value, ..)`.
-fn files_key(name: &ObjectName, args: &TableFunctionArgs, parameters: &Parameters) -> Result<Key> {
-    let function = parts(name)?.join(".");
-    if !function.eq_ignore_ascii_case("read_files") {
-        return Err(LocalError::unsupported_feature(format!("the table function {function}")));
-    }
+fn function_key(name: &ObjectName, args: &TableFunctionArgs, parameters: &Parameters) -> Result<Key> {
+    let function = parts(name)?.join(".").to_lowercase();
     if args.settings.is_some() {
-        return Err(LocalError::unsupported_feature("SETTINGS of read_files"));
+        return Err(LocalError::unsupported_feature(format!("SETTINGS of {function}")));
     }
+    match function.as_str() {
+        "read_files" => files_key(args, parameters),
+        "table_changes" => changes_key(args, parameters),
+        _ => Err(LocalError::unsupported_feature(format!("the table function {function}"))),
+    }
+}
+
+/// `table_changes('name', from [, to])`: versions as numbers, instants as text or timestamps.
+fn changes_key(args: &TableFunctionArgs, parameters: &Parameters) -> Result<Key> {
+    let mut values = Vec::with_capacity(args.args.len());
+    for arg in &args.args {
+        match arg {
+            FunctionArg::Unnamed(value @ FunctionArgExpr::Expr(expr)) => values.push((value, expr)),
+            other => {
+                return Err(LocalError::unsupported_feature(format!(
+                    "the argument {other} of table_changes"
+                )));
+            }
+        }
+    }
+    let ([(name, _), bounds @ ..], 2..=3) = (values.as_slice(), values.len()) else {
+        let message = format!(
+            "The `table_changes` requires 2 or 3 parameters but the actual number is {}.",
+            values.len()
+        );
+        return Err(LocalError::new("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605", message));
+    };
+    let name = parse::name(&text(name, parameters)?)?;
+    let mut bounds = bounds.iter().map(|(_, expr)| bound(expr, parameters));
+    let missing = || LocalError::internal("a bound of table_changes is gone");
+    let from = bounds.next().ok_or_else(missing)??;
+    Ok(Key::Changes(name, from, bounds.next().transpose()?))
+}
+
+/// A version by its number, an instant by its text.
+fn bound(expr: &Expr, parameters: &Parameters) -> Result<TableVersion> {
+    let none = Prefetched::default();
+    let mut planner = Planner::new(&none, parameters);
+    match planner.is_number(expr)? {
+        true => planner.version(expr).map(TableVersion::Version),
+        false => planner.instant(expr).map(TableVersion::Timestamp),
+    }
+}
+
+/// `read_files('path', format => 'parquet', option => value, ..)`.
+fn files_key(args: &TableFunctionArgs, parameters: &Parameters) -> Result<Key> {
     let (mut path, mut format, mut options) = (None, None, Vec::new());
     for arg in &args.args {
         match arg {

@@ -40,6 +40,15 @@ impl TableSource for Tables {
         })
     }
 
+    fn changes<'a>(
+        &'a self,
+        name: &'a [String],
+        _: TableVersion,
+        _: Option<TableVersion>,
+    ) -> BoxFuture<'a, Result<Arc<dyn TableProvider>>> {
+        Box::pin(async move { Err(LocalError::table_not_found(name.join("."))) })
+    }
+
     fn files<'a>(
         &'a self,
         path: &'a str,

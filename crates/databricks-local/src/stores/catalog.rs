@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::error::LocalError;
-use crate::exec::{LocalEngine, catalog_text, table_builder};
+use crate::exec::{LocalEngine, catalog_text, table_builder, table_properties};
 use crate::metastore::{CatalogEntry, Entry, Metastore, ObjectName, ObjectPath, SchemaEntry, SchemaPath};
 
 pub(super) type Result<T> = std::result::Result<T, CatalogError>;
@@ -72,7 +72,7 @@ impl FolderCatalog {
                 "data_source_format": "DELTA",
                 "storage_location": format!("file://{}", dir.display()),
                 "columns": columns(snapshot)?,
-                "properties": metadata.configuration(),
+                "properties": table_properties(&table).map_err(internal)?,
                 "comment": metadata.description(),
             }),
         );

@@ -118,3 +118,27 @@ async fn read_files_reads_what_is_staged() {
         "SELECT count(*), max(id) FROM read_files('/Volumes/main/default/stage/w1/', format => 'parquet')";
     assert_eq!(local.run(sql).await.texts(), [["3", "3"]]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_table_has_loaded_nothing_yet() {
+    let local = Local::new();
+    local.run("CREATE VOLUME v").await;
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    write_parquet(&local.volume_dir("v").join("a.parquet"), vec![("id", ids)]);
+    let load = "COPY INTO t FROM '/Volumes/main/default/v' FILEFORMAT = PARQUET";
+    local.run("CREATE TABLE t (id INT)").await;
+    assert_eq!(local.run(load).await.cell(0, "num_affected_rows"), "2");
+    assert_eq!(local.run(load).await.cell(0, "num_affected_rows"), "0");
+    local.run("CREATE OR REPLACE TABLE t (id BIGINT)").await;
+    assert_eq!(local.run(load).await.cell(0, "num_affected_rows"), "2");
+    assert_eq!(local.run(load).await.cell(0, "num_affected_rows"), "0");
+    local.run("RESTORE TABLE t TO VERSION AS OF 1").await;
+    assert_eq!(local.run(load).await.cell(0, "num_affected_rows"), "0");
+    assert_eq!(local.run("SELECT count(*) FROM t").await.texts(), [["2"]]);
+    let read = local.run("SELECT * FROM read_files('/Volumes/main/default/v', format => 'parquet', schema => 'ID BIGINT, other STRING') ORDER BY 1").await;
+    assert_eq!(read.columns, ["ID", "other"]);
+    assert_eq!(read.texts(), [["1", "NULL"], ["2", "NULL"]]);
+    let narrow =
+        "SELECT * FROM read_files('/Volumes/main/default/v', format => 'parquet', schema => 'id STRING')";
+    assert_eq!(local.fails(narrow).await.0, "UNSUPPORTED_FEATURE.LOCAL_WORKSPACE");
+}

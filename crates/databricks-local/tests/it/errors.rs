@@ -35,7 +35,7 @@ async fn each_mistake_has_its_class_and_sqlstate() {
         ("INSERT INTO t VALUES (NULL, 'a')", "DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "23502"),
         ("UPDATE t SET nope = 1", "UNRESOLVED_COLUMN.WITH_SUGGESTION", "42703"),
         ("DELETE FROM nowhere", "TABLE_OR_VIEW_NOT_FOUND", "42P01"),
-        ("ALTER TABLE t ADD COLUMNS (n INT NOT NULL)", "DELTA_UNSUPPORTED_ADD_COLUMN_NOT_NULL", "0AKDC"),
+        ("ALTER TABLE t ADD COLUMNS (n INT NOT NULL)", "DELTA_OPERATION_NOT_ALLOWED", "0AKDC"),
         ("ALTER TABLE t ADD COLUMNS (NAME INT)", "FIELD_ALREADY_EXISTS", "42710"),
         (
             "COPY INTO t FROM '/Volumes/main/default/v' FILEFORMAT = PARQUET",

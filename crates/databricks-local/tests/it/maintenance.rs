@@ -67,3 +67,39 @@ async fn vacuum_guards_its_retention_and_lists_before_it_deletes() {
         ("VACUUM END", "VACUUM START")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn optimize_orders_clustered_tables_and_compacts_mapped_ones() {
+    let local = Local::new();
+    local.run("CREATE TABLE t (id INT, d STRUCT<e: INT>) CLUSTER BY (id, d.e)").await;
+    for n in [3, 1, 2] {
+        local.run(&format!("INSERT INTO t (id) VALUES ({n}), ({})", n + 10)).await;
+    }
+    local.run("OPTIMIZE t").await;
+    assert_eq!(local.version("t").await, 4);
+    let detail = local.run("DESCRIBE DETAIL t").await;
+    assert_eq!(detail.cell(0, "numFiles"), "1");
+    assert_eq!(local.run("SELECT id FROM t").await.texts(), [["1"], ["2"], ["3"], ["11"], ["12"], ["13"]]);
+    let history = local.run("DESCRIBE HISTORY t LIMIT 1").await;
+    assert_eq!(history.cell(0, "operation"), "OPTIMIZE");
+    assert!(history.cell(0, "operationMetrics").contains(r#""numRemovedFiles":"3""#), "{history:?}");
+    local.run("OPTIMIZE t").await;
+    assert_eq!(local.version("t").await, 4, "one file is as few as can be");
+    local.run("OPTIMIZE t FULL").await;
+    assert_eq!(local.version("t").await, 5);
+    for (sql, class) in [
+        ("OPTIMIZE t ZORDER BY (id)", "DELTA_CLUSTERING_WITH_ZORDER_BY"),
+        ("OPTIMIZE t WHERE id = 1", "DELTA_CLUSTERING_WITH_PARTITION_PREDICATE"),
+    ] {
+        assert_eq!(local.fails(sql).await.0, class, "{sql}");
+    }
+    local.run("CREATE TABLE m (id INT, p STRING) PARTITIONED BY (p) TBLPROPERTIES ('delta.columnMapping.mode' = 'name')").await;
+    assert_eq!(local.fails("OPTIMIZE m FULL").await.0, "DELTA_OPTIMIZE_FULL_NOT_SUPPORTED");
+    local.run("INSERT INTO m VALUES (1, 'x'), (2, 'y')").await;
+    local.run("OPTIMIZE m").await;
+    assert_eq!(local.version("m").await, 1, "each partition has one file");
+    local.run("INSERT INTO m VALUES (3, 'x')").await;
+    local.run("OPTIMIZE m").await;
+    assert_eq!(local.run("DESCRIBE DETAIL m").await.cell(0, "numFiles"), "2");
+    assert_eq!(local.run("SELECT * FROM m ORDER BY id").await.texts(), [["1", "x"], ["2", "y"], ["3", "x"]]);
+}

@@ -85,3 +85,39 @@ async fn a_value_that_breaks_a_rule_changes_nothing() {
     assert_eq!(local.fails(overflow).await.1, "22003");
     assert_eq!(local.version("t").await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_brings_columns_along_in_its_own_version() {
+    let local = Local::new();
+    local.run("CREATE TABLE t (id INT, name STRING) PARTITIONED BY (name) COMMENT 'goods' TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')").await;
+    local.run("INSERT INTO t VALUES (1, 'a'), (2, 'b')").await;
+    let id = local.run("DESCRIBE DETAIL t").await.cell(0, "id").to_owned();
+    let merge = "MERGE WITH SCHEMA EVOLUTION INTO t USING (SELECT * FROM VALUES (2, 'new', DATE'2024-01-01'), (3, 'c', NULL) AS v(id, extra, `day`)) AS s ON t.id = s.id
+        WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *";
+    let answer = local.run(merge).await;
+    assert_eq!(answer.texts(), [["2", "1", "0", "1"]]);
+    let rows = local.run("SELECT id, name, extra, day FROM t ORDER BY id").await;
+    assert_eq!(
+        rows.texts(),
+        [["1", "a", "NULL", "NULL"], ["2", "b", "new", "2024-01-01"], ["3", "NULL", "c", "NULL"]]
+    );
+    assert_eq!(local.version("t").await, 2);
+    let detail = local.run("DESCRIBE DETAIL t").await;
+    assert_eq!((detail.cell(0, "id"), detail.cell(0, "description")), (id.as_str(), "goods"));
+    let history = local.run("DESCRIBE HISTORY t LIMIT 1").await;
+    assert_eq!((history.cell(0, "operation"), history.cell(0, "readVersion")), ("MERGE", "1"));
+    let changes = local.run("SELECT _change_type, id, extra FROM table_changes('t', 2) ORDER BY 1, 2").await;
+    assert_eq!(
+        changes.texts(),
+        [["insert", "3", "c"], ["update_postimage", "2", "new"], ["update_preimage", "2", "NULL"]]
+    );
+    assert_eq!(std::fs::read_dir(local.workspace().path().join("metastore/staging")).unwrap().count(), 0);
+    // Only what is assigned comes along.
+    local.run("MERGE WITH SCHEMA EVOLUTION INTO t USING (SELECT 1 AS id, 5 AS wanted, 6 AS other) AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET wanted = s.wanted").await;
+    assert_eq!(local.run("SELECT wanted FROM t WHERE id = 1").await.texts(), [["5"]]);
+    assert_eq!(local.fails("SELECT other FROM t").await.0, "UNRESOLVED_COLUMN.WITH_SUGGESTION");
+    let twice = "MERGE WITH SCHEMA EVOLUTION INTO t USING (SELECT * FROM VALUES (1, 1), (1, 2) AS v(id, z)) AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET *";
+    assert_eq!(local.fails(twice).await.0, "DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE");
+    assert_eq!(local.version("t").await, 3);
+    assert_eq!(local.fails("SELECT z FROM t").await.0, "UNRESOLVED_COLUMN.WITH_SUGGESTION");
+}

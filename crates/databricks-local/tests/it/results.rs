@@ -80,3 +80,23 @@ async fn stored_types_come_back_as_they_were() {
         ]]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_holds_where_no_column_is_read() {
+    let local = Local::new();
+    local.run("CREATE TABLE t (a INT)").await;
+    for n in 0..3 {
+        local.run(&format!("INSERT INTO t VALUES ({n}), (NULL)")).await;
+    }
+    for (sql, rows) in [
+        ("SELECT 1 FROM t LIMIT 1", 1),
+        ("SELECT 1 FROM t LIMIT 4", 4),
+        ("SELECT 1 FROM t LIMIT 2 OFFSET 3", 2),
+        ("SELECT 1 FROM (SELECT * FROM t LIMIT 5) LIMIT 9", 5),
+        ("SELECT 'x' FROM t WHERE true LIMIT 0", 0),
+        ("SELECT 1 FROM t", 6),
+    ] {
+        assert_eq!(local.run(sql).await.rows.len(), rows, "{sql}");
+    }
+    assert_eq!(local.run("SELECT count(*) FROM (SELECT 1 FROM t LIMIT 4)").await.texts(), [["4"]]);
+}

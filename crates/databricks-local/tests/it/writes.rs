@@ -283,3 +283,155 @@ async fn errors_keep_their_class_through_the_delta_builders() {
         assert_eq!(failure.sql_state.as_deref(), Some(state), "{sql}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replace_using_replaces_the_rows_that_agree() {
+    let local = Local::new();
+    local
+        .run("CREATE TABLE t TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true') AS SELECT * FROM VALUES (1, 'x', 10), (1, 'y', 20), (2, 'x', 30), (NULL, 'x', 40) AS v(`a`, k, n)")
+        .await;
+    let answer = local.run("INSERT INTO t REPLACE USING (A, k) SELECT * FROM VALUES (1, 'x', 1), (1, 'x', 2), (3, 'z', 3), (NULL, 'x', 4)").await;
+    assert_eq!(answer.columns, ["num_affected_rows", "num_inserted_rows"]);
+    assert_eq!(answer.texts(), [["4", "4"]]);
+    let rows = local.run("SELECT * FROM t ORDER BY n").await;
+    assert_eq!(
+        rows.texts(),
+        [
+            ["1", "x", "1"],
+            ["1", "x", "2"],
+            ["3", "z", "3"],
+            ["NULL", "x", "4"],
+            ["1", "y", "20"],
+            ["2", "x", "30"],
+            ["NULL", "x", "40"]
+        ]
+    );
+    assert_eq!(local.version("t").await, 1);
+    let changes =
+        local.run("SELECT _change_type, count(*) FROM table_changes('t', 1) GROUP BY 1 ORDER BY 1").await;
+    assert_eq!(changes.texts(), [["delete", "1"], ["insert", "4"]]);
+    let history = local.run("DESCRIBE HISTORY t LIMIT 1").await;
+    assert_eq!(history.cell(0, "operation"), "WRITE");
+    local.run("INSERT INTO t REPLACE USING (k) SELECT * FROM t WHERE false").await;
+    assert_eq!(local.run("SELECT count(*) FROM t").await.texts(), [["7"]]);
+    assert_eq!(
+        local.fails("INSERT INTO t REPLACE USING (nope) SELECT 1, 'a', 2").await.0,
+        "UNRESOLVED_COLUMN.WITH_SUGGESTION"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delete_and_update_ask_queries() {
+    let local = Local::new();
+    local.run("CREATE TABLE t AS SELECT * FROM VALUES (1, 'a'), (1, 'a'), (2, 'b'), (3, NULL), (NULL, 'c') AS v(id, name)").await;
+    local
+        .run("CREATE TABLE u AS SELECT * FROM VALUES (1, 'one'), (3, 'three'), (NULL, 'none') AS v(id, word)")
+        .await;
+    let updated = local.run("UPDATE t AS x SET name = (SELECT max(u.word) FROM u WHERE u.id = x.id) WHERE EXISTS (SELECT 1 FROM u WHERE u.id = x.id)").await;
+    assert_eq!(updated.texts(), [["3"]]);
+    let rows = local.run("SELECT * FROM t ORDER BY id NULLS LAST, name").await;
+    assert_eq!(rows.texts(), [["1", "one"], ["1", "one"], ["2", "b"], ["3", "three"], ["NULL", "c"]]);
+    let history = local.run("DESCRIBE HISTORY t LIMIT 1").await;
+    assert_eq!(history.cell(0, "operation"), "UPDATE");
+    assert_eq!(
+        local.run("DELETE FROM t WHERE id NOT IN (SELECT id FROM u)").await.texts(),
+        [["0"]],
+        "a NULL in the list"
+    );
+    assert_eq!(
+        local.run("DELETE FROM t x WHERE x.id IN (SELECT id FROM u WHERE word <> 'three')").await.texts(),
+        [["2"]]
+    );
+    assert_eq!(
+        local.run("DELETE FROM t WHERE id > (SELECT min(id) FROM u) AND name = 'b'").await.texts(),
+        [["1"]]
+    );
+    let rows = local.run("SELECT * FROM t ORDER BY id NULLS LAST").await;
+    assert_eq!(rows.texts(), [["3", "three"], ["NULL", "c"]]);
+    assert_eq!(local.run("DELETE FROM t WHERE EXISTS (SELECT 1 FROM u)").await.texts(), [["2"]]);
+    assert_eq!(
+        local.fails("DELETE FROM t WHERE nope IN (SELECT id FROM u)").await.0,
+        "UNRESOLVED_COLUMN.WITH_SUGGESTION"
+    );
+    assert_eq!(local.fails("UPDATE t SET id = (SELECT id FROM u), ID = 2").await.0, "DUPLICATE_ASSIGNMENTS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_has_its_source_s_rows_and_shape() {
+    let local = Local::new();
+    local
+        .run("CREATE TABLE t (id INT NOT NULL COMMENT 'key', p STRING) PARTITIONED BY (p) COMMENT 'goods' TBLPROPERTIES ('delta.columnMapping.mode' = 'name', 'team' = 'lab')")
+        .await;
+    local.run("INSERT INTO t VALUES (1, 'x'), (2, 'y')").await;
+    local.run("INSERT INTO t VALUES (3, 'x')").await;
+    let answer =
+        local.run("CREATE TABLE c DEEP CLONE t VERSION AS OF 1 TBLPROPERTIES ('team' = 'other')").await;
+    assert_eq!(answer.columns[0], "source_table_size");
+    assert_eq!(answer.cell(0, "source_num_of_files"), "2");
+    assert_eq!(local.run("SELECT * FROM c ORDER BY id").await.texts(), [["1", "x"], ["2", "y"]]);
+    assert_eq!(local.version("c").await, 0);
+    let detail = local.run("DESCRIBE DETAIL c").await;
+    assert_eq!((detail.cell(0, "description"), detail.cell(0, "partitionColumns")), ("goods", r#"["p"]"#));
+    assert!(detail.cell(0, "properties").contains(r#""team":"other""#), "{detail:?}");
+    assert_eq!(local.run("DESCRIBE HISTORY c").await.cell(0, "operation"), "CLONE");
+    assert_ne!(detail.cell(0, "id"), local.run("DESCRIBE DETAIL t").await.cell(0, "id"));
+    assert_eq!(local.fails("CREATE TABLE c CLONE t").await.0, "TABLE_OR_VIEW_ALREADY_EXISTS");
+    local.run("CREATE OR REPLACE TABLE c CLONE t").await;
+    assert_eq!(local.run("SELECT count(*) FROM c").await.texts(), [["3"]]);
+    assert_eq!(local.version("c").await, 1);
+    assert_eq!(local.fails("CREATE TABLE d SHALLOW CLONE t").await.0, "UNSUPPORTED_FEATURE.LOCAL_WORKSPACE");
+    assert_eq!(local.fails("CREATE TABLE d CLONE nope").await.0, "TABLE_OR_VIEW_NOT_FOUND");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn table_changes_tells_what_versions_did() {
+    let local = Local::new();
+    local.run("CREATE TABLE t (id INT, p STRING) PARTITIONED BY (p)").await;
+    local.run("INSERT INTO t VALUES (1, 'x')").await;
+    local.run("ALTER TABLE t SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')").await;
+    local.run("INSERT INTO t VALUES (2, 'y')").await;
+    local.run("UPDATE t SET id = 20 WHERE id = 2").await;
+    local.run("DELETE FROM t WHERE id = 1").await;
+    let all = local.run("SELECT * FROM table_changes('main.default.`t`', 3)").await;
+    assert_eq!(all.columns, ["id", "p", "_change_type", "_commit_version", "_commit_timestamp"]);
+    let rows = local
+        .run("SELECT id, p, _change_type, _commit_version FROM table_changes('t', 3, 5) ORDER BY 4, 3, 1")
+        .await;
+    assert_eq!(
+        rows.texts(),
+        [
+            ["2", "y", "insert", "3"],
+            ["20", "y", "update_postimage", "4"],
+            ["2", "y", "update_preimage", "4"],
+            ["1", "x", "delete", "5"],
+        ]
+    );
+    let one = local
+        .run("SELECT c.id FROM table_changes('t', 4, 4) AS c WHERE c._change_type = 'update_postimage'")
+        .await;
+    assert_eq!(one.texts(), [["20"]]);
+    for (call, class) in [
+        ("table_changes('t', 1)", "DELTA_MISSING_CHANGE_DATA"),
+        ("table_changes('t', 5, 3)", "DELTA_INVALID_CDC_RANGE"),
+        ("table_changes('t', 99)", "DELTA_VERSION_NOT_FOUND"),
+        ("table_changes('nope', 0)", "TABLE_OR_VIEW_NOT_FOUND"),
+        ("table_changes('t')", "WRONG_NUM_ARGS.WITHOUT_SUGGESTION"),
+    ] {
+        assert_eq!(local.fails(&format!("SELECT * FROM {call}")).await.0, class, "{call}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rewrite_is_no_change_to_the_feed() {
+    let local = Local::new();
+    local
+        .run("CREATE TABLE t TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true', 'delta.enableTypeWidening' = 'true') AS SELECT 1 AS id, 2 AS n")
+        .await;
+    local.run("ALTER TABLE t ALTER COLUMN n TYPE BIGINT").await;
+    let refused = local.fails("SELECT * FROM table_changes('t', 0)").await;
+    assert_eq!(
+        refused.0, "UNSUPPORTED_FEATURE.LOCAL_WORKSPACE",
+        "columns of other types are not read as if they were these"
+    );
+    assert!(local.run("SELECT * FROM table_changes('t', 1)").await.rows.is_empty());
+}
