@@ -20,3 +20,8 @@ struct Local;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/transport.md")]
 struct Transport;
+
+/// Writing, merging and looking after tables.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/delta.md")]
+struct Delta;

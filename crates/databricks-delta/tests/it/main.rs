@@ -4,6 +4,7 @@
 
 mod files;
 mod merge;
+mod modes;
 mod read;
 mod support;
 mod write;
