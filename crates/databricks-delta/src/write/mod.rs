@@ -16,7 +16,6 @@ use databricks_schema::TableName;
 use databricks_sql::{IntoParam, Param};
 use futures::Stream;
 use serde::Serialize;
-use tracing::Instrument;
 
 use crate::client::DeltaClient;
 use crate::error::{BoxError, Result};
@@ -171,34 +170,6 @@ impl<'a> Write<'a> {
     pub fn progress(mut self, tell: impl Fn(WriteProgress) + Send + Sync + 'static) -> Self {
         self.options = self.options.progress(tell);
         self
-    }
-
-    /// Runs the write. Without any rows nothing is sent, whatever the mode: to empty a table is for
-    /// [`delete`](DeltaClient::delete).
-    ///
-    /// # Errors
-    /// Before anything is staged: [`DeltaError::TableNotFound`], [`DeltaError::TableExists`],
-    /// [`DeltaError::UnknownColumn`], [`DeltaError::UnsupportedType`], [`DeltaError::InvalidOption`] and the like. While
-    /// it is: [`DeltaError::Encode`], [`DeltaError::Input`], [`DeltaError::Upload`], [`DeltaError::StorageFull`]; what
-    /// was staged is removed. From the commit: [`DeltaError::Sql`], [`DeltaError::IdempotencyKeyReused`],
-    /// [`DeltaError::StagingChanged`], [`DeltaError::RowCountMismatch`], and [`DeltaError::OutcomeUnknown`] when no
-    /// answer says whether it took effect.
-    pub async fn send(self) -> Result<WriteResult> {
-        let table = self.table.get()?.clone();
-        let pace = run::pace(&self.options)?;
-        let operation = self.options.mode.operation();
-        let span = tracing::info_span!(
-            "databricks.delta.write",
-            table = %table.full_name(),
-            operation,
-            rows_written = tracing::field::Empty,
-        );
-        let result = self.run(&table, &pace).instrument(span.clone()).await;
-        result::measure(&table, operation, &result);
-        if let Ok(written) = &result {
-            span.record("rows_written", written.rows_affected);
-        }
-        result
     }
 }
 

@@ -2,7 +2,9 @@
 
 use databricks_schema::TableName;
 use databricks_sql::{Param, SqlError, Statement};
+use tracing::Instrument;
 
+use super::result::measure;
 use super::{
     SchemaMode, Write, WriteMode, WriteOptions, WriteResult, append, create, evolve, replace, staging_volume,
 };
@@ -44,7 +46,35 @@ pub(super) struct Job<'a> {
 }
 
 impl Write<'_> {
-    pub(super) async fn run(self, table: &TableName, pace: &Pace) -> Result<WriteResult> {
+    /// Runs the write. Without any rows nothing is sent, whatever the mode: to empty a table is for
+    /// [`delete`](crate::DeltaClient::delete).
+    ///
+    /// # Errors
+    /// Before anything is staged: [`DeltaError::TableNotFound`], [`DeltaError::TableExists`],
+    /// [`DeltaError::UnknownColumn`], [`DeltaError::UnsupportedType`], [`DeltaError::InvalidOption`] and the like. While
+    /// it is: [`DeltaError::Encode`], [`DeltaError::Input`], [`DeltaError::Upload`], [`DeltaError::StorageFull`]; what
+    /// was staged is removed. From the commit: [`DeltaError::Sql`], [`DeltaError::IdempotencyKeyReused`],
+    /// [`DeltaError::StagingChanged`], [`DeltaError::RowCountMismatch`], and [`DeltaError::OutcomeUnknown`] when no
+    /// answer says whether it took effect.
+    pub async fn send(self) -> Result<WriteResult> {
+        let table = self.table.get()?.clone();
+        let pace = pace(&self.options)?;
+        let operation = self.options.mode.operation();
+        let span = tracing::info_span!(
+            "databricks.delta.write",
+            table = %table.full_name(),
+            operation,
+            rows_written = tracing::field::Empty,
+        );
+        let result = self.run(&table, &pace).instrument(span.clone()).await;
+        measure(&table, operation, &result);
+        if let Ok(written) = &result {
+            span.record("rows_written", written.rows_affected);
+        }
+        result
+    }
+
+    async fn run(self, table: &TableName, pace: &Pace) -> Result<WriteResult> {
         let Self { client, table: _, input, options, volume, parameters } = self;
         check(&options, &parameters)?;
         let key = options.idempotency_key.as_deref();
@@ -169,7 +199,7 @@ pub(super) enum Committed {
     Before,
 }
 
-pub(super) fn pace(options: &WriteOptions) -> Result<Pace> {
+fn pace(options: &WriteOptions) -> Result<Pace> {
     let default = Pace::default();
     let pace = Pace {
         batch_size: options.batch_size.unwrap_or(default.batch_size),
