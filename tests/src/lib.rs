@@ -35,3 +35,8 @@ struct Transport;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/sql.md")]
 struct Sql;
+
+/// Writing, merging and looking after tables.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/delta.md")]
+struct Delta;

@@ -1,9 +1,11 @@
 //! The entry point: a client for the tables of a catalog and schema.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use chrono::Utc;
 use databricks_schema::{CatalogClient, ColumnSchema, TableName, TableSchema};
 use databricks_sql::SqlClient;
 use databricks_transport::Client;
@@ -11,8 +13,11 @@ use futures::Stream;
 use serde::Serialize;
 
 use crate::add_columns::AddColumns;
+use crate::clone_table::CloneTable;
+use crate::commit;
 use crate::create_table::CreateTable;
 use crate::detail::TableDetail;
+use crate::dml::{Delete, Update};
 use crate::error::{BoxError, DeltaError, Result};
 use crate::files::FilesClient;
 use crate::history::History;
@@ -20,7 +25,12 @@ use crate::maintenance::{Optimize, Restore, Vacuum};
 use crate::merge::MergeBuilder;
 use crate::names::{IntoTableName, Target};
 use crate::read::Read;
-use crate::write::Write;
+use crate::resume::{self, Resumed};
+use crate::stage::DEFAULT_VOLUME;
+use crate::stage::sweep::{self, SweepResult};
+use crate::statement::ddl;
+use crate::write::{Write, staging_volume};
+use crate::write_id::WriteId;
 use crate::{detail, lookup};
 
 /// Reads, writes and looks after Delta tables. Cheap to clone.
@@ -121,6 +131,16 @@ impl DeltaClient {
         MergeBuilder::new(self.clone(), self.target(table))
     }
 
+    /// Deletes rows of a table.
+    pub fn delete(&self, table: impl IntoTableName) -> Delete {
+        Delete::new(self.clone(), self.target(table))
+    }
+
+    /// Updates rows of a table.
+    pub fn update(&self, table: impl IntoTableName) -> Update {
+        Update::new(self.clone(), self.target(table))
+    }
+
     /// Reads a table, now or at an earlier version.
     pub fn read_table(&self, table: impl IntoTableName) -> Read {
         Read::new(self.clone(), self.target(table))
@@ -144,7 +164,7 @@ impl DeltaClient {
     /// # Errors
     /// [`DeltaError::TableNotFound`] when there is no such table.
     pub async fn table_schema(&self, table: impl IntoTableName) -> Result<TableSchema> {
-        lookup::table_schema(self.remote()?, &self.table_name(table)?).await
+        Ok(lookup::table(self.remote()?, &self.table_name(table)?).await?.schema)
     }
 
     /// Compacts a table's small files into larger ones.
@@ -162,6 +182,35 @@ impl DeltaClient {
         Restore::new(self.clone(), self.target(table))
     }
 
+    /// Makes a table that is a copy of another: a deep one unless said otherwise.
+    pub fn clone_table(&self, source: impl IntoTableName, to: impl IntoTableName) -> CloneTable {
+        CloneTable::new(self.clone(), self.target(source), to)
+    }
+
+    /// Sets properties of a table, such as `delta.enableChangeDataFeed`, in one commit.
+    ///
+    /// # Errors
+    /// [`DeltaError::InvalidOption`] without a property; [`DeltaError::Sql`] when the statement fails.
+    pub async fn set_properties<K: Into<String>, V: Into<String>>(
+        &self,
+        table: impl IntoTableName,
+        properties: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<()> {
+        let table = self.table_name(table)?;
+        let pairs: Vec<_> = properties.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        if pairs.is_empty() {
+            return Err(DeltaError::InvalidOption {
+                option: "properties",
+                value: "none".to_owned(),
+                reason: "name at least one property and its value".to_owned(),
+            });
+        }
+        // Twice it sets the same.
+        let statement = self.remote()?.sql.statement(ddl::set_properties(&table, &pairs)).idempotent();
+        commit::retrying_conflicts(&statement).await?;
+        Ok(())
+    }
+
     /// Adds columns to a table, all in one commit.
     pub fn add_columns(
         &self,
@@ -169,6 +218,42 @@ impl DeltaClient {
         columns: impl IntoIterator<Item = ColumnSchema>,
     ) -> AddColumns {
         AddColumns::new(self.clone(), self.target(table), columns.into_iter().collect())
+    }
+
+    /// Settles a write or a merge that ended in [`DeltaError::OutcomeUnknown`], whose `write_id` this takes: says
+    /// whether the table shows it, and removes what it had staged in the `_staging` volume. An append whose files are
+    /// still there is completed: its statement loads each file once, however often it is sent.
+    ///
+    /// # Errors
+    /// [`DeltaError::InvalidOption`] when the write had no idempotency key and the table says nothing about it;
+    /// [`DeltaError::OutcomeUnknown`] again; [`DeltaError::Sql`] and [`DeltaError::Transport`] from the calls.
+    pub async fn resume(&self, table: impl IntoTableName, write_id: WriteId) -> Result<Resumed> {
+        let table = self.table_name(table)?;
+        let volume = staging_volume(None, &table)?;
+        resume::resume(self.remote()?, &table, &volume, write_id).await
+    }
+
+    /// Removes what writes and merges to tables of the client's catalog and schema have left in the `_staging` volume
+    /// and not touched for `older_than`: parts of runs whose process ended. Take more than the longest write takes, and
+    /// more than a day if writes of unknown outcome are to be [resumed](Self::resume).
+    ///
+    /// # Errors
+    /// [`DeltaError::Transport`] when files cannot be listed or deleted.
+    pub async fn sweep_staging(&self, older_than: Duration) -> Result<SweepResult> {
+        self.sweep_staging_volume(DEFAULT_VOLUME, older_than).await
+    }
+
+    /// As [`sweep_staging`](Self::sweep_staging), for a staging volume of another name.
+    ///
+    /// # Errors
+    /// As [`sweep_staging`](Self::sweep_staging), and [`DeltaError::InvalidName`].
+    pub async fn sweep_staging_volume(
+        &self,
+        volume: impl IntoTableName,
+        older_than: Duration,
+    ) -> Result<SweepResult> {
+        let volume = self.table_name(volume)?;
+        sweep::sweep(&self.remote()?.files, &volume, older_than, Utc::now()).await
     }
 
     /// Files in volumes.

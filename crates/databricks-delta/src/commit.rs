@@ -1,8 +1,11 @@
 //! Sending statements that commit, and knowing afterwards whether they did.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use databricks_sql::{SqlError, Statement, StatementResult};
+use databricks_sql::{SqlClient, SqlError, Statement, StatementResult};
+
+use crate::error::Result;
 
 /// How often a statement that lost against another commit is sent again.
 const CONFLICT_RETRIES: u32 = 10;
@@ -10,12 +13,16 @@ const CONFLICT_RETRIES: u32 = 10;
 const RESENDS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How often a table is asked whether a statement took effect, before that counts as unknown: for about 20 seconds.
+const LOOKS: u32 = 7;
 
 /// How a statement that commits ended.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum Outcome<T = Infallible> {
     /// It ran. Its counts are those of the last sending; if it was `resent`, an earlier sending may have taken effect.
     Applied { result: Box<StatementResult>, resent: bool },
+    /// The table shows that it took effect, in this run or in another of the same write. Its answer is lost.
+    Found(T),
     /// It did not take effect.
     Failed(SqlError),
     /// It was sent, and whether it took effect cannot be said.
@@ -28,8 +35,7 @@ pub(crate) async fn retrying_conflicts(statement: &Statement) -> Result<Statemen
     loop {
         match statement.clone().execute().await {
             Err(error) if is_conflict(&error) && conflicts < CONFLICT_RETRIES => {
-                tracing::warn!(%error, conflicts, "the commit conflicted with another and is tried again");
-                tokio::time::sleep(pause(conflicts)).await;
+                wait_after_conflict(&error, conflicts).await;
                 conflicts += 1;
             }
             other => return other,
@@ -37,8 +43,93 @@ pub(crate) async fn retrying_conflicts(statement: &Statement) -> Result<Statemen
     }
 }
 
-/// Runs a statement that must not run twice.
-pub(crate) async fn once(statement: &Statement) -> Outcome {
+async fn wait_after_conflict(error: &SqlError, conflicts: u32) {
+    tracing::warn!(%error, conflicts, "the commit conflicted with another and is tried again");
+    tokio::time::sleep(pause(conflicts)).await;
+}
+
+/// Runs a statement that must not run twice and whose effect a table can show: `look` says whether it does.
+///
+/// It is sent again only after a conflict, and only when the table does not show that another run of the same write
+/// was the one that won. A lost answer is settled by the statement itself, where its id is known, else by the table. A
+/// table that does not show the effect proves nothing then: the statement may still be on its way.
+pub(crate) async fn settled<T, F>(sql: &SqlClient, statement: &Statement, look: impl Fn() -> F) -> Outcome<T>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    let mut conflicts = 0;
+    loop {
+        let error = match statement.clone().execute().await {
+            Ok(result) => return Outcome::Applied { result: Box::new(result), resent: false },
+            Err(error) if error.is_ambiguous() => return ask(sql, error, look).await,
+            Err(error) => error,
+        };
+        match look().await {
+            Ok(Some(found)) => return Outcome::Found(found),
+            Ok(None) if is_conflict(&error) && conflicts < CONFLICT_RETRIES => {
+                wait_after_conflict(&error, conflicts).await;
+                conflicts += 1;
+            }
+            _ => return Outcome::Failed(error),
+        }
+    }
+}
+
+/// Finds out how a statement ended whose answer was lost.
+async fn ask<T, F>(sql: &SqlClient, lost: SqlError, look: impl Fn() -> F) -> Outcome<T>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    tracing::warn!(error = %lost, "the answer to a commit was lost; it is looked for");
+    if let Some(settled) = ended(sql, &lost).await {
+        return settled;
+    }
+    for attempt in 0..LOOKS {
+        if let Ok(Some(found)) = look().await {
+            return Outcome::Found(found);
+        }
+        tokio::time::sleep(pause(attempt)).await;
+    }
+    Outcome::Unknown(lost)
+}
+
+/// The end of a statement that the server knows by its id.
+async fn ended<T>(sql: &SqlClient, lost: &SqlError) -> Option<Outcome<T>> {
+    // Of one that was cancelled or failed without a reason the server has said all it knows.
+    if matches!(lost, SqlError::Canceled { .. } | SqlError::StatementFailed(_)) {
+        return None;
+    }
+    match sql.attach(lost.statement_id()?.clone()).wait().await {
+        Ok(result) => Some(Outcome::Applied { result: Box::new(result), resent: false }),
+        Err(error @ SqlError::StatementFailed(_)) if !error.is_ambiguous() => Some(Outcome::Failed(error)),
+        Err(_) => None,
+    }
+}
+
+/// Runs a statement that must not run twice. A lost answer is settled by the statement itself, where its id is known.
+pub(crate) async fn known(sql: &SqlClient, statement: &Statement) -> Result<StatementResult, SqlError> {
+    let error = match retrying_conflicts(statement).await {
+        Err(error) if error.is_ambiguous() => error,
+        settled => return settled,
+    };
+    match ended::<Infallible>(sql, &error).await {
+        Some(Outcome::Applied { result, .. }) => Ok(*result),
+        Some(Outcome::Failed(error)) => Err(error),
+        _ => Err(error),
+    }
+}
+
+/// As [`known`], with the outcome told apart.
+pub(crate) async fn unmarked<T>(sql: &SqlClient, statement: &Statement) -> Outcome<T> {
+    match known(sql, statement).await {
+        Ok(result) => Outcome::Applied { result: Box::new(result), resent: false },
+        Err(error) if error.is_ambiguous() => Outcome::Unknown(error),
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+/// Runs a statement without asking what became of it when its answer is lost.
+async fn once(statement: &Statement) -> Outcome {
     match retrying_conflicts(statement).await {
         Ok(result) => Outcome::Applied { result: Box::new(result), resent: false },
         Err(error) if error.is_ambiguous() => Outcome::Unknown(error),
@@ -49,15 +140,18 @@ pub(crate) async fn once(statement: &Statement) -> Outcome {
 /// Runs a statement that may run twice: it is sent again when its answer was lost.
 ///
 /// Once an answer was lost, only a success settles the outcome: a later refusal says nothing about the first sending,
-/// which may still be running.
-pub(crate) async fn repeatedly(statement: &Statement) -> Outcome {
-    let mut lost = 0;
+/// which may still be running. `when_lost` is run after the first lost answer, while the host is still asked.
+pub(crate) async fn repeatedly(statement: &Statement, when_lost: impl Future<Output = ()>) -> Outcome {
+    let (mut lost, mut when_lost) = (0, Some(when_lost));
     loop {
         match once(statement).await {
             // Somebody cancelled it: it is not for us to begin it again.
             unknown @ Outcome::Unknown(SqlError::Canceled { .. }) => return unknown,
             Outcome::Unknown(error) if lost < RESENDS => {
                 tracing::warn!(%error, "the answer to a commit was lost; it is sent again, which is safe");
+                if let Some(when_lost) = when_lost.take() {
+                    when_lost.await;
+                }
                 tokio::time::sleep(pause(lost)).await;
                 lost += 1;
             }

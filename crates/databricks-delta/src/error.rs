@@ -46,6 +46,15 @@ pub enum DeltaError {
         table: String,
     },
 
+    /// The table exists, and the write was to create it. Nothing was written.
+    #[error(
+        "table {table} exists already: write to it by another mode, such as `Append`, or choose another name"
+    )]
+    TableExists {
+        /// The table's full name.
+        table: String,
+    },
+
     /// The data has a column that the table does not have. Nothing was staged or written.
     #[error(
         "column `{column}` of the data is not in table {table}, whose columns are: {}. Add it with `add_columns`, or leave it out of the data",

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use databricks_schema::TableName;
 
 use crate::cells::{self, Row};
-use crate::client::DeltaClient;
+use crate::client::{DeltaClient, Remote};
 use crate::error::{DeltaError, Result};
 use crate::names::Target;
 use crate::statement::read;
@@ -66,13 +67,22 @@ impl History {
     /// [`DeltaError::InvalidName`]; [`DeltaError::Sql`] when the statement fails; [`DeltaError::UnexpectedResult`]
     /// when a commit has no version.
     pub async fn send(self) -> Result<Vec<Commit>> {
-        let sql = read::history(self.table.get()?, self.limit);
-        let result = self.client.remote()?.sql.statement(sql).idempotent().execute().await?;
-        cells::rows(&result.batches)?.iter().map(Commit::of).collect()
+        fetch(self.client.remote()?, self.table.get()?, self.limit).await
     }
 }
 
+/// The commits of a table, newest first.
+pub(crate) async fn fetch(remote: &Remote, table: &TableName, limit: Option<u64>) -> Result<Vec<Commit>> {
+    let result = remote.sql.statement(read::history(table, limit)).idempotent().execute().await?;
+    cells::rows(&result.batches)?.iter().map(Commit::of).collect()
+}
+
 impl Commit {
+    /// A count of the operation's metrics.
+    pub(crate) fn metric(&self, name: &str) -> Option<u64> {
+        self.operation_metrics.get(name)?.parse().ok()
+    }
+
     fn of(row: &Row) -> Result<Self> {
         let missing = |column: &str| DeltaError::UnexpectedResult {
             statement: "DESCRIBE HISTORY",

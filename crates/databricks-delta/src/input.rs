@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
-use databricks_schema::{TableName, TableSchema};
+use databricks_schema::{ColumnNameRules, ColumnSchema, TableName, TableSchema};
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use crate::columns::{self, Paired, is_text};
 use crate::error::{BoxError, DeltaError, Result};
-use crate::rows::{self, Rows, Slice};
+use crate::rows::{self, Names, Rows, Slice};
 use crate::stage::layout::Layout;
 use crate::statement::cast::CastColumn;
 
@@ -57,6 +57,38 @@ impl<'a> Input<'a> {
     /// Whether there are no rows, as far as that is known without asking a stream.
     pub(crate) fn is_known_empty(&self) -> bool {
         matches!(self, Self::Rows(rows) if rows.len() == 0)
+    }
+
+    /// How many rows there are, where that is known without asking a stream.
+    pub(crate) fn known_rows(&self) -> Option<u64> {
+        match self {
+            Self::Rows(rows) => Some(rows.len() as u64),
+            Self::Batches { .. } => None,
+        }
+    }
+
+    /// The columns of the data that a table lacks, with the types that the data gives them. They may be NULL.
+    pub(crate) fn columns_beyond(&self, table: &TableSchema) -> Result<Vec<ColumnSchema>> {
+        let fields = match self {
+            Self::Rows(rows) => {
+                let mut names = Names::default();
+                rows.collect_names(0..rows.len(), &mut names)?;
+                if names.into_vec().iter().all(|name| table.column(name).is_some()) {
+                    return Ok(Vec::new());
+                }
+                rows.infer_fields()?
+            }
+            Self::Batches { schema, .. } => schema.fields().to_vec(),
+        };
+        let missing = fields.iter().filter(|field| table.column(field.name()).is_none());
+        missing.map(|field| new_column(field)).collect()
+    }
+
+    /// Prepares the rows for a table that they are to make.
+    pub(crate) async fn for_new_table(self) -> Result<Prepared<'a>> {
+        let columns = self.columns_beyond(&TableSchema::default())?;
+        TableSchema::new(columns.iter().cloned()).validate(ColumnNameRules::default())?;
+        self.prepare(&TableSchema::new(columns), |_| Ok(())).await
     }
 
     /// Prepares the rows for loading: the table must have all their columns.
@@ -107,6 +139,15 @@ fn pairs<'n>(
     }
     pairs.iter().try_for_each(check)?;
     Ok(pairs)
+}
+
+/// A column for a field of the data, whose name and types need not be ones that a table can have.
+fn new_column(field: &FieldRef) -> Result<ColumnSchema> {
+    // The types that files hold are those that a table can be given.
+    let in_file = Layout::of(Arc::new(Schema::new(vec![Arc::clone(field)])))?;
+    let field = in_file.file_schema().field(0);
+    let data_type = databricks_schema::arrow::from_arrow(field.data_type())?;
+    Ok(ColumnSchema::new(field.name(), data_type))
 }
 
 /// Encodes a few rows as for a file, and drops what comes of it: rows that are written out as literals are so refused

@@ -1,20 +1,46 @@
 //! The columns of a table, before data is staged for it.
 
+use std::collections::BTreeMap;
+
+use databricks_schema::catalog::TableInfo;
 use databricks_schema::{SchemaError, TableName, TableSchema};
 use databricks_transport::ErrorKind;
 
 use crate::client::Remote;
 use crate::error::{DeltaError, Result};
 
+/// A table as it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) schema: TableSchema,
+    /// The columns it is partitioned by.
+    pub(crate) partitions: Vec<String>,
+    /// Its table properties.
+    pub(crate) properties: BTreeMap<String, String>,
+}
+
 /// Asks Unity Catalog, and not the warehouse by DESCRIBE TABLE: that abbreviates structs of many fields and mixes
 /// partitions into its rows, while the catalog's `type_text` is the whole type; and it needs no running warehouse.
-pub(crate) async fn table_schema(remote: &Remote, table: &TableName) -> Result<TableSchema> {
+pub(crate) async fn find(remote: &Remote, table: &TableName) -> Result<Option<Found>> {
     match remote.catalog.get_table(table).await {
-        Ok(found) => Ok(found.schema()?),
-        Err(SchemaError::Transport(error)) if error.kind() == ErrorKind::NotFound => {
-            Err(DeltaError::TableNotFound { table: table.full_name() })
-        }
+        Ok(info) => Ok(Some(Found::of(&info)?)),
+        Err(SchemaError::Transport(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(SchemaError::Transport(error)) => Err(error.into()),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// As [`find`], for what needs a table.
+pub(crate) async fn table(remote: &Remote, table: &TableName) -> Result<Found> {
+    find(remote, table).await?.ok_or_else(|| DeltaError::TableNotFound { table: table.full_name() })
+}
+
+impl Found {
+    fn of(info: &TableInfo) -> Result<Self> {
+        Ok(Self {
+            schema: info.schema()?,
+            partitions: info.partition_columns().into_iter().map(str::to_owned).collect(),
+            properties: info.properties.clone(),
+        })
     }
 }

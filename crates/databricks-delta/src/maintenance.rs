@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use databricks_sql::StatementResult;
-use metrics::counter;
 
 use crate::cells::{self, Row};
 use crate::client::DeltaClient;
 use crate::commit;
 use crate::error::{DeltaError, Result};
 use crate::names::Target;
+use crate::operation;
 use crate::statement::maintenance;
 use crate::statement::read::AsOf;
 
@@ -18,6 +18,7 @@ use crate::statement::read::AsOf;
 pub struct Optimize {
     client: DeltaClient,
     table: Target,
+    full: bool,
     filter: Option<String>,
     zorder: Vec<String>,
 }
@@ -50,12 +51,18 @@ pub struct OptimizeMetrics {
 
 impl Optimize {
     pub(crate) fn new(client: DeltaClient, table: Target) -> Self {
-        Self { client, table, filter: None, zorder: Vec::new() }
+        Self { client, table, full: false, filter: None, zorder: Vec::new() }
     }
 
     /// Optimizes the partitions for which `condition` holds: SQL of the caller's own, on partition columns only.
     pub fn where_(mut self, condition: impl Into<String>) -> Self {
         self.filter = Some(condition.into());
+        self
+    }
+
+    /// Clusters all rows of a table with liquid clustering anew, those that are clustered already among them.
+    pub fn full(mut self) -> Self {
+        self.full = true;
         self
     }
 
@@ -81,7 +88,16 @@ impl Optimize {
         if self.zorder.iter().any(String::is_empty) {
             return Err(empty("zorder_by"));
         }
-        Ok(maintenance::optimize(self.table.get()?, self.filter.as_deref(), &self.zorder))
+        if self.full && (self.filter.is_some() || !self.zorder.is_empty()) {
+            return Err(DeltaError::InvalidOption {
+                option: "full",
+                value: "true".to_owned(),
+                reason:
+                    "it is for tables with liquid clustering, which take neither `where_` nor `zorder_by`"
+                        .to_owned(),
+            });
+        }
+        Ok(maintenance::optimize(self.table.get()?, self.full, self.filter.as_deref(), &self.zorder))
     }
 
     /// Runs the OPTIMIZE. It changes no rows, and may be run at any time.
@@ -117,6 +133,7 @@ impl OptimizeMetrics {
 pub struct Vacuum {
     client: DeltaClient,
     table: Target,
+    lite: bool,
     retain_hours: Option<u64>,
     dry_run: bool,
 }
@@ -131,13 +148,20 @@ pub struct VacuumResult {
 
 impl Vacuum {
     pub(crate) fn new(client: DeltaClient, table: Target) -> Self {
-        Self { client, table, retain_hours: None, dry_run: false }
+        Self { client, table, lite: false, retain_hours: None, dry_run: false }
     }
 
     /// Keeps files that a version of the last `hours` needs: the table's own retention (7 days) unless set. Less than
     /// the table's retention is refused by the server: a reader or writer could still need those files.
     pub fn retain_hours(mut self, hours: u64) -> Self {
         self.retain_hours = Some(hours);
+        self
+    }
+
+    /// Finds the files by the table's log instead of a listing of its directory: faster, and it leaves files that no
+    /// version ever named.
+    pub fn lite(mut self) -> Self {
+        self.lite = true;
         self
     }
 
@@ -152,7 +176,7 @@ impl Vacuum {
     /// # Errors
     /// [`DeltaError::InvalidName`].
     pub fn build_sql(&self) -> Result<String> {
-        Ok(maintenance::vacuum(self.table.get()?, self.retain_hours, self.dry_run))
+        Ok(maintenance::vacuum(self.table.get()?, self.lite, self.retain_hours, self.dry_run))
     }
 
     /// Runs the VACUUM.
@@ -238,7 +262,8 @@ impl Restore {
     /// As [`build_sql`](Self::build_sql), and [`DeltaError::Sql`] when the statement fails.
     pub async fn send(self) -> Result<RestoreResult> {
         let sql = self.build_sql()?;
-        let result = self.client.remote()?.sql.statement(sql).execute().await?;
+        let client = &self.client.remote()?.sql;
+        let result = commit::known(client, &client.statement(sql)).await?;
         count(&self.table, "restore");
         let row = first_row(&result)?;
         Ok(RestoreResult {
@@ -257,8 +282,9 @@ fn first_row(result: &StatementResult) -> Result<Row> {
 }
 
 fn count(table: &Target, operation: &'static str) {
-    let table = table.get().map(|table| table.full_name()).unwrap_or_default();
-    counter!("databricks_delta_operations_total", "table" => table, "operation" => operation).increment(1);
+    if let Ok(table) = table.get() {
+        operation::count(table, operation, 0);
+    }
 }
 
 #[cfg(test)]
@@ -273,6 +299,8 @@ mod tests {
         assert!(client.restore("t").version(-1).build_sql().is_err());
         assert!(client.optimize("t").where_("").build_sql().is_err());
         assert!(client.optimize("t").zorder_by([""]).build_sql().is_err());
+        assert!(client.optimize("t").full().zorder_by(["a"]).build_sql().is_err());
+        assert!(client.optimize("t").full().build_sql().is_ok());
         assert!(client.optimize("a.b.c.d").build_sql().is_err());
         assert!(client.vacuum("t").retain_hours(0).dry_run().build_sql().is_ok());
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How far a write has come: what has just happened, and the counts since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +40,12 @@ pub enum WriteEvent {
     Committed,
 }
 
-type Callback = dyn Fn(WriteProgress) + Send + Sync;
+pub(crate) type Callback = dyn Fn(WriteProgress) + Send + Sync;
 
 /// Counts what a write has done and tells the caller's function.
 #[derive(Default)]
 pub(crate) struct Reporter {
-    callback: Option<Box<Callback>>,
+    callback: Option<Arc<Callback>>,
     total_rows: Option<u64>,
     encoded: Tally,
     uploaded: Tally,
@@ -81,12 +81,8 @@ impl Tally {
 }
 
 impl Reporter {
-    pub(crate) fn set_callback(&mut self, callback: impl Fn(WriteProgress) + Send + Sync + 'static) {
-        self.callback = Some(Box::new(callback));
-    }
-
-    pub(crate) fn set_total_rows(&mut self, rows: u64) {
-        self.total_rows = Some(rows);
+    pub(crate) fn new(callback: Option<Arc<Callback>>, total_rows: Option<u64>) -> Self {
+        Self { callback, total_rows, ..Self::default() }
     }
 
     pub(crate) fn encoded(&self, rows: u64, bytes: u64) {

@@ -9,7 +9,7 @@ use tracing::Instrument;
 use crate::client::DeltaClient;
 use crate::error::{DeltaError, Result};
 use crate::names::Target;
-use crate::statement::read::{self, AsOf, Select};
+use crate::statement::read::{self, AsOf, Changes, Select};
 
 /// A read being prepared. Its ends are [`rows`](Self::rows), [`batches`](Self::batches) and
 /// [`fetch_all`](Self::fetch_all).
@@ -65,6 +65,14 @@ impl Read {
         self
     }
 
+    /// Reads what changed from version `from` to version `to` (both included), or to the newest: each row as it was or
+    /// became, with `_change_type`, `_commit_version` and `_commit_timestamp`. The table must have had
+    /// `delta.enableChangeDataFeed` since `from`.
+    pub fn changes(mut self, from: i64, to: impl Into<Option<i64>>) -> Self {
+        self.select.changes = Some(Changes { from, to: to.into() });
+        self
+    }
+
     /// Reads at most `rows` rows.
     pub fn limit(mut self, rows: u64) -> Self {
         self.select.limit = Some(rows);
@@ -78,6 +86,7 @@ impl Read {
     pub fn build_sql(&self) -> Result<String> {
         let table = self.table.get()?;
         self.select.as_of.map_or(Ok(()), AsOf::check)?;
+        self.check_changes()?;
         let empty = |option, text: &Option<String>| match text {
             Some(text) if text.trim().is_empty() => Err(DeltaError::InvalidOption {
                 option,
@@ -89,6 +98,22 @@ impl Read {
         empty("filter", &self.select.filter)?;
         empty("select", &self.select.list)?;
         Ok(read::select(table, &self.select))
+    }
+
+    fn check_changes(&self) -> Result<()> {
+        let Some(Changes { from, to }) = self.select.changes else { return Ok(()) };
+        let refuse = |value: String, reason: &str| {
+            Err(DeltaError::InvalidOption { option: "changes", value, reason: reason.to_owned() })
+        };
+        match to {
+            _ if from < 0 => refuse(from.to_string(), "versions are counted from 0"),
+            Some(to) if to < from => refuse(format!("{from} to {to}"), "the later version comes second"),
+            _ if self.select.as_of.is_some() => refuse(
+                from.to_string(),
+                "leave out `version` and `timestamp`: changes have versions of their own",
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Streams the rows as values of `T`.
@@ -153,6 +178,11 @@ mod tests {
             read().filter(" ").build_sql(),
             Err(DeltaError::InvalidOption { option: "filter", .. })
         ));
+        for read in
+            [read().changes(-1, None::<i64>), read().changes(3, 2_i64), read().changes(1, 2_i64).version(1)]
+        {
+            assert!(matches!(read.build_sql(), Err(DeltaError::InvalidOption { option: "changes", .. })));
+        }
         assert_eq!(
             read().version(0).build_sql().unwrap(),
             "SELECT * FROM `main`.`default`.`days` VERSION AS OF 0"

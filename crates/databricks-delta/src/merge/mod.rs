@@ -1,6 +1,8 @@
 //! Merging: the builder of MERGE statements and their sources.
 
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -44,6 +46,7 @@ struct Job {
     plan: MergePlan,
     volume: Option<Target>,
     pace: Pace,
+    key: Option<String>,
     write_id: WriteId,
 }
 
@@ -66,19 +69,22 @@ pub struct MergeResult {
     pub num_deleted_rows: u64,
     /// Rows inserted.
     pub num_inserted_rows: u64,
+    /// Whether a merge of this idempotency key had been committed before, so that nothing was done now.
+    pub already_applied: bool,
     /// The staging directory, when files in it could not be removed.
     pub staging_left: Option<String>,
 }
 
 impl fmt::Debug for MergeBuilder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, job: Job { client: _, table, plan, volume, pace, write_id } } = self;
+        let Self { source, job: Job { client: _, table, plan, volume, pace, key, write_id } } = self;
         f.debug_struct("MergeBuilder")
             .field("table", table)
             .field("source", source)
             .field("plan", plan)
             .field("volume", volume)
             .field("pace", pace)
+            .field("key", key)
             .field("write_id", write_id)
             .finish_non_exhaustive()
     }
@@ -98,7 +104,7 @@ impl fmt::Debug for Source<'_> {
 impl<'a> MergeBuilder<'a> {
     pub(crate) fn new(client: DeltaClient, table: Target) -> Self {
         let (volume, pace, write_id) = (None, Pace::default(), WriteId::random());
-        let job = Job { client, table, plan: MergePlan::default(), volume, pace, write_id };
+        let job = Job { client, table, plan: MergePlan::default(), volume, pace, key: None, write_id };
         Self { source: Source::None, job }
     }
 
@@ -229,6 +235,16 @@ impl<'a> MergeBuilder<'a> {
         self
     }
 
+    /// Makes the merge safe to run again, in another process too: a second run with the same key and target changes
+    /// nothing, for as long as the table's history shows the first (30 days, unless `delta.logRetentionDuration` says
+    /// otherwise). A key stands for one merge and is not used for another.
+    ///
+    /// The merge's condition gets one more term, which is always true and names the merge: the history keeps it.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.job.key = Some(key.into());
+        self
+    }
+
     /// The volume that takes staged rows: `_staging` in the table's catalog and schema unless set.
     pub fn staging_volume(mut self, volume: impl IntoTableName) -> Self {
         self.job.volume = Some(self.job.client.target(volume));
@@ -292,26 +308,38 @@ impl<'a> MergeBuilder<'a> {
     fn staged_source(&self, target: &TableName, names: Vec<&str>) -> Result<String> {
         let volume = staging_volume(self.job.volume.as_ref(), target)?;
         let plain: Vec<_> = names.into_iter().map(CastColumn::plain).collect();
-        Ok(staged_source(&stage::directory(&volume, self.job.write_id), &plain))
+        Ok(staged_source(&stage::directory(&volume, self.job.write_id), None, &plain))
     }
 
     fn check(&self) -> Result<&TableName> {
         let target = self.job.table.get()?;
         self.job.plan.check().map_err(|reason| DeltaError::InvalidMerge { reason })?;
         self.job.pace.check()?;
+        if self.job.key.as_deref() == Some("") {
+            return Err(DeltaError::InvalidOption {
+                option: "idempotency_key",
+                value: "``".to_owned(),
+                reason: "an empty key would be shared by unrelated merges".to_owned(),
+            });
+        }
         Ok(target)
     }
 
-    /// Runs the merge. It is sent once; again only after a conflict with another commit, which commits nothing.
+    /// Runs the merge. It is sent once; again only after a conflict with another commit, which commits nothing. An
+    /// answer that is lost is looked for: in the statement, where its id is known, and under a key in the table's history.
     ///
     /// Without any rows in the source nothing is sent.
     ///
     /// # Errors
     /// As [`build_sql`](Self::build_sql); [`DeltaError::TableNotFound`]; those of staging as in a write;
-    /// [`DeltaError::Sql`] when the statement fails; [`DeltaError::OutcomeUnknown`] when its answer was lost. A merge
-    /// is not repeated then, since `SET n = n + 1` must not run twice: look at the table's history.
-    pub async fn execute(self) -> Result<MergeResult> {
+    /// [`DeltaError::Sql`] when the statement fails; [`DeltaError::OutcomeUnknown`] when its answer stays
+    /// lost. A merge is not repeated then, since `SET n = n + 1` must not run twice: run it again under its key, or look
+    /// at the table's history.
+    pub async fn execute(mut self) -> Result<MergeResult> {
         let target = self.check()?.clone();
+        if let Some(key) = &self.job.key {
+            self.job.write_id = WriteId::derived(key, &target);
+        }
         let span = tracing::info_span!(
             "databricks.delta.merge",
             table = %target.full_name(),

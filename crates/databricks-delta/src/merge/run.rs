@@ -1,58 +1,108 @@
 //! Sending a merge: finding its source, staging it where it is large, and reading what the merge did.
 
-use databricks_schema::TableName;
+use databricks_schema::{TableName, TableSchema};
 use databricks_sql::StatementResult;
 use metrics::counter;
 
 use super::{Job, MergeResult, Source, no_rows, no_source, written_out};
+use crate::client::Remote;
 use crate::commit::{self, Outcome};
 use crate::error::{DeltaError, Result};
+use crate::history::Commit;
 use crate::input::{Input, Prepared};
-use crate::lookup;
+use crate::lookup::{self, Found};
+use crate::mark::{self, Mark};
 use crate::progress::Reporter;
-use crate::stage::Stage;
+use crate::stage::{Sharing, Stage};
 use crate::statement::merge::{When, query_source, staged_source};
 use crate::write::staging_volume;
 
 impl Job {
-    pub(super) async fn run(&self, target: &TableName, source: Source<'_>) -> Result<MergeResult> {
-        match source {
-            Source::None => Err(no_source()),
-            Source::Table(table) => self.merge(target, &table.get()?.to_string()).await,
-            Source::Query(query) => self.merge(target, &query_source(&query)).await,
-            Source::Data(input) if input.is_known_empty() => self.merge_nothing(),
-            Source::Data(input) => self.merge_data(target, input).await,
+    pub(super) async fn run(&mut self, target: &TableName, source: Source<'_>) -> Result<MergeResult> {
+        match &source {
+            Source::None => return Err(no_source()),
+            Source::Data(input) if input.is_known_empty() => return self.merge_nothing(),
+            _ => {}
+        }
+        let needs_target = self.key.is_some() || matches!(source, Source::Data(_));
+        let found = match needs_target {
+            true => Some(lookup::table(self.client.remote()?, target).await?),
+            false => None,
+        };
+        if let (Some(key), Some(found)) = (&self.key, &found) {
+            self.plan.mark = Some(self.mark(key, found)?);
+            if mark::find(self.client.remote()?, target, self.write_id).await?.is_some() {
+                return self.done_before(target).await;
+            }
+        }
+        match (source, found) {
+            (Source::Table(table), _) => self.merge(target, &table.get()?.to_string()).await,
+            (Source::Query(query), _) => self.merge(target, &query_source(&query)).await,
+            (Source::Data(input), Some(found)) => self.merge_data(target, &found.schema, input).await,
+            (Source::Data(_) | Source::None, _) => Err(no_source()),
         }
     }
 
-    async fn merge_data(&self, target: &TableName, input: Input<'_>) -> Result<MergeResult> {
-        let schema = lookup::table_schema(self.client.remote()?, target).await?;
+    fn mark(&self, key: &str, found: &Found) -> Result<String> {
+        let mark = Mark::new(self.write_id, &found.schema, &found.partitions);
+        mark.map(|mark| mark.term(Some("target"))).ok_or_else(|| mark::no_place(key))
+    }
+
+    /// A merge of this key is in the table: what an earlier run of it staged is not needed any more.
+    async fn done_before(&self, target: &TableName) -> Result<MergeResult> {
+        let (reporter, remote) = (Reporter::default(), self.client.remote()?);
+        let staging_left = self.stage(remote, target, &reporter)?.clean().await;
+        Ok(MergeResult { already_applied: true, staging_left, ..MergeResult::default() })
+    }
+
+    async fn merge_data(
+        &self,
+        target: &TableName,
+        schema: &TableSchema,
+        input: Input<'_>,
+    ) -> Result<MergeResult> {
         let written_out = match &input {
-            Input::Rows(rows) => written_out(rows.as_ref(), &schema)?,
+            Input::Rows(rows) => written_out(rows.as_ref(), schema)?,
             Input::Batches { .. } => None,
         };
         match written_out {
             Some(source) => self.merge(target, &source).await,
-            None => self.merge_staged(target, input.for_merge(&schema).await?).await,
+            None => self.merge_staged(target, input.for_merge(schema).await?).await,
         }
     }
 
     async fn merge_staged(&self, target: &TableName, rows: Prepared<'_>) -> Result<MergeResult> {
         let Prepared { batches, layout, casts } = rows;
-        let reporter = Reporter::default();
-        let volume = staging_volume(self.volume.as_ref(), target)?;
-        let stage = Stage::new(self.client.remote()?, volume, self.write_id, &self.pace, &reporter);
+        let (reporter, remote) = (Reporter::default(), self.client.remote()?);
+        let stage = self.stage(remote, target, &reporter)?;
         let merged = match stage.upload(batches, &layout).await {
             Ok(staged) if staged.parts == 0 => return self.merge_nothing(),
-            Ok(_) => self.merge(target, &staged_source(stage.directory(), &casts)).await,
+            Ok(staged) => {
+                let source = staged_source(stage.directory(), Some(staged.rows), &casts);
+                self.merge(target, &source).await
+            }
             Err(error) => Err(error),
         };
-        // The statement whose answer was lost may still be reading the files.
-        if matches!(merged, Err(DeltaError::OutcomeUnknown { .. })) {
-            return merged;
+        match merged {
+            Ok(merged) => Ok(MergeResult { staging_left: stage.clean().await, ..merged }),
+            // The statement whose answer was lost may still be reading the files.
+            Err(error @ DeltaError::OutcomeUnknown { .. }) => Err(error),
+            Err(error) => {
+                stage.abandon().await;
+                Err(error)
+            }
         }
-        let staging_left = stage.clean().await;
-        merged.map(|merged| MergeResult { staging_left, ..merged })
+    }
+
+    fn stage<'a>(
+        &'a self,
+        remote: &'a Remote,
+        target: &TableName,
+        reporter: &'a Reporter,
+    ) -> Result<Stage<'a>> {
+        let volume = staging_volume(self.volume.as_ref(), target)?;
+        let sharing = if self.key.is_some() { Sharing::OwnFiles } else { Sharing::Alone };
+        Ok(Stage::new(remote, volume, self.write_id, sharing, &self.pace, reporter))
     }
 
     /// Without source rows the only clauses that could act are those on all unpaired target rows, which is the whole
@@ -66,15 +116,21 @@ impl Job {
 
     async fn merge(&self, target: &TableName, source: &str) -> Result<MergeResult> {
         let remote = self.client.remote()?;
-        let sql = self.plan.to_sql(target, source);
-        match commit::once(&remote.sql.statement(sql)).await {
+        let statement = remote.sql.statement(self.plan.to_sql(target, source));
+        let look = || mark::find(remote, target, self.write_id);
+        let outcome = match self.plan.mark {
+            Some(_) => commit::settled(&remote.sql, &statement, look).await,
+            None => commit::unmarked(&remote.sql, &statement).await,
+        };
+        match outcome {
             Outcome::Applied { result, .. } => Ok(MergeResult::of(&result)),
+            Outcome::Found(commit) => Ok(MergeResult::of_commit(&commit)),
             Outcome::Failed(error) => Err(error.into()),
             Outcome::Unknown(error) => Err(DeltaError::OutcomeUnknown {
                 write_id: self.write_id,
                 table: target.full_name(),
                 operation: "merge",
-                key: None,
+                key: self.key.clone(),
                 source: Box::new(error),
             }),
         }
@@ -88,7 +144,21 @@ impl MergeResult {
             num_updated_rows: result.updated_rows().unwrap_or_default(),
             num_deleted_rows: result.deleted_rows().unwrap_or_default(),
             num_inserted_rows: result.inserted_rows().unwrap_or_default(),
-            staging_left: None,
+            ..Self::default()
+        }
+    }
+
+    /// The counts of a merge whose answer was lost, from the table's history.
+    fn of_commit(commit: &Commit) -> Self {
+        let count = |name| commit.metric(name).unwrap_or_default();
+        let [updated, deleted, inserted] =
+            ["numTargetRowsUpdated", "numTargetRowsDeleted", "numTargetRowsInserted"].map(count);
+        Self {
+            num_affected_rows: updated + deleted + inserted,
+            num_updated_rows: updated,
+            num_deleted_rows: deleted,
+            num_inserted_rows: inserted,
+            ..Self::default()
         }
     }
 }

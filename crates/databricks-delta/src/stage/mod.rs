@@ -3,25 +3,28 @@
 pub(crate) mod layout;
 mod parts;
 mod sizes;
+pub(crate) mod sweep;
 
 use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use databricks_schema::TableName;
-use databricks_transport::ErrorKind;
 use futures::FutureExt;
-use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use futures::stream::{BoxStream, StreamExt};
 use tokio::sync::{OnceCell, oneshot};
+use uuid::Uuid;
 
 use crate::client::Remote;
 use crate::error::{DeltaError, Result};
 use crate::files::DirectoryEntry;
 use crate::progress::Reporter;
 use crate::statement::ddl;
+use crate::write::WriteCompression;
 use crate::write_id::WriteId;
 use layout::Layout;
 use parts::{Limits, Part};
+use sweep::{ignore_missing, is_not_found, name_of};
 
 /// Rows a part unless the caller says otherwise.
 pub(crate) const DEFAULT_BATCH_SIZE: usize = 10_000;
@@ -32,17 +35,34 @@ const PART_BYTES: u64 = 128 << 20;
 pub(crate) const DEFAULT_CONCURRENCY: usize = 4;
 /// The staging volume's name unless the caller says otherwise.
 pub(crate) const DEFAULT_VOLUME: &str = "_staging";
+/// How the names of files begin that show a run at work. Readers of data pass over names that begin with `_`.
+const PRESENCE: &str = "_run-";
 
 /// Where and how the parts of one write are staged.
 #[derive(Debug)]
 pub(crate) struct Stage<'a> {
     remote: &'a Remote,
     volume: TableName,
+    /// The directory of the write.
+    root: String,
+    /// Where this run's parts lie: the root, or a directory of its own in it.
     directory: String,
-    batch_size: usize,
-    concurrency: usize,
+    /// The file that shows other runs of the same write, which share the directory, that this one is at work in it.
+    presence: Option<String>,
+    pace: &'a Pace,
     reporter: &'a Reporter,
     volume_created: OnceCell<()>,
+}
+
+/// What runs of one write have in common in the volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Its id is random: there is no other run.
+    Alone,
+    /// All runs name the same files, so that what one of them loaded is known to the others.
+    SameFiles,
+    /// Each run has files of its own.
+    OwnFiles,
 }
 
 /// How a write cuts and sends its parts.
@@ -50,11 +70,16 @@ pub(crate) struct Stage<'a> {
 pub(crate) struct Pace {
     pub(crate) batch_size: usize,
     pub(crate) concurrency: usize,
+    pub(crate) compression: WriteCompression,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { batch_size: DEFAULT_BATCH_SIZE, concurrency: DEFAULT_CONCURRENCY }
+        Self {
+            batch_size: DEFAULT_BATCH_SIZE,
+            concurrency: DEFAULT_CONCURRENCY,
+            compression: WriteCompression::default(),
+        }
     }
 }
 
@@ -92,7 +117,17 @@ struct StagedPart {
 
 /// The directory of a write's files: a function of the volume and the write alone.
 pub(crate) fn directory(volume: &TableName, write_id: WriteId) -> String {
-    format!("/Volumes/{}/{}/{}/{write_id}", volume.catalog(), volume.schema(), volume.table())
+    format!("{}/{write_id}", volume_path(volume))
+}
+
+/// The path of a volume, whose three-part name is written as a table's.
+pub(crate) fn volume_path(volume: &TableName) -> String {
+    format!("/Volumes/{}/{}/{}", volume.catalog(), volume.schema(), volume.table())
+}
+
+/// Where the statement of an append is kept while its outcome is unknown. Its presence shows that all parts are there.
+pub(crate) fn statement_path(directory: &str) -> String {
+    format!("{directory}/_statement.sql")
 }
 
 fn part_name(index: usize) -> String {
@@ -104,18 +139,19 @@ impl<'a> Stage<'a> {
         remote: &'a Remote,
         volume: TableName,
         write_id: WriteId,
-        pace: &Pace,
+        sharing: Sharing,
+        pace: &'a Pace,
         reporter: &'a Reporter,
     ) -> Self {
-        Self {
-            remote,
-            directory: directory(&volume, write_id),
-            volume,
-            batch_size: pace.batch_size,
-            concurrency: pace.concurrency,
-            reporter,
-            volume_created: OnceCell::new(),
-        }
+        let root = directory(&volume, write_id);
+        let run = Uuid::new_v4();
+        let own = format!("{root}/{run}");
+        let (directory, presence) = match sharing {
+            Sharing::Alone => (root.clone(), None),
+            Sharing::SameFiles => (root.clone(), Some(format!("{root}/{PRESENCE}{run}"))),
+            Sharing::OwnFiles => (own, None),
+        };
+        Self { remote, root, directory, presence, volume, pace, reporter, volume_created: OnceCell::new() }
     }
 
     pub(crate) fn directory(&self) -> &str {
@@ -132,12 +168,15 @@ impl<'a> Stage<'a> {
         batches: BoxStream<'_, Result<RecordBatch>>,
         layout: &Layout,
     ) -> Result<Staged> {
+        if let Some(presence) = &self.presence {
+            self.put(presence, Bytes::new()).await?;
+        }
         let (stop, stopped) = oneshot::channel::<()>();
         let mut stop = Some(stop);
         let parts = parts::parts(batches, self.limits()).take_until(stopped).enumerate().boxed();
         let mut uploads = parts
             .map(|(index, part)| self.stage_part(index, part, layout).boxed())
-            .buffer_unordered(self.concurrency);
+            .buffer_unordered(self.pace.concurrency);
         let mut staged = Staged::default();
         let mut lengths = BTreeMap::new();
         let mut failure = None;
@@ -160,14 +199,14 @@ impl<'a> Stage<'a> {
     }
 
     fn limits(&self) -> Limits {
-        Limits { rows: self.batch_size, bytes: PART_BYTES }
+        Limits { rows: self.pace.batch_size, bytes: PART_BYTES }
     }
 
     async fn stage_part(&self, index: usize, part: Result<Part>, layout: &Layout) -> Result<StagedPart> {
         let part = part?;
         let rows = parts::row_count(&part);
-        let layout = layout.clone();
-        let encoding = tokio::task::spawn_blocking(move || parts::encode(&part, &layout));
+        let (layout, compression) = (layout.clone(), self.pace.compression);
+        let encoding = tokio::task::spawn_blocking(move || parts::encode(&part, &layout, compression));
         let file = encoding.await.map_err(DeltaError::data)??;
         let bytes = file.len() as u64;
         self.reporter.encoded(rows, bytes);
@@ -202,8 +241,8 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Makes sure that the directory holds the parts of this write and nothing else: deletes files that an earlier,
-    /// longer attempt left.
+    /// Makes sure that the directory holds the parts of this write and no others: deletes those that an earlier, longer
+    /// attempt left.
     ///
     /// # Errors
     /// [`DeltaError::StagingChanged`] when a part is gone or has another length: another run of the same write, which
@@ -212,14 +251,14 @@ impl<'a> Stage<'a> {
         let mut missing: HashMap<&str, u64> =
             staged.files.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
         let mut stale = Vec::new();
-        for entry in self.list().await?.into_iter().filter(|entry| !entry.is_directory) {
-            // The server may leave `name` out.
-            let name = entry.path.rsplit('/').next().unwrap_or_default();
+        for entry in self.list(&self.directory).await?.into_iter().filter(|entry| !entry.is_directory) {
+            let name = name_of(&entry.path);
             match missing.get(name) {
                 Some(bytes) if entry.file_size.is_none_or(|size| size == *bytes) => {
                     missing.remove(name);
                 }
                 Some(_) => {}
+                None if name.starts_with(PRESENCE) => {}
                 None => stale.push(entry.path),
             }
         }
@@ -229,47 +268,55 @@ impl<'a> Stage<'a> {
         self.delete(stale).await
     }
 
-    /// Removes all that was staged. Answers the directory when something is left in it.
+    /// Keeps the statement that loads the parts, for a later look at what became of it. Nothing depends on it.
+    pub(crate) async fn keep_statement(&self, sql: String) {
+        if let Err(error) = self.put(&statement_path(&self.directory), Bytes::from(sql)).await {
+            tracing::warn!(directory = self.directory, %error, "the statement of unknown outcome could not be kept");
+        }
+    }
+
+    /// Removes what this run staged, after a failure. Parts that another run at work shares stay for it.
+    pub(crate) async fn abandon(&self) {
+        self.report(self.try_abandon().await);
+    }
+
+    /// Removes all that any run of this write staged, once the write is in the table. Answers the directory when
+    /// something is left in it.
     pub(crate) async fn clean(&self) -> Option<String> {
-        match self.try_clean().await {
-            Ok(()) => None,
-            Err(error) => {
-                tracing::warn!(directory = self.directory, %error, "staged files could not be removed");
-                Some(self.directory.clone())
+        self.report(self.remove_tree(&self.root).await)
+    }
+
+    fn report(&self, removed: Result<()>) -> Option<String> {
+        let error = removed.err()?;
+        tracing::warn!(directory = self.root, %error, "staged files could not be removed");
+        Some(self.root.clone())
+    }
+
+    async fn try_abandon(&self) -> Result<()> {
+        if let Some(presence) = &self.presence {
+            ignore_missing(self.remote.files.delete_file(presence).await)?;
+            let entries = self.list(&self.directory).await?;
+            if entries.iter().any(|entry| name_of(&entry.path).starts_with(PRESENCE)) {
+                return Ok(());
             }
         }
-    }
-
-    async fn try_clean(&self) -> Result<()> {
-        let paths = self.list().await?.into_iter().map(|entry| entry.path).collect();
-        self.delete(paths).await?;
-        ignore_missing(self.remote.files.delete_directory(&self.directory).await)
-    }
-
-    /// What the directory holds; nothing when it is not there.
-    async fn list(&self) -> Result<Vec<DirectoryEntry>> {
-        match self.remote.files.list_directory(&self.directory).try_collect().await {
-            Err(error) if is_not_found(&error) => Ok(Vec::new()),
-            listed => listed,
+        self.remove_tree(&self.directory).await?;
+        if self.directory != self.root && self.list(&self.root).await?.is_empty() {
+            self.remove_tree(&self.root).await?;
         }
+        Ok(())
+    }
+
+    async fn remove_tree(&self, directory: &str) -> Result<()> {
+        sweep::remove_tree(&self.remote.files, directory, self.pace.concurrency).await
+    }
+
+    async fn list(&self, directory: &str) -> Result<Vec<DirectoryEntry>> {
+        sweep::list(&self.remote.files, directory).await
     }
 
     async fn delete(&self, paths: Vec<String>) -> Result<()> {
-        let files = &self.remote.files;
-        let deletes =
-            paths.into_iter().map(|path| async move { ignore_missing(files.delete_file(&path).await) });
-        stream::iter(deletes).buffer_unordered(self.concurrency).try_collect().await
-    }
-}
-
-fn is_not_found(error: &DeltaError) -> bool {
-    matches!(error, DeltaError::Transport(error) if error.kind() == ErrorKind::NotFound)
-}
-
-fn ignore_missing(result: Result<()>) -> Result<()> {
-    match result {
-        Err(error) if is_not_found(&error) => Ok(()),
-        other => other,
+        sweep::delete(&self.remote.files, paths, self.pace.concurrency).await
     }
 }
 

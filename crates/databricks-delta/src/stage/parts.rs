@@ -7,12 +7,13 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use super::layout::Layout;
 use super::sizes::row_sizes;
 use crate::error::{DeltaError, Result};
+use crate::write::WriteCompression;
 
 /// The batches of one part, in order.
 pub(crate) type Part = Vec<RecordBatch>;
@@ -106,8 +107,13 @@ pub(crate) fn row_count(part: &[RecordBatch]) -> u64 {
 }
 
 /// The part as one Parquet file. Takes time: call it where it may block.
-pub(crate) fn encode(part: &[RecordBatch], layout: &Layout) -> Result<Bytes> {
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+pub(crate) fn encode(part: &[RecordBatch], layout: &Layout, compression: WriteCompression) -> Result<Bytes> {
+    let compression = match compression {
+        WriteCompression::Snappy => Compression::SNAPPY,
+        WriteCompression::Zstd => Compression::ZSTD(ZstdLevel::default()),
+        WriteCompression::Uncompressed => Compression::UNCOMPRESSED,
+    };
+    let properties = WriterProperties::builder().set_compression(compression).build();
     let schema = Arc::clone(layout.file_schema());
     let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).map_err(DeltaError::data)?;
     for batch in part {
@@ -195,9 +201,17 @@ mod tests {
     fn a_part_is_a_file_that_can_be_read() {
         let batch = numbers(0..3);
         let layout = Layout::of(batch.schema()).unwrap();
-        let file = encode(&[batch.slice(0, 1), batch.slice(1, 2)], &layout).unwrap();
-        let read =
-            ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap().next().unwrap().unwrap();
-        assert_eq!(read.column(0).as_primitive::<Int64Type>().values(), &[0, 1, 2]);
+        let part = [batch.slice(0, 1), batch.slice(1, 2)];
+        for (compression, named) in [
+            (WriteCompression::Snappy, Compression::SNAPPY),
+            (WriteCompression::Zstd, Compression::ZSTD(ZstdLevel::default())),
+            (WriteCompression::Uncompressed, Compression::UNCOMPRESSED),
+        ] {
+            let file = encode(&part, &layout, compression).unwrap();
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+            assert_eq!(reader.metadata().row_group(0).column(0).compression(), named);
+            let read = reader.build().unwrap().next().unwrap().unwrap();
+            assert_eq!(read.column(0).as_primitive::<Int64Type>().values(), &[0, 1, 2]);
+        }
     }
 }

@@ -35,6 +35,16 @@ impl CastColumn {
         Self { target: name.to_owned(), expression: quote::identifier(name) }
     }
 
+    /// A column that the data does not have.
+    pub(crate) fn null(target: &str, data_type: &DataType) -> Self {
+        // A type without a cast takes a plain NULL.
+        let expression = match cast_type(data_type) {
+            Ok(wanted) if *data_type != DataType::Variant => format!("CAST(NULL AS {wanted})"),
+            _ => "NULL".to_owned(),
+        };
+        Self { target: target.to_owned(), expression }
+    }
+
     pub(crate) fn to_sql(&self) -> String {
         let target = quote::identifier(&self.target);
         if self.expression == target { target } else { format!("{} AS {target}", self.expression) }

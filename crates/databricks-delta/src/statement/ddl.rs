@@ -5,6 +5,8 @@ use std::fmt::Write;
 pub(crate) use databricks_schema::add_columns;
 use databricks_schema::{ColumnSchema, TableName, quote};
 
+use super::read::AsOf;
+
 /// What a new table is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NewTable {
@@ -30,13 +32,35 @@ pub(crate) fn create_table(table: &TableName, new: &NewTable) -> String {
         let _ = write!(sql, "\nCOMMENT {}", quote::string(comment));
     }
     if !new.properties.is_empty() {
-        let properties = new
-            .properties
-            .iter()
-            .map(|(key, value)| format!("{} = {}", quote::string(key), quote::string(value)));
-        let _ = write!(sql, "\nTBLPROPERTIES ({})", properties.collect::<Vec<_>>().join(", "));
+        let _ = write!(sql, "\nTBLPROPERTIES ({})", properties(&new.properties));
     }
     sql
+}
+
+fn properties(pairs: &[(String, String)]) -> String {
+    let pairs = pairs.iter().map(|(key, value)| format!("{} = {}", quote::string(key), quote::string(value)));
+    pairs.collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn set_properties(table: &TableName, pairs: &[(String, String)]) -> String {
+    format!("ALTER TABLE {table} SET TBLPROPERTIES ({})", properties(pairs))
+}
+
+/// How a table is cloned.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Copy {
+    pub(crate) shallow: bool,
+    pub(crate) if_not_exists: bool,
+    pub(crate) replace: bool,
+    pub(crate) as_of: Option<AsOf>,
+}
+
+pub(crate) fn clone_table(source: &TableName, to: &TableName, how: &Copy) -> String {
+    let replace = if how.replace { "OR REPLACE " } else { "" };
+    let exists = if how.if_not_exists { "IF NOT EXISTS " } else { "" };
+    let kind = if how.shallow { "SHALLOW" } else { "DEEP" };
+    let as_of = how.as_of.map(|as_of| format!(" {}", as_of.to_sql())).unwrap_or_default();
+    format!("CREATE {replace}TABLE {exists}{to}\n{kind} CLONE {source}{as_of}")
 }
 
 /// `volume` is the volume's three-part name, which is written as a table's.
@@ -98,6 +122,22 @@ mod tests {
             &table(),
             &[ColumnSchema::new("rain", DataType::Int), hostile()]
         ));
+    }
+
+    #[test]
+    fn properties_and_clones_in_every_form() {
+        let to = TableName::new("main", "wea`ther", "copy").unwrap();
+        let pairs =
+            [("it's".to_owned(), "a \\ b".to_owned()), ("delta.appendOnly".to_owned(), "true".to_owned())];
+        let at = "2026-01-02T03:04:05Z".parse().unwrap();
+        let clones = [
+            Copy::default(),
+            Copy { shallow: true, if_not_exists: true, as_of: Some(AsOf::Version(3)), ..Copy::default() },
+            Copy { replace: true, as_of: Some(AsOf::Timestamp(at)), ..Copy::default() },
+        ];
+        let mut statements = vec![set_properties(&table(), &pairs)];
+        statements.extend(clones.iter().map(|how| clone_table(&table(), &to, how)));
+        insta::assert_snapshot!(statements.join("\n;\n"));
     }
 
     #[test]

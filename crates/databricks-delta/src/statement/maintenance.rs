@@ -6,8 +6,8 @@ use databricks_schema::{TableName, quote};
 
 use super::read::AsOf;
 
-pub(crate) fn optimize(table: &TableName, filter: Option<&str>, zorder: &[String]) -> String {
-    let mut sql = format!("OPTIMIZE {table}");
+pub(crate) fn optimize(table: &TableName, full: bool, filter: Option<&str>, zorder: &[String]) -> String {
+    let mut sql = format!("OPTIMIZE {table}{}", if full { " FULL" } else { "" });
     if let Some(filter) = filter {
         let _ = write!(sql, "\nWHERE {filter}");
     }
@@ -17,8 +17,8 @@ pub(crate) fn optimize(table: &TableName, filter: Option<&str>, zorder: &[String
     sql
 }
 
-pub(crate) fn vacuum(table: &TableName, retain_hours: Option<u64>, dry_run: bool) -> String {
-    let mut sql = format!("VACUUM {table}");
+pub(crate) fn vacuum(table: &TableName, lite: bool, retain_hours: Option<u64>, dry_run: bool) -> String {
+    let mut sql = format!("VACUUM {table}{}", if lite { " LITE" } else { "" });
     if let Some(hours) = retain_hours {
         let _ = write!(sql, " RETAIN {hours} HOURS");
     }
@@ -46,10 +46,11 @@ mod tests {
         let zorder = ["date".to_owned(), "wind`speed".to_owned()];
         insta::assert_snapshot!(
             [
-                optimize(&table(), None, &[]),
-                optimize(&table(), Some("year = 2026 -- this year"), &[]),
-                optimize(&table(), None, &zorder),
-                optimize(&table(), Some("year = 2026 -- this year"), &zorder),
+                optimize(&table(), false, None, &[]),
+                optimize(&table(), true, None, &[]),
+                optimize(&table(), false, Some("year = 2026 -- this year"), &[]),
+                optimize(&table(), false, None, &zorder),
+                optimize(&table(), false, Some("year = 2026 -- this year"), &zorder),
             ]
             .join("\n;\n")
         );
@@ -59,10 +60,11 @@ mod tests {
     fn vacuum_in_every_form() {
         insta::assert_snapshot!(
             [
-                vacuum(&table(), None, false),
-                vacuum(&table(), Some(168), false),
-                vacuum(&table(), None, true),
-                vacuum(&table(), Some(240), true),
+                vacuum(&table(), false, None, false),
+                vacuum(&table(), false, Some(168), false),
+                vacuum(&table(), false, None, true),
+                vacuum(&table(), false, Some(240), true),
+                vacuum(&table(), true, Some(168), true),
             ]
             .join("\n")
         );

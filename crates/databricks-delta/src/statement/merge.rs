@@ -5,6 +5,7 @@ use std::fmt::Write;
 use databricks_schema::{TableName, quote};
 
 use super::cast::CastColumn;
+use super::insert;
 
 /// What a WHEN clause is about. The order is the order of the clauses in the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +51,8 @@ pub(crate) struct MergePlan {
     pub(crate) keys: Vec<String>,
     pub(crate) clauses: Vec<Clause>,
     pub(crate) schema_evolution: bool,
+    /// A term that is always true, by which the table's history shows that this merge happened.
+    pub(crate) mark: Option<String>,
 }
 
 impl MergePlan {
@@ -101,12 +104,14 @@ impl MergePlan {
             let key = quote::identifier(key);
             format!("target.{key} = source.{key}")
         });
-        let keys = keys.collect::<Vec<_>>().join(" AND ");
-        match (&self.on, keys.is_empty()) {
-            (Some(on), true) => on.clone(),
-            (Some(on), false) => format!("{keys} AND ({on}\n)"),
-            (None, _) => keys,
+        let mut terms: Vec<String> = keys.collect();
+        match &self.on {
+            Some(on) if terms.is_empty() && self.mark.is_none() => terms.push(on.clone()),
+            Some(on) => terms.push(format!("({on}\n)")),
+            None => {}
         }
+        terms.extend(self.mark.clone());
+        terms.join(" AND ")
     }
 
     /// The clauses kind by kind; within a kind the unconditional one last, as Delta demands. Conditional ones keep
@@ -159,10 +164,9 @@ pub(crate) fn values_source(names: &[String], rows: &[Vec<String>], casts: &[Cas
 }
 
 /// A source of rows in staged files.
-pub(crate) fn staged_source(directory: &str, casts: &[CastColumn]) -> String {
-    let source = quote::string(&format!("{directory}/"));
+pub(crate) fn staged_source(directory: &str, rows: Option<u64>, casts: &[CastColumn]) -> String {
     // Columns are named, because `read_files` adds one of rescued data, which INSERT * would take for the table's.
-    format!("(SELECT {}\nFROM read_files({source}, format => 'parquet'))", select_list(casts))
+    format!("(SELECT {}\nFROM {})", select_list(casts), insert::staged(directory, rows))
 }
 
 /// A query of the caller's.

@@ -60,8 +60,15 @@ fn keys_are_quoted_and_joined_to_a_condition() {
         keys: vec!["id".into(), "st`ation".into()],
         clauses: vec![clause(When::Matched, None, Action::Delete)],
         schema_evolution: true,
+        mark: None,
     };
     insta::assert_snapshot!(plan.to_sql(&target(), &query_source("SELECT 1 AS id -- one")));
+    let marked = MergePlan { mark: Some("mark <> 'write 5b3'".into()), keys: Vec::new(), ..plan };
+    let sql = marked.to_sql(&target(), "`s`");
+    assert!(
+        sql.contains("\nON (target.day > '2026-01-01' OR source.forced -- all\n) AND mark <> 'write 5b3'\n"),
+        "{sql}"
+    );
 }
 
 #[test]
@@ -90,7 +97,7 @@ fn rows_written_out_as_a_source() {
 fn staged_files_as_a_source() {
     let casts =
         [CastColumn::new("ID", "id", &DataType::BigInt, false).unwrap(), CastColumn::plain("deleted")];
-    insta::assert_snapshot!(staged_source("/Volumes/main/weather/_staging/0b", &casts));
+    insta::assert_snapshot!(staged_source("/Volumes/main/weather/_staging/0b", Some(1_000), &casts));
 }
 
 #[test]

@@ -6,6 +6,8 @@
 pub(crate) mod cast;
 pub(crate) mod copy;
 pub(crate) mod ddl;
+pub(crate) mod dml;
+pub(crate) mod insert;
 pub(crate) mod maintenance;
 pub(crate) mod merge;
 pub(crate) mod read;

@@ -39,6 +39,21 @@ impl AsOf {
     }
 }
 
+/// Versions whose changes are read: from one to another, or to the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub(crate) from: i64,
+    pub(crate) to: Option<i64>,
+}
+
+impl Changes {
+    /// `table_changes('c.s.t', 1, 5)`: the table's name is a text there.
+    fn to_sql(self, table: &TableName) -> String {
+        let to = self.to.map(|to| format!(", {to}")).unwrap_or_default();
+        format!("table_changes({}, {}{to})", quote::string(&table.to_string()), self.from)
+    }
+}
+
 /// What to read of a table.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Select {
@@ -46,6 +61,8 @@ pub(crate) struct Select {
     /// The caller's own select list, instead of columns.
     pub(crate) list: Option<String>,
     pub(crate) as_of: Option<AsOf>,
+    /// The changes between two versions instead of the rows of one.
+    pub(crate) changes: Option<Changes>,
     pub(crate) filter: Option<String>,
     pub(crate) limit: Option<u64>,
 }
@@ -56,7 +73,8 @@ pub(crate) fn select(table: &TableName, read: &Select) -> String {
         None if read.columns.is_empty() => "* ".to_owned(),
         None => format!("{} ", quote::column_list(&read.columns)),
     };
-    let mut sql = format!("SELECT {columns}FROM {table}");
+    let source = read.changes.map_or_else(|| table.to_string(), |changes| changes.to_sql(table));
+    let mut sql = format!("SELECT {columns}FROM {source}");
     if let Some(as_of) = read.as_of {
         let _ = write!(sql, " {}", as_of.to_sql());
     }
@@ -119,6 +137,13 @@ mod tests {
         let at = "2026-01-02T03:04:05.678901Z".parse().unwrap();
         let read = Select { as_of: Some(AsOf::Timestamp(at)), limit: Some(1), ..Select::default() };
         insta::assert_snapshot!(select(&table(), &read));
+    }
+
+    #[test]
+    fn a_read_of_changes() {
+        let read =
+            |to| Select { changes: Some(Changes { from: 2, to }), limit: Some(5), ..Select::default() };
+        insta::assert_snapshot!([select(&table(), &read(None)), select(&table(), &read(Some(7)))].join("\n"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod files;
 mod laws;
 mod merge;
+mod modes;
 mod read;
 mod support;
 mod write;

@@ -182,7 +182,8 @@ async fn a_rerun_with_its_key_names_the_same_files_and_adds_nothing() {
     let (first, second) = (run().await.unwrap(), run().await.unwrap());
     assert!(!first.already_applied && second.already_applied);
     assert_eq!((first.rows_affected, second.rows_affected, second.write_id), (25, 0, first.write_id));
-    let puts = world.requests(Method::PUT, FILES);
+    let parts = world.requests(Method::PUT, FILES).into_iter().filter(|path| path.ends_with(".parquet"));
+    let puts: Vec<_> = parts.collect();
     let (mut one, mut two) = (puts[..puts.len() - 3].to_vec(), puts[puts.len() - 3..].to_vec());
     one.sort();
     one.dedup();

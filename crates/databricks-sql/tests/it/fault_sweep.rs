@@ -175,7 +175,7 @@ fn is_of_downloads(fault: &Fault) -> bool {
 async fn swept(form: Form, hits: fn(is_download: bool) -> bool) -> String {
     let report = sweep(move |run| read(run, form))
         .faults(faults(form))
-        .filter(|_, path, fault| {
+        .filter(move |_, path, fault| {
             let is_download = path.starts_with("/results/");
             hits(is_download) && (is_download || !is_of_downloads(fault))
         })
