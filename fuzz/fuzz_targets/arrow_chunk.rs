@@ -1,4 +1,11 @@
 //! The file of a chunk; its first four bytes name the types of the columns.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| databricks_sql::fuzzing::arrow_chunk(data));
+use databricks_sql::fuzzing::arrow_chunk as body;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body(data));
+
+#[cfg(not(fuzzing))]
+fn main() -> std::io::Result<()> {
+    databricks_fuzz::replay(body)
+}

@@ -1,4 +1,11 @@
 //! The text of one cell; the first byte names its type.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| databricks_sql::fuzzing::cell_text(data));
+use databricks_sql::fuzzing::cell_text as body;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body(data));
+
+#[cfg(not(fuzzing))]
+fn main() -> std::io::Result<()> {
+    databricks_fuzz::replay(body)
+}

@@ -1,4 +1,11 @@
 //! The JSON of an answer to a submission or a poll.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| databricks_sql::fuzzing::statement_response(data));
+use databricks_sql::fuzzing::statement_response as body;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body(data));
+
+#[cfg(not(fuzzing))]
+fn main() -> std::io::Result<()> {
+    databricks_fuzz::replay(body)
+}

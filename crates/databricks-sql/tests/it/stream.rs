@@ -68,6 +68,22 @@ async fn link_near_its_end_is_resolved_before_it_is_used() {
     assert_eq!(leaf.lines(), [SUBMIT.to_owned(), chunk_line(0), "GET /file/0".to_owned()]);
 }
 
+/// Whose clock is wrong is not for the client to say.
+#[tokio::test(start_paused = true)]
+async fn link_that_looks_expired_is_used_when_there_is_no_other() {
+    const CHUNKS: &[u64] = &[3];
+    let leaf = Leaf::new(|call, _| match call.line.as_str() {
+        SUBMIT => {
+            let mut page = link_page(CHUNKS, 0);
+            page["external_links"][0]["expiration"] = json!("2020-01-01T00:00:00Z");
+            Reply::json(&result(CHUNKS, &page))
+        }
+        "GET /file/0" => Reply::bytes(numbers(CHUNKS, 0)),
+        _ => Reply::status(404),
+    });
+    assert_eq!(all(&leaf).await.unwrap(), [0, 1, 2]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn broken_downloads_are_repeated() {
     const CHUNKS: &[u64] = &[100, 100];
