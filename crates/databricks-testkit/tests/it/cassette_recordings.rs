@@ -64,7 +64,7 @@ fn every_recording_converts_comes_back_and_holds_no_secret() {
             count += 1;
         }
     }
-    assert_eq!(count, 19);
+    assert_eq!(count, 32);
 }
 
 /// In every recording a statement's answer comes before what asks for it, a link before its download.
