@@ -138,27 +138,29 @@ struct Inside {
 
 /// A type that this one can become; itself when there is none.
 fn wider(data_type: &DataType, dice: &mut Dice) -> DataType {
+    let mut one_of = |names: [&str; 2]| names[usize::try_from(dice.roll(2)).unwrap()].to_owned();
     let text = match data_type {
-        DataType::TinyInt => "SMALLINT",
-        DataType::SmallInt => ["INT", "DOUBLE"][usize::try_from(dice.roll(2)).unwrap()],
-        DataType::Int => ["BIGINT", "DECIMAL(12,2)"][usize::try_from(dice.roll(2)).unwrap()],
-        DataType::BigInt => "DECIMAL(20,0)",
-        DataType::Float => "DOUBLE",
+        DataType::TinyInt => "SMALLINT".to_owned(),
+        DataType::SmallInt => one_of(["INT", "DOUBLE"]),
+        DataType::Int => one_of(["BIGINT", "DECIMAL(12,2)"]),
+        DataType::BigInt => "DECIMAL(20,0)".to_owned(),
+        DataType::Float => "DOUBLE".to_owned(),
         DataType::Decimal { precision, scale } if *precision < 36 => {
-            &format!("DECIMAL({},{})", precision + 2, scale + 1)
+            format!("DECIMAL({},{})", precision + 2, scale + 1)
         }
-        DataType::Date => "TIMESTAMP_NTZ",
+        DataType::Date => "TIMESTAMP_NTZ".to_owned(),
         DataType::Struct(fields) => {
-            let mut fields: Vec<StructField> = fields.clone();
-            match dice.roll(2) {
-                0 => fields.push(StructField::new(format!("z{}", fields.len()), DataType::Int)),
-                _ => fields[0].data_type = wider(&fields[0].data_type, dice),
+            let mut fields = fields.clone();
+            if dice.roll(2) == 0 {
+                fields.push(StructField::new(format!("z{}", fields.len()), DataType::Int));
+            } else {
+                fields[0].data_type = wider(&fields[0].data_type, dice);
             }
             return DataType::Struct(fields);
         }
-        _ => return data_type.clone(),
+        other => return other.clone(),
     };
-    DataType::parse(text).unwrap()
+    DataType::parse(&text).unwrap()
 }
 
 fn literal(data_type: &DataType, number: i64) -> String {

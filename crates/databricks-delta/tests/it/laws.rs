@@ -19,13 +19,15 @@ proptest! {
             .build_sql()
             .unwrap();
 
-        let parts = ["MERGE INTO", &format!("`{target}`"), "USING", &format!("`{source}`"), "ON", &condition,
-            "WHEN MATCHED", "THEN UPDATE SET col = source.col", "WHEN NOT MATCHED", "THEN INSERT *"];
+        let (target, source) = (format!("`{target}`"), format!("`{source}`"));
+        let matched = "WHEN MATCHED THEN UPDATE SET col = source.col";
+        let parts = ["MERGE INTO", target.as_str(), "USING", source.as_str(), "ON", condition.as_str(), matched,
+            "WHEN NOT MATCHED", "THEN INSERT *"];
         let mut rest = sql.as_str();
         for part in parts {
             let at = rest.find(part);
             prop_assert!(at.is_some(), "{} is not in its place in {}", part, sql);
-            rest = &rest[at.unwrap() + part.len()..];
+            rest = &rest[at.unwrap_or_default() + part.len()..];
         }
     }
 }

@@ -208,10 +208,11 @@ impl<'a> Lexer<'a> {
             let skipped = if rest.starts_with("--") {
                 rest.find('\n').map_or(rest.len(), |at| at + 1)
             } else if rest.starts_with("/*") {
-                let Some(length) = rest.find("*/") else {
+                // The star that opens it does not close it: `/*/` is still open.
+                let Some(length) = rest.get(2..).and_then(|inside| inside.find("*/")) else {
                     return Err(fault(self.text, self.end + blank, "a comment is not closed; add `*/`"));
                 };
-                length + 2
+                length + 4
             } else {
                 0
             };
@@ -275,6 +276,7 @@ mod tests {
             ("'a", "closing quote"),
             (r"'a\'", "closing quote"),
             ("/* a", "not closed"),
+            ("/*/ a", "not closed"),
             ("``", "empty"),
             ("'a''b'", r"write \'"),
         ] {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 fn body(text: &str) {
     if let Ok(read) = DataType::parse(text) {
         assert_eq!(DataType::parse(&read.to_string()).unwrap(), read, "{text}");
-        assert_eq!(DataType::from_delta_json(&read.to_delta_json()).is_ok(), true, "{text}");
+        assert!(DataType::from_delta_json(&read.to_delta_json()).is_ok(), "{text}");
     }
     if let Ok(read) = TableSchema::parse(text) {
         assert_eq!(TableSchema::parse(&read.to_string()).unwrap(), read, "{text}");

@@ -115,7 +115,7 @@ async fn grants_are_read_and_changed() {
     let workspace = workspace(MemoryCatalogStore::new().with_table("main", "sales", "orders", &[]), 0);
     let catalog = client(&workspace);
     let orders = Securable::table(&TableName::new("main", "sales", "orders").unwrap());
-    assert_eq!(catalog.grants(&orders).await.unwrap(), []);
+    assert!(catalog.grants(&orders).await.unwrap().is_empty());
     let change = GrantChange::of("analysts").grant([Privilege::SELECT, Privilege::new("modify")]);
     let after = catalog.update_grants(&orders, &[change]).await.unwrap();
     assert_eq!(after, catalog.grants(&orders).await.unwrap());

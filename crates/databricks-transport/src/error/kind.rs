@@ -128,6 +128,7 @@ fn of_code(code: &str) -> Option<ErrorKind> {
         "CATALOG_ALREADY_EXISTS"
         | "SCHEMA_ALREADY_EXISTS"
         | "TABLE_ALREADY_EXISTS"
+        | "FUNCTION_ALREADY_EXISTS"
         | "VOLUME_ALREADY_EXISTS" => ErrorKind::AlreadyExists,
         "PERMISSION_DENIED" => ErrorKind::PermissionDenied,
         "UNAUTHENTICATED" => ErrorKind::Auth,
