@@ -2,7 +2,7 @@
 
 use databricks_transport::{ApiRequest, Error, Operation};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::JobsClient;
 use crate::pages::Tokens;
@@ -108,8 +108,19 @@ impl JobsClient {
     /// # Errors
     /// [`JobError::Transport`](crate::JobError::Transport).
     pub async fn cancel_all_runs(&self, job_id: JobId) -> Result<()> {
-        let body = json!({ "job_id": job_id, "all_queued_runs": true });
-        let request = ApiRequest::post("/api/2.2/jobs/runs/cancel-all").json(&body)?;
+        self.cancel_all(&json!({ "job_id": job_id })).await
+    }
+
+    /// Asks for the runs of a job that wait for others to be cancelled, and leaves those at work.
+    ///
+    /// # Errors
+    /// [`JobError::Transport`](crate::JobError::Transport).
+    pub async fn cancel_queued_runs(&self, job_id: JobId) -> Result<()> {
+        self.cancel_all(&json!({ "job_id": job_id, "all_queued_runs": true })).await
+    }
+
+    async fn cancel_all(&self, body: &Value) -> Result<()> {
+        let request = ApiRequest::post("/api/2.2/jobs/runs/cancel-all").json(body)?;
         Ok(self.client.call(CANCEL_ALL, request).await?)
     }
 

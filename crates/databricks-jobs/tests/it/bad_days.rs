@@ -112,7 +112,7 @@ async fn a_dropped_wait_leaves_nothing_behind() {
 #[tokio::test(start_paused = true)]
 async fn five_hundred_waits_stay_below_the_limit_of_the_server() {
     const RUNS: usize = 500;
-    let world = World::of(|builder| builder.rate_limit("/jobs/runs/get", 10, Duration::from_secs(1)));
+    let world = World::of(|builder| builder.rate_limit("/api/2.2/jobs/runs/get", 10, Duration::from_secs(1)));
     world.script.on_task("work").duration(Duration::from_secs(600)).succeeds();
     let settings = JobSettings::named("many").tasks(notebook()).max_concurrent_runs(1000);
     let job_id = world.jobs.create(&settings).await.unwrap();
@@ -142,7 +142,7 @@ async fn many_waits_are_watched_together_and_one_failure_is_its_own() {
     world.script.on_task("bad").fails("boom");
     let bad = world.jobs.submit_run([Task::notebook("bad", "/etl/bad")]).send().await.unwrap();
     let looks: Vec<_> = world.jobs.wait_all([good, bad]).watch().collect().await;
-    let ends = |id| looks.iter().filter(|(run, _)| *run == id).next_back().unwrap().1.as_ref();
+    let ends = |id| looks.iter().rfind(|(run, _)| *run == id).unwrap().1.as_ref();
     assert!(ends(good).is_ok_and(|look| look.state.is_terminal() && look.run.run_page_url.is_some()));
     assert!(matches!(ends(bad), Err(JobError::Failed(_))));
 }

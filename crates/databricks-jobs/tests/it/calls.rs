@@ -6,13 +6,15 @@ use databricks_jobs::{
     WaitConfig,
 };
 use databricks_testkit::{ScriptedEngine, SimulatedWorkspace, TaskOutcome};
-use databricks_transport::ErrorKind;
+use databricks_transport::{ApiRequest, ErrorKind, Operation};
 use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::world::World;
+
+const SETUP: Operation = Operation::new("setup").idempotent();
 
 fn notebook(key: &str) -> Task {
     Task::notebook(key, format!("/etl/{key}"))
@@ -138,8 +140,12 @@ async fn a_run_is_given_parameters_and_leaves_outputs() {
     let parent = JobSettings::named("parent").task(Task::run_job("child", child)).task(notebook("own"));
     let parent = world.jobs.create(&parent).await.unwrap();
 
-    let run =
-        world.jobs.run_now(child).parameter("day", "2024-01-31").send_and_wait(WaitConfig::default()).await;
+    let run = world
+        .jobs
+        .run_now(child)
+        .parameters(RunParameters::new().with_job_parameter("day", "2024-01-31"))
+        .send_and_wait(WaitConfig::default())
+        .await;
     let run = run.unwrap();
     let outputs: Vec<_> = world.jobs.output(run.run_id).try_collect().await.unwrap();
     assert_eq!(outputs[0].output.result(), Some("2024-01-31 Bern"));
@@ -149,9 +155,7 @@ async fn a_run_is_given_parameters_and_leaves_outputs() {
     // A run of several tasks has no output of its own.
     assert_eq!(kind(&world.jobs.get_output(run.run_id).await.unwrap_err()), ErrorKind::Invalid);
 
-    let parameters = RunParameters::new().job_parameters([("unknown", "y")]);
-    let run =
-        world.jobs.run_now(parent).parameters(parameters).send_and_wait(WaitConfig::default()).await.unwrap();
+    let run = world.jobs.run_now(parent).send_and_wait(WaitConfig::default()).await.unwrap();
     let outputs: Vec<_> = world.jobs.output(run.run_id).try_collect().await.unwrap();
     let keys: Vec<&str> = outputs.iter().map(|task| task.task_key.as_str()).collect();
     assert_eq!(keys, ["child", "own", "report", "logs"]);
@@ -167,10 +171,23 @@ async fn logs_that_were_cut_are_whole_where_the_cluster_delivers_them() {
         }], "job_clusters": [{"job_cluster_key": "c", "new_cluster": {
             "cluster_log_conf": {"volumes": {"destination": "/Volumes/main/default/logs/"}}}}]},
     });
-    let world = World::new();
     let output: databricks_jobs::RunOutput = serde_json::from_value(output).unwrap();
     assert_eq!(output.log_folder().as_deref(), Some("/Volumes/main/default/logs/0131-abc/driver"));
-    assert_eq!(world.jobs.full_logs(&output).await.unwrap_err().to_string().is_empty(), false);
+    let world = World::new();
+    let volume = json!({
+        "catalog_name": "main", "schema_name": "default", "name": "logs", "volume_type": "MANAGED",
+    });
+    let made = ApiRequest::post("/api/2.1/unity-catalog/volumes").json(&volume).unwrap();
+    world.client.call::<Value>(SETUP, made).await.unwrap();
+    assert_eq!(world.jobs.full_logs(&output).await.unwrap(), None, "not delivered yet");
+    let folder = "/api/2.0/fs/directories/Volumes/main/default/logs/0131-abc/driver";
+    world.client.send(SETUP, ApiRequest::put(folder)).await.unwrap();
+    for (name, text) in [("stdout", "the beginning and the end\n"), ("stderr", "a warning\n")] {
+        let path = format!("/api/2.0/fs/files/Volumes/main/default/logs/0131-abc/driver/{name}");
+        world.client.send(SETUP, ApiRequest::put(path).body(text)).await.unwrap();
+    }
+    let logs = world.jobs.full_logs(&output).await.unwrap();
+    assert_eq!(logs.as_deref(), Some("the beginning and the end\na warning\n"));
     let elsewhere: databricks_jobs::RunOutput = serde_json::from_value(json!({"logs": "all"})).unwrap();
     assert_eq!(world.jobs.full_logs(&elsewhere).await.unwrap(), None);
 }
@@ -228,7 +245,7 @@ async fn permissions_are_given_and_taken() {
 #[tokio::test(start_paused = true)]
 async fn sql_files_are_uploaded_run_and_their_notebooks_exported() {
     let engine = ScriptedEngine::new();
-    engine.on("INSERT").affected(1);
+    engine.on_containing("INSERT").affected(1);
     let world = World::of(|builder| builder.engine(Arc::new(engine.clone())));
     let sql = "INSERT INTO t VALUES ('a;b'); -- the end;\nINSERT INTO t VALUES (2);";
     let upload = || world.jobs.upload_source("/Shared/sql/totals.sql", Language::Sql, sql).as_file();

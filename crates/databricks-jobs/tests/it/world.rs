@@ -7,6 +7,7 @@ use databricks_transport::{Client, DatabricksConfig};
 pub(crate) struct World {
     pub(crate) workspace: SimulatedWorkspace,
     pub(crate) script: JobsScript,
+    pub(crate) client: Client,
     pub(crate) jobs: JobsClient,
 }
 
@@ -22,7 +23,7 @@ impl World {
         let config = DatabricksConfig::new(SimulatedWorkspace::HOST).unwrap();
         let config = config.with_token(SimulatedWorkspace::DEFAULT_TOKEN.to_owned());
         let client = Client::builder(config).leaf(workspace.service()).build().unwrap();
-        Self { jobs: JobsClient::new(&client), workspace, script }
+        Self { jobs: JobsClient::new(&client), client, workspace, script }
     }
 
     /// The world of one case of a sweep.

@@ -55,7 +55,7 @@ async fn each_token_is_its_own_user_and_sees_its_own_statements() {
 async fn an_endpoint_that_is_not_simulated_names_itself() {
     let caller = Caller::of(&ScriptedEngine::new());
     for (method, path) in [
-        (Method::GET, "/api/2.2/jobs/runs/export"),
+        (Method::GET, "/api/2.0/workspace/list"),
         (Method::PATCH, "/api/2.0/sql/statements/x"),
         (Method::GET, "/api/2.1/unity-catalog/shares"),
         (Method::POST, "/api/2.0/fs/create-delete-url"),
