@@ -16,7 +16,7 @@ use tracing::Instrument;
 
 use super::budget::Reservation;
 use super::chunk::Chunk;
-use super::pace::Begun;
+use super::pace::{Begun, Step};
 use super::plan::Plan;
 use super::streams::Place;
 use super::task::Task;
@@ -135,7 +135,7 @@ impl Download {
             // The clock that says so may be wrong: where there is no fresh one, the storage decides.
             plan.fresh_link(index).await.or(Ok(found))
         };
-        sooner(given, self.begun.late(Instant::now()), plan.fresh_link(index)).await
+        sooner(given, self.begun.late(Step::Link, Instant::now()), plan.fresh_link(index)).await
     }
 
     /// The file behind a link; or, when the reader waits for it and it is late, behind another link to the same.
@@ -144,7 +144,7 @@ impl Download {
         let place = plan.streams.enter(index).await;
         let began = Instant::now();
         let late = async {
-            begun.late(began).await;
+            begun.late(Step::File, began).await;
             tracing::debug!(chunk_index = index, "chunk is late; asking for it once more");
         };
         let (decoded, mut beside) = (self.decoded, plan.files.nothing());
@@ -154,7 +154,7 @@ impl Download {
         };
         let first = plan.get(&link, decoded, place, &mut self.reservation);
         let file = sooner(first, late, once_more).await?;
-        plan.pace.took(began.elapsed());
+        plan.pace.took(Step::File, began.elapsed());
         Ok(file)
     }
 

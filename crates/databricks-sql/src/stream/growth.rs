@@ -92,10 +92,10 @@ mod tests {
 
     #[test]
     fn more_are_opened_while_each_brings_as_much_as_before() {
-        let mut growth = Growth::new(16, 64);
+        let (mut growth, mut now) = (Growth::new(16, 64), 0.0);
         let each = |streams: usize| streams as f64 * 4e7;
-        assert_eq!(after(&mut growth, &mut 0.0, 1, each), 24);
-        assert_eq!(after(&mut growth, &mut 0.0, 6, each), 64);
+        assert_eq!(after(&mut growth, &mut now, 1, each), 24);
+        assert_eq!(after(&mut growth, &mut now, 6, each), 64);
     }
 
     #[test]

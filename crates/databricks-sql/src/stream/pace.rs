@@ -7,13 +7,20 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// A download is late when it takes so many times as long as others took.
+/// A request is late when it takes so many times as long as others of its kind took.
 const TIMES: u32 = 3;
 /// And not before so long: what is only a little late comes sooner than a second request for it.
 const SHORTEST: Duration = Duration::from_millis(200);
-/// So many of the last downloads are looked at, and as few are enough.
+/// So many of the last ones are looked at, and as few are enough.
 const LOOKED_AT: usize = 15;
 const ENOUGH: usize = 3;
+
+/// What a chunk needs, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Link,
+    File,
+}
 
 /// The pace of one result. Clones share it.
 #[derive(Clone, Debug)]
@@ -24,22 +31,42 @@ pub(super) struct Pace {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// The chunk that the reader waits for, and how long a download may take, once that is known.
     front: watch::Sender<Front>,
 }
 
+/// The chunk that the reader waits for, and how long its steps may take, once that is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Front {
     chunk: Option<u64>,
-    patience: Option<Duration>,
+    link: Option<Duration>,
+    file: Option<Duration>,
+}
+
+impl Front {
+    fn patience(&self, step: Step) -> Option<Duration> {
+        match step {
+            Step::Link => self.link,
+            Step::File => self.file,
+        }
+    }
+
+    /// What those who wait need to know: not each small change of what is usual.
+    fn news(&self) -> (Option<u64>, bool, bool) {
+        (self.chunk, self.link.is_some(), self.file.is_some())
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// Chunks that were begun and are not there yet.
     open: BTreeSet<u64>,
-    taken: VecDeque<Duration>,
+    links: Times,
+    files: Times,
 }
+
+/// How long the last requests of a kind took.
+#[derive(Debug, Default)]
+struct Times(VecDeque<Duration>);
 
 /// A chunk that was begun. It is there, or given up, when this is dropped.
 #[derive(Debug)]
@@ -60,13 +87,11 @@ impl Pace {
         Begun { shared: Arc::clone(&self.shared), chunk }
     }
 
-    /// A download took so long.
-    pub(super) fn took(&self, time: Duration) {
-        self.shared.change(|state| {
-            state.taken.push_back(time);
-            if state.taken.len() > LOOKED_AT {
-                state.taken.pop_front();
-            }
+    /// A step took so long, with what it waited for.
+    pub(super) fn took(&self, step: Step, time: Duration) {
+        self.shared.change(|state| match step {
+            Step::Link => state.links.note(time),
+            Step::File => state.files.note(time),
         });
     }
 }
@@ -75,22 +100,29 @@ impl Shared {
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) {
         let mut state: MutexGuard<'_, State> = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
-        let now = Front { chunk: state.open.first().copied(), patience: state.patience() };
+        let chunk = state.open.first().copied();
+        let now = Front { chunk, link: state.links.patience(), file: state.files.patience() };
         self.front.send_if_modified(|front| {
-            // Those who wait need not know each small change of what is usual.
-            let tells = front.chunk != now.chunk || front.patience.is_none() != now.patience.is_none();
+            let tells = front.news() != now.news();
             *front = now;
             tells
         });
     }
 }
 
-impl State {
+impl Times {
+    fn note(&mut self, time: Duration) {
+        self.0.push_back(time);
+        if self.0.len() > LOOKED_AT {
+            self.0.pop_front();
+        }
+    }
+
     fn patience(&self) -> Option<Duration> {
-        if self.taken.len() < ENOUGH {
+        if self.0.len() < ENOUGH {
             return None;
         }
-        let mut sorted: Vec<Duration> = self.taken.iter().copied().collect();
+        let mut sorted: Vec<Duration> = self.0.iter().copied().collect();
         sorted.sort_unstable();
         let median = sorted.get(sorted.len() / 2)?;
         Some((*median * TIMES).max(SHORTEST))
@@ -98,14 +130,14 @@ impl State {
 }
 
 impl Begun {
-    /// Ends when the reader waits for this chunk, and what was begun at `since` takes longer than usual. What the
+    /// Ends when the reader waits for this chunk, and a step that was begun at `since` takes longer than usual. What the
     /// reader does not wait for may take its time.
-    pub(super) async fn late(&self, since: Instant) {
+    pub(super) async fn late(&self, step: Step, since: Instant) {
         let mut front = self.shared.front.subscribe();
         loop {
-            let Front { chunk, patience } = *front.borrow_and_update();
-            match patience {
-                Some(patience) if chunk == Some(self.chunk) && since.elapsed() >= patience => return,
+            let now = *front.borrow_and_update();
+            match now.patience(step) {
+                Some(patience) if now.chunk == Some(self.chunk) && since.elapsed() >= patience => return,
                 Some(patience) if since.elapsed() < patience => {
                     tokio::time::sleep_until(since + patience).await;
                 }
@@ -131,7 +163,7 @@ mod tests {
     use futures::FutureExt;
 
     fn paced(pace: &Pace, millis: u64) {
-        (0..ENOUGH).for_each(|_| pace.took(Duration::from_millis(millis)));
+        (0..ENOUGH).for_each(|_| pace.took(Step::File, Duration::from_millis(millis)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -140,10 +172,10 @@ mod tests {
         let (first, second) = (pace.begin(0), pace.begin(1));
         paced(&pace, 100);
         let since = Instant::now();
-        first.late(since).await;
+        first.late(Step::File, since).await;
         assert_eq!(since.elapsed(), Duration::from_millis(300));
         // It has taken as long, but nobody waits for it yet.
-        let mut late = Box::pin(second.late(since));
+        let mut late = Box::pin(second.late(Step::File, since));
         assert!((&mut late).now_or_never().is_none());
         drop(first);
         assert!(late.now_or_never().is_some());
@@ -154,7 +186,7 @@ mod tests {
         let pace = Pace::new();
         let only = pace.begin(0);
         let since = Instant::now();
-        let mut late = Box::pin(only.late(since));
+        let mut late = Box::pin(only.late(Step::File, since));
         tokio::time::advance(Duration::from_secs(1000)).await;
         assert!((&mut late).now_or_never().is_none());
         paced(&pace, 100);
@@ -167,7 +199,18 @@ mod tests {
         let only = pace.begin(0);
         paced(&pace, 1);
         let since = Instant::now();
-        only.late(since).await;
+        only.late(Step::File, since).await;
         assert_eq!(since.elapsed(), SHORTEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_is_late_by_the_pace_of_links() {
+        let pace = Pace::new();
+        let only = pace.begin(0);
+        paced(&pace, 1);
+        (0..ENOUGH).for_each(|_| pace.took(Step::Link, Duration::from_secs(1)));
+        let since = Instant::now();
+        only.late(Step::Link, since).await;
+        assert_eq!(since.elapsed(), Duration::from_secs(3));
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::budget::Budget;
-use super::pace::Pace;
+use super::pace::{Pace, Step};
 use super::scratch::Scratches;
 use super::streams::Streams;
 use super::{Fetch, MOST_QUEUED};
@@ -118,9 +119,12 @@ impl Plan {
 
     /// Asks for the link of a chunk, a few at a time.
     pub(super) async fn link(&self, index: u64) -> Result<Link> {
+        let began = Instant::now();
         // Never closed, so there always is one in the end.
         let _call = self.link_calls.acquire().await.ok();
-        self.fresh_link(index).await
+        let link = self.fresh_link(index).await?;
+        self.pace.took(Step::Link, began.elapsed());
+        Ok(link)
     }
 
     /// Asks for the link of a chunk at once: the reader waits for it.
