@@ -70,7 +70,7 @@ async fn another_reader_finds_the_rows_versions_and_one_commit_a_write() {
     assert_eq!(days.len(), 1_461, "a day is there twice");
     assert_eq!(
         seen.operations,
-        ["CREATE TABLE", "COPY INTO", "MERGE", "ADD COLUMN", "UPDATE", "OPTIMIZE"],
+        ["CREATE TABLE", "COPY INTO", "MERGE", "ADD COLUMNS", "UPDATE", "OPTIMIZE"],
         "one commit for each statement"
     );
     assert_eq!(seen.version, 5);

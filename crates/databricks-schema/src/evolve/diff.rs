@@ -246,7 +246,7 @@ impl Diff<'_> {
             return;
         }
         let allowed = self.options.widening;
-        if !Widening::between(current, wanted).is_some_and(|needed| allowed >= Some(needed)) {
+        if Widening::between(current, wanted).is_none_or(|needed| allowed < Some(needed)) {
             self.reasons.push(Incompatibility::type_change(path, current, wanted, allowed));
             return;
         }
