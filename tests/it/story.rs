@@ -95,7 +95,7 @@ async fn run_job(
     let sql = format!(
         "DELETE FROM {table} WHERE station = 3; -- and what is warm;\nDELETE FROM {table} WHERE celsius > 50"
     );
-    jobs.upload_source(&path, Language::Sql, sql).as_file().overwrite().send().await?;
+    jobs.upload_source(&path, Language::Sql, sql).plain_file().overwrite().send().await?;
     let warehouse = client.config().warehouse_id().unwrap_or_default();
     let run_id = jobs
         .submit_run([Task::sql_file("tidy", warehouse, &path)])
