@@ -91,11 +91,11 @@ async fn run_job(
 ) -> Result<Vec<u8>, DatabricksError> {
     // The waits of a client share a pace that suits a service, not sixteen tasks beside a local workspace.
     let jobs = client.jobs().with_looks_per_second(10_000.0);
-    let path = format!("/Shared/story/tidy_{task}.sql");
+    let path = format!("/Shared/story_{task}/tidy.sql");
     let sql = format!(
         "DELETE FROM {table} WHERE station = 3; -- and what is warm;\nDELETE FROM {table} WHERE celsius > 50"
     );
-    jobs.upload_source(&path, Language::Sql, sql).as_file().overwrite().send().await?;
+    jobs.upload_source(&path, Language::Sql, sql).plain_file().overwrite().send().await?;
     let warehouse = client.config().warehouse_id().unwrap_or_default();
     let run_id = jobs
         .submit_run([Task::sql_file("tidy", warehouse, &path)])
@@ -103,8 +103,8 @@ async fn run_job(
         .send()
         .await?;
     let mut config = WaitConfig::default();
-    config.initial_interval = Duration::from_millis(5);
-    config.max_interval = Duration::from_millis(20);
+    config.initial_interval = Duration::from_millis(20);
+    config.max_interval = Duration::from_millis(100);
     let run = jobs.wait_for_completion_adaptive(run_id, config).await?;
     assert_eq!(run.state().outcome(), Some(&RunOutcome::Success));
     let ended =

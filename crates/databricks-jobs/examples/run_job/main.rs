@@ -82,7 +82,7 @@ async fn start(jobs: &JobsClient, arguments: &Arguments) -> Result<RunId> {
             Task::new("notebook", notebook)
         }
         Work::Sql { text, path, warehouse } => {
-            jobs.upload_source(path, Language::Sql, text).as_file().overwrite().send().await?;
+            jobs.upload_source(path, Language::Sql, text).plain_file().overwrite().send().await?;
             let sql = SqlTask::of_file(warehouse, path).parameters(arguments.parameters.clone());
             Task::new("sql", sql)
         }

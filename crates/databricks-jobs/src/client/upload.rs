@@ -47,7 +47,7 @@ impl UploadSource {
     }
 
     /// Makes it a plain file, not a notebook: a Python file, or the file of a SQL task.
-    pub fn as_file(mut self) -> Self {
+    pub fn plain_file(mut self) -> Self {
         (self.format, self.language) = ("RAW", None);
         self
     }

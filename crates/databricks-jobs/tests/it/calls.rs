@@ -248,7 +248,7 @@ async fn sql_files_are_uploaded_run_and_their_notebooks_exported() {
     engine.on_containing("INSERT").affected(1);
     let world = World::of(|builder| builder.engine(Arc::new(engine.clone())));
     let sql = "INSERT INTO t VALUES ('a;b'); -- the end;\nINSERT INTO t VALUES (2);";
-    let upload = || world.jobs.upload_source("/Shared/sql/totals.sql", Language::Sql, sql).as_file();
+    let upload = || world.jobs.upload_source("/Shared/sql/totals.sql", Language::Sql, sql).plain_file();
     upload().send().await.unwrap();
     assert_eq!(kind(&upload().send().await.unwrap_err()), ErrorKind::AlreadyExists);
     upload().overwrite().send().await.unwrap();
