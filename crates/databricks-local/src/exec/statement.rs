@@ -18,8 +18,8 @@ use tokio::sync::OwnedMutexGuard;
 use super::engine::Shared;
 use super::files;
 use super::information_schema;
-use super::limits::with_kept_limits;
 use super::pauses::PausingJoins;
+use super::scans::with_honest_scans;
 use crate::error::{LocalError, Result};
 use crate::metastore::{ObjectPath, SchemaPath};
 use crate::query::{self, Parameters, TableSource, TableVersion};
@@ -120,7 +120,7 @@ fn session(shared: &Shared) -> Result<SessionContext> {
     // arrays of its scans.
     config.options_mut().optimizer.hash_join_inlist_pushdown_max_size = 0;
     config.options_mut().optimizer.hash_join_inlist_pushdown_max_distinct_values = 0;
-    let rules = with_kept_limits(state.physical_optimizers());
+    let rules = with_honest_scans(state.physical_optimizers());
     let state = SessionStateBuilder::new_from_existing(state)
         .with_physical_optimizer_rules(rules)
         .with_config(config)

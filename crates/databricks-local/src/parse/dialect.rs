@@ -93,8 +93,14 @@ impl Dialect for Databricks {
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
-        match parser.peek_token_ref().token {
+        match &parser.peek_token_ref().token {
             Token::StringConcat => Some(Ok(self.prec_value(Precedence::PlusMinus))),
+            // After an expression these words are the clause of a column, not an operator.
+            Token::Word(word)
+                if word.keyword == Keyword::NOT && is_null(&parser.peek_nth_token_ref(1).token) =>
+            {
+                Some(Ok(self.prec_unknown()))
+            }
             _ => None,
         }
     }
@@ -115,4 +121,8 @@ impl Dialect for Databricks {
         });
         Some(divided)
     }
+}
+
+fn is_null(token: &Token) -> bool {
+    matches!(token, Token::Word(word) if word.keyword == Keyword::NULL)
 }

@@ -11,7 +11,7 @@ use crate::error::{LocalError, Result};
 use crate::exec::create_table::storable;
 use crate::exec::definition::Definition;
 use crate::exec::definition::fields::{Place, at, insert, remove, spelled, within};
-use crate::exec::definition::widening::{is_up_cast, widens};
+use crate::exec::definition::widening::{is_up_cast, sql_type, widens};
 use crate::parse::{ColumnChange, ColumnPosition, Name};
 
 pub(super) fn edit(before: &Definition, changes: &[(Name, ColumnChange)]) -> Result<Edit> {
@@ -148,10 +148,7 @@ fn check_type_change(path: &[String], from: &DataType, to: &DataType, enabled: b
 
 /// A type as SQL spells it.
 fn sql(data_type: &DataType) -> String {
-    let arrow: std::result::Result<arrow::datatypes::DataType, _> =
-        deltalake::kernel::engine::arrow_conversion::TryIntoArrow::try_into_arrow(data_type);
-    let known = arrow.ok().and_then(|arrow| databricks_schema::arrow::from_arrow(&arrow).ok());
-    known.map_or_else(|| data_type.to_string(), |known| known.to_string())
+    sql_type(data_type).map_or_else(|| data_type.to_string(), |known| known.to_string())
 }
 
 fn set_nullable(after: &mut Definition, path: &[String]) -> Result<()> {

@@ -1,25 +1,19 @@
-//! Which types a column's type can be widened to, as Delta's type widening defines it.
+//! Which types a column's type can be changed to, in the log's types.
 
+use databricks_schema::{DataType as SqlType, Widening};
+use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::kernel::{DataType, PrimitiveType};
+
+/// The type as SQL has it; none for one that SQL here has no name for.
+pub(in crate::exec) fn sql_type(data_type: &DataType) -> Option<SqlType> {
+    let arrow: arrow::datatypes::DataType = data_type.try_into_arrow().ok()?;
+    databricks_schema::arrow::from_arrow(&arrow).ok()
+}
 
 /// Whether every value of `from` is one of `to`, and Delta changes the type.
 pub(in crate::exec) fn widens(from: &DataType, to: &DataType) -> bool {
-    use PrimitiveType::{Byte, Date, Decimal, Double, Float, Integer, Long, Short, TimestampNtz};
-    let (DataType::Primitive(from), DataType::Primitive(to)) = (from, to) else { return false };
-    match (from, to) {
-        (Byte, Short | Integer | Long | Double)
-        | (Short, Integer | Long | Double)
-        | (Integer, Long | Double)
-        | (Float, Double)
-        | (Date, TimestampNtz) => true,
-        // The digits before the point may not become fewer than the integer had.
-        (Byte | Short | Integer, Decimal(to)) => holds(10, 0, to.precision(), to.scale()),
-        (Long, Decimal(to)) => holds(20, 0, to.precision(), to.scale()),
-        (Decimal(from), Decimal(to)) => {
-            from != to && holds(from.precision(), from.scale(), to.precision(), to.scale())
-        }
-        _ => false,
-    }
+    let types = sql_type(from).zip(sql_type(to));
+    types.is_some_and(|(from, to)| Widening::between(&from, &to).is_some())
 }
 
 /// `DECIMAL(p + k1, s + k2)` with k1 >= k2 >= 0.
