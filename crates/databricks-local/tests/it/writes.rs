@@ -435,3 +435,41 @@ async fn a_rewrite_is_no_change_to_the_feed() {
     );
     assert!(local.run("SELECT * FROM table_changes('t', 1)").await.rows.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_table_as_select_takes_its_whole_tail() {
+    let local = Local::new();
+    local
+        .run(
+            "CREATE TABLE t USING DELTA CLUSTER BY (id) COMMENT 'it\\'s all'
+             TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true', team = 'lab', 'delta.columnMapping.mode' = 'name')
+             AS SELECT 1 AS id, 'a' AS `a name`",
+        )
+        .await;
+    assert_eq!(local.version("t").await, 0);
+    let detail = local.run("DESCRIBE DETAIL t").await;
+    assert_eq!(
+        (detail.cell(0, "description"), detail.cell(0, "clusteringColumns")),
+        ("it's all", r#"["id"]"#)
+    );
+    let properties = detail.cell(0, "properties");
+    assert!(
+        properties.contains(r#""team":"lab""#) && properties.contains("enableChangeDataFeed"),
+        "{properties}"
+    );
+    local.run("INSERT OVERWRITE t (`a name`) VALUES ('b')").await;
+    assert_eq!(local.run("SELECT * FROM t").await.texts(), [["NULL", "b"]]);
+    for (sql, class) in [
+        ("CREATE TABLE u CLUSTER BY (nope) AS SELECT 1 AS id", "UNRESOLVED_COLUMN.WITH_SUGGESTION"),
+        (
+            "CREATE TABLE u PARTITIONED BY (a) CLUSTER BY (b) AS SELECT 1 AS a, 2 AS b",
+            "SPECIFY_CLUSTER_BY_WITH_PARTITIONED_BY_IS_NOT_ALLOWED",
+        ),
+        ("CREATE TABLE u TBLPROPERTIES ('delta.nope' = '1') AS SELECT 1 AS a", "DELTA_UNKNOWN_CONFIGURATION"),
+        ("CREATE TABLE u AS SELECT 1 AS `a b`", "DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES"),
+        ("CREATE TABLE u AS SELECT CAST('x' AS INT) AS a", "CAST_INVALID_INPUT"),
+    ] {
+        assert_eq!(local.fails(sql).await.0, class, "{sql}");
+        assert!(!local.table_dir("u").exists(), "{sql}");
+    }
+}
