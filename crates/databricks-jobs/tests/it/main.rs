@@ -5,6 +5,7 @@ mod bad_days;
 mod calls;
 mod definitions;
 mod graph;
+mod metrics;
 mod runs;
 mod script;
 mod sweeps;
