@@ -236,9 +236,9 @@ fn kills() -> Vec<Fault> {
 
 /// Whether a case is run without `EXHAUSTIVE_FAULTS`: all that goes wrong with statements, and of the rest, which may be sent
 /// again at any time, what leaves most behind.
-fn is_of_the_sample(method: &Method, fault: &Fault) -> bool {
-    let statement = method == Method::POST;
-    statement || matches!(fault, Fault::ResetAfter) || *fault == Fault::stall(StallPoint::BeforeAnswer)
+fn is_of_the_sample(method: &Method, fault: &Fault, kills: bool) -> bool {
+    let answer_lost = if kills { Fault::stall(StallPoint::BeforeAnswer) } else { Fault::ResetAfter };
+    method == Method::POST || *fault == answer_lost
 }
 
 async fn sweep_all(operation: Operation) {
@@ -246,7 +246,7 @@ async fn sweep_all(operation: Operation) {
     for (faults, kills) in [(faults(), false), (kills(), true)] {
         let report = sweep(|run| case(operation, run, kills))
             .faults(faults)
-            .filter(move |method, _, fault| is_exhaustive || is_of_the_sample(method, fault))
+            .filter(move |method, _, fault| is_exhaustive || is_of_the_sample(method, fault, kills))
             // The name of the file by which an append shows its presence is random; that every fault happens is checked below.
             .allow_nondeterminism()
             .run()
