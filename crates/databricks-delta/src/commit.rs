@@ -33,7 +33,7 @@ pub(crate) enum Outcome<T = Infallible> {
 pub(crate) async fn retrying_conflicts(statement: &Statement) -> Result<StatementResult, SqlError> {
     let mut conflicts = 0;
     loop {
-        match statement.clone().execute().await {
+        match Box::pin(statement.clone().execute()).await {
             Err(error) if is_conflict(&error) && conflicts < CONFLICT_RETRIES => {
                 wait_after_conflict(&error, conflicts).await;
                 conflicts += 1;
@@ -59,7 +59,7 @@ where
 {
     let mut conflicts = 0;
     loop {
-        let error = match statement.clone().execute().await {
+        let error = match Box::pin(statement.clone().execute()).await {
             Ok(result) => return Outcome::Applied { result: Box::new(result), resent: false },
             Err(error) if error.is_ambiguous() => return ask(sql, error, look).await,
             Err(error) => error,

@@ -346,7 +346,8 @@ impl<'a> MergeBuilder<'a> {
             matched = tracing::field::Empty,
             not_matched = tracing::field::Empty,
         );
-        let result = self.job.run(&target, self.source).instrument(span.clone()).await;
+        // On the heap: what a merge does is too much for the frames of a debug build's callers.
+        let result = Box::pin(self.job.run(&target, self.source)).instrument(span.clone()).await;
         run::measure(&target, &result);
         if let Ok(merged) = &result {
             span.record("matched", merged.num_updated_rows + merged.num_deleted_rows);

@@ -67,7 +67,7 @@ impl Job {
         };
         match written_out {
             Some(source) => self.merge(target, &source).await,
-            None => self.merge_staged(target, input.for_merge(schema).await?).await,
+            None => Box::pin(self.merge_staged(target, input.for_merge(schema).await?)).await,
         }
     }
 

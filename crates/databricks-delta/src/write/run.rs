@@ -66,7 +66,8 @@ impl Write<'_> {
             operation,
             rows_written = tracing::field::Empty,
         );
-        let result = self.run(&table, &pace).instrument(span.clone()).await;
+        // On the heap: what a write does is too much for the frames of a debug build's callers.
+        let result = Box::pin(self.run(&table, &pace)).instrument(span.clone()).await;
         measure(&table, operation, &result);
         if let Ok(written) = &result {
             span.record("rows_written", written.rows_affected);
