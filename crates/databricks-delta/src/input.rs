@@ -81,7 +81,7 @@ impl<'a> Input<'a> {
             Self::Batches { schema, .. } => schema.fields().to_vec(),
         };
         let missing = fields.iter().filter(|field| table.column(field.name()).is_none());
-        missing.map(|field| new_column(field)).collect()
+        missing.map(new_column).collect()
     }
 
     /// Prepares the rows for a table that they are to make.

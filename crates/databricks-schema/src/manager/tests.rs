@@ -11,7 +11,10 @@ use crate::{
 
 /// Answers statements in order: each expected by its beginning.
 #[derive(Clone, Default)]
-struct Script(Arc<Mutex<VecDeque<(String, Result<Rows, StatementError>)>>>);
+struct Script(Arc<Mutex<VecDeque<Exchange>>>);
+
+/// A statement, and how it ends.
+type Exchange = (String, Result<Rows, StatementError>);
 
 impl Script {
     fn then(self, statement: impl Into<String>, answer: Result<Rows, StatementError>) -> Self {
