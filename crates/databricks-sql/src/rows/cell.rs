@@ -135,7 +135,7 @@ impl<'de> Deserializer<'de> for Cell<'_, 'de> {
                 visitor.visit_str(shown(text::duration(micros[at]), micros[at])?.as_str())
             }
             Values::List(offsets, items) => visitor.visit_seq(Items::of(offsets, items, at)),
-            Values::Struct(fields, members) => visitor.visit_map(Members::of(*fields, members, at)),
+            Values::Struct(fields, members) => visitor.visit_map(Members::of(fields, members, at)),
             Values::Map(offsets, entries) => visitor.visit_map(Entries::of(offsets, entries, at)),
             Values::Other(kind) => {
                 Err(CellError::new(format!("Arrow {kind} cannot be read as a serde value")))
@@ -171,7 +171,7 @@ impl<'de> Deserializer<'de> for Cell<'_, 'de> {
     fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value> {
         match self.values() {
             Some(Values::Struct(fields, members)) => {
-                visitor.visit_seq(Members::of(*fields, members, self.index))
+                visitor.visit_seq(Members::of(fields, members, self.index))
             }
             _ => self.deserialize_seq(visitor),
         }
