@@ -268,10 +268,14 @@ fn short_body(announced: u64, came: u64) -> SqlError {
     SqlError::Transport(Error::new(ErrorKind::Io, message))
 }
 
-/// The transport has retried the call already: only a passing fault is worth more.
+/// The transport has retried the call already: only a passing fault is worth more, or an answer that came garbled.
 fn resolve_failure(error: SqlError) -> Failure {
     match &error {
-        SqlError::Transport(transport) if transport.is_retryable() => Failure::Passing(error),
+        SqlError::Transport(transport)
+            if transport.is_retryable() || transport.kind() == ErrorKind::Decode =>
+        {
+            Failure::Passing(error)
+        }
         _ => Failure::Fatal(error),
     }
 }
