@@ -244,7 +244,8 @@ async fn a_late_refusal_of_a_token_that_has_been_replaced_mints_no_other() {
         post(&client).await
     };
     let (late, early) = tokio::join!(get(&client), early);
-    (late.unwrap(), early.unwrap());
+    late.unwrap();
+    early.unwrap();
     assert_eq!(workspace.signatures(), ["t1", "t1", "t2", "t2"]);
     assert_eq!(workspace.minted(), 2);
 }
