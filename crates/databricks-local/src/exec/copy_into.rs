@@ -66,8 +66,10 @@ impl Statement {
             None => LogicalPlanBuilder::scan(UNNAMED_TABLE, provider_as_source(provider), None)?.build()?,
         };
         let matching = matching(copy, target, &source)?;
-        let missing = target.schema.fields().iter().zip(&matching).filter(|(_, given)| given.is_none());
-        for (field, _) in missing.filter(|(field, _)| field.metadata().contains_key(CURRENT_DEFAULT)) {
+        let mut columns = target.schema.fields().iter().zip(&matching);
+        let left_out =
+            columns.find(|(field, given)| given.is_none() && field.metadata().contains_key(CURRENT_DEFAULT));
+        if let Some((field, _)) = left_out {
             return Err(LocalError::unsupported_feature(format_args!(
                 "COPY INTO that leaves out the column `{}`, which has a DEFAULT: give it in the SELECT list",
                 field.name()
