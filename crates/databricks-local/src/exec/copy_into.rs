@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use databricks_testkit::{EngineResult, VolumePath};
-use datafusion::arrow::datatypes::FieldRef;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, UNNAMED_TABLE};
 use deltalake::DeltaTable;
@@ -67,9 +66,10 @@ impl Statement {
             None => LogicalPlanBuilder::scan(UNNAMED_TABLE, provider_as_source(provider), None)?.build()?,
         };
         let matching = matching(copy, target, &source)?;
-        let mut missing = target.schema.fields().iter().zip(&matching).filter(|(_, given)| given.is_none());
-        let has_default = |field: &FieldRef| field.metadata().contains_key(CURRENT_DEFAULT);
-        if let Some((field, _)) = missing.find(|(field, _)| has_default(field)) {
+        let mut columns = target.schema.fields().iter().zip(&matching);
+        let left_out =
+            columns.find(|(field, given)| given.is_none() && field.metadata().contains_key(CURRENT_DEFAULT));
+        if let Some((field, _)) = left_out {
             return Err(LocalError::unsupported_feature(format_args!(
                 "COPY INTO that leaves out the column `{}`, which has a DEFAULT: give it in the SELECT list",
                 field.name()
