@@ -51,18 +51,6 @@ impl DataType {
         }
     }
 
-    /// The same type without the comments and NOT NULL of its fields.
-    pub(crate) fn bare(&self) -> Self {
-        match self {
-            Self::Array(element) => Self::array(element.bare()),
-            Self::Map(key, value) => Self::map(key.bare(), value.bare()),
-            Self::Struct(fields) => Self::Struct(
-                fields.iter().map(|field| StructField::new(&field.name, field.data_type.bare())).collect(),
-            ),
-            scalar => scalar.clone(),
-        }
-    }
-
     fn holds_char(&self) -> bool {
         match self {
             Self::Char(_) | Self::Varchar(_) => true,

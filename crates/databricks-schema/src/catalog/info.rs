@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{ColumnMask, ColumnSchema, DataType, Result, TableDescription, TableKey, TableName, TableSchema};
+use crate::{
+    ColumnMask, ColumnSchema, DataType, Result, StructField, TableDescription, TableKey, TableName,
+    TableSchema,
+};
 
 /// A catalog.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -179,7 +182,7 @@ impl ColumnInfo {
         column.mask = self.extra.get("mask").and_then(mask);
         if let Some(told) = self.field() {
             // The text leaves the comments and NOT NULL of nested fields out.
-            if told.data_type.bare() == column.data_type.bare() {
+            if bare(&told.data_type) == bare(&column.data_type) {
                 column.data_type = told.data_type;
             }
             (column.default, column.generated) = (told.default, told.generated);
@@ -292,6 +295,18 @@ impl VolumeInfo {
     /// Where the Files API and SQL find its files: `/Volumes/catalog/schema/volume`.
     pub fn path(&self) -> String {
         format!("/Volumes/{}/{}/{}", self.catalog_name, self.schema_name, self.name)
+    }
+}
+
+/// The same type without the comments and NOT NULL of its fields.
+fn bare(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Array(element) => DataType::array(bare(element)),
+        DataType::Map(key, value) => DataType::map(bare(key), bare(value)),
+        DataType::Struct(fields) => DataType::Struct(
+            fields.iter().map(|field| StructField::new(&field.name, bare(&field.data_type))).collect(),
+        ),
+        other => other.clone(),
     }
 }
 
