@@ -26,7 +26,6 @@ use crate::files::drain;
 use crate::route::Call;
 use crate::warehouses::{Lease, usable as known_warehouse};
 
-#[cfg(feature = "arrow")]
 pub(crate) use compress::lz4_frames;
 use registry::{Entry, Outcome};
 pub(crate) use registry::{Limits, Statements};
