@@ -69,7 +69,7 @@ impl Body {
         Self::wrap(Streamed::new(stream, Some(length)))
     }
 
-    /// Any other body. An error of its own becomes [`ErrorKind::Unavailable`] (cut off), unless it already is an
+    /// Any other body. An error of its own becomes [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) (cut off), unless it already is an
     /// [`Error`].
     pub fn wrap<B>(body: B) -> Self
     where
