@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod files;
-mod laws;
 mod merge;
 mod modes;
 mod read;
