@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::hint::black_box;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
@@ -13,6 +14,11 @@ use crate::server::LARGE;
 /// A runtime of one thread: the client's work is then one thread's time, and the scheduler's choices are not measured.
 pub(crate) fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// The runtime that a program has by default: a worker for each core, and here the server beside them.
+pub(crate) fn default_runtime() -> Runtime {
+    Builder::new_multi_thread().enable_all().build().unwrap()
 }
 
 /// The time of each call.
@@ -70,6 +76,15 @@ fn check(run: &Run) {
 
 /// The processor time that this thread has used, where the system tells (Linux).
 pub(crate) fn thread_time() -> Option<Duration> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    time_of(Path::new("/proc/thread-self"))
+}
+
+/// That of all threads, the server's among them.
+pub(crate) fn process_time() -> Option<Duration> {
+    fs::read_dir("/proc/self/task").ok()?.map(|thread| time_of(&thread.ok()?.path())).sum()
+}
+
+fn time_of(thread: &Path) -> Option<Duration> {
+    let text = fs::read_to_string(thread.join("schedstat")).ok()?;
     text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }

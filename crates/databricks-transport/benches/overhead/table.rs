@@ -24,27 +24,35 @@ pub(crate) fn is_wanted(arguments: impl Iterator<Item = String>) -> bool {
 struct Sample {
     p50: f64,
     p99: f64,
-    /// Processor time of the client's thread for a call: one after another, and many at once.
+    /// Processor time for a call: one after another, and many at once.
     cpu_alone: f64,
     cpu_loaded: f64,
     calls_per_second: f64,
     bytes_per_second: f64,
 }
 
-/// Measures and prints.
+/// Measures and prints, on one thread and on tokio's default runtime.
 pub(crate) fn print() {
-    let (runtime, server) = (load::runtime(), Server::start());
+    print_on("the client on one thread, cpu of that thread", &load::runtime(), load::thread_time);
+    print_on("the client on the default runtime, cpu of all", &load::default_runtime(), load::process_time);
+}
+
+/// How much processor time has been used so far, by those that are counted.
+type Cpu = fn() -> Option<Duration>;
+
+fn print_on(place: &str, runtime: &Runtime, cpu: Cpu) {
+    let server = Server::start();
     let (bare, unlimited, limited) = (Bare::new(&server), Stack::unlimited(&server), Stack::limited(&server));
-    warm_up(&runtime, &bare);
-    warm_up(&runtime, &unlimited);
-    warm_up(&runtime, &limited);
+    warm_up(runtime, &bare);
+    warm_up(runtime, &unlimited);
+    warm_up(runtime, &limited);
     let rounds: Vec<[Sample; 3]> = (0..ROUNDS)
         .map(|_| {
-            let bare = sample(&runtime, &bare);
-            [bare, sample(&runtime, &unlimited), sample(&runtime, &limited)]
+            let bare = sample(runtime, cpu, &bare);
+            [bare, sample(runtime, cpu, &unlimited), sample(runtime, cpu, &limited)]
         })
         .collect();
-    show(&rounds, [bare.name(), unlimited.name(), limited.name()]);
+    show(place, &rounds, [bare.name(), unlimited.name(), limited.name()]);
 }
 
 fn warm_up<C: Caller>(runtime: &Runtime, caller: &C) {
@@ -52,10 +60,10 @@ fn warm_up<C: Caller>(runtime: &Runtime, caller: &C) {
     load::concurrent(runtime, caller, BATCH, CONCURRENCY);
 }
 
-fn sample<C: Caller>(runtime: &Runtime, caller: &C) -> Sample {
-    let (mut times, cpu_alone) = timed(|| load::sequential(runtime, caller, BATCH));
+fn sample<C: Caller>(runtime: &Runtime, cpu: Cpu, caller: &C) -> Sample {
+    let (mut times, cpu_alone) = timed(cpu, || load::sequential(runtime, caller, BATCH));
     times.sort_unstable();
-    let (together, cpu_loaded) = timed(|| load::concurrent(runtime, caller, BATCH, CONCURRENCY));
+    let (together, cpu_loaded) = timed(cpu, || load::concurrent(runtime, caller, BATCH, CONCURRENCY));
     let calls = BATCH / CONCURRENCY * CONCURRENCY;
     Sample {
         p50: micros(times[times.len() / 2]),
@@ -68,10 +76,10 @@ fn sample<C: Caller>(runtime: &Runtime, caller: &C) -> Sample {
 }
 
 /// The result, and the processor time it took in microseconds; NaN where the system does not tell.
-fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
-    let before = load::thread_time();
+fn timed<T>(cpu: Cpu, work: impl FnOnce() -> T) -> (T, f64) {
+    let before = cpu();
     let result = work();
-    let spent = load::thread_time().zip(before).map(|(after, before)| after - before);
+    let spent = cpu().zip(before).map(|(after, before)| after - before);
     (result, spent.map_or(f64::NAN, micros))
 }
 
@@ -92,8 +100,10 @@ const COLUMNS: [Column; 6] = [
 
 /// Absolute figures as medians over the rounds; differences and ratios to the first client as medians of those within
 /// each round.
-fn show(rounds: &[[Sample; 3]], names: [&str; 3]) {
-    println!("\n{ROUNDS} rounds of {BATCH} calls alone, {BATCH} calls {CONCURRENCY} at a time, one download");
+fn show(place: &str, rounds: &[[Sample; 3]], names: [&str; 3]) {
+    println!(
+        "\n{place}: {ROUNDS} rounds of {BATCH} calls alone, {BATCH} calls {CONCURRENCY} at a time, one download"
+    );
     row("", COLUMNS.map(|(name, _)| name.to_owned()));
     for (number, name) in names.into_iter().enumerate() {
         row(name, COLUMNS.map(|(_, of)| format!("{:.1}", median(rounds.iter().map(|all| of(&all[number]))))));
