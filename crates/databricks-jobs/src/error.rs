@@ -29,10 +29,9 @@ pub enum JobError {
     #[error("{0}")]
     Skipped(Box<RunFailure>),
     /// The run was still going when the wait was over. It goes on: wait again, or cancel it.
-    #[error(
-        "run {run_id} was still {} after {:.1} s; it goes on: wait longer or cancel it",
-        last(last_state), elapsed.as_secs_f64()
-    )]
+    ///
+    /// A wait that is to cancel it then does so; `last_state` says whether it is over.
+    #[error("{}", timed_out(*run_id, *elapsed, last_state))]
     WaitTimeout {
         /// The run.
         run_id: RunId,
@@ -51,14 +50,26 @@ pub enum JobError {
         /// Why it could not be cancelled.
         source: databricks_transport::Error,
     },
-    /// The run could not be looked at any more. It goes on; wait again by its id.
-    #[error("run {run_id} could not be looked at, and goes on: {source}")]
+    /// The run could not be looked at any more, and may go on; wait again by its id.
+    #[error("run {run_id} could not be looked at, and may go on: {source}")]
     LostSight {
         /// The run.
         run_id: RunId,
         /// How it stood when last seen; `None` if the server never told.
         last_state: Option<RunState>,
         /// Why it could not be looked at.
+        source: databricks_transport::Error,
+    },
+    /// No answer says whether the run was started. Starting it again with this token starts it once: the run is found if it
+    /// was started.
+    #[error(
+        "the run may have been started: {source}; start it again with the idempotency token `{idempotency_token}`, which \
+         finds it if it was"
+    )]
+    MayHaveStarted {
+        /// The token that it was sent with.
+        idempotency_token: String,
+        /// What was answered instead.
         source: databricks_transport::Error,
     },
     /// The settings have defects that the service would refuse or run into. Nothing was sent.
@@ -82,8 +93,21 @@ pub enum JobError {
     Transport(#[from] databricks_transport::Error),
 }
 
-fn last(state: &Option<RunState>) -> String {
-    state.as_ref().map_or_else(|| "in an unknown state".to_owned(), ToString::to_string)
+fn timed_out(run_id: RunId, elapsed: Duration, last: &Option<RunState>) -> String {
+    let seconds = elapsed.as_secs_f64();
+    match last {
+        Some(state) if state.is_terminal() => {
+            format!("run {run_id} took longer than {seconds:.1} s and was cancelled: it is {state}")
+        }
+        Some(state) => {
+            format!(
+                "run {run_id} was still {state} after {seconds:.1} s; it goes on: wait longer or cancel it"
+            )
+        }
+        None => format!(
+            "nothing was heard of run {run_id} in {seconds:.1} s; it may go on: wait longer or cancel it"
+        ),
+    }
 }
 
 fn listed(defects: &[Defect]) -> String {
@@ -105,8 +129,18 @@ impl JobError {
     pub fn transport(&self) -> Option<&databricks_transport::Error> {
         match self {
             Self::Transport(error) => Some(error),
-            Self::NotCanceled { source, .. } | Self::LostSight { source, .. } => Some(source),
+            Self::NotCanceled { source, .. }
+            | Self::LostSight { source, .. }
+            | Self::MayHaveStarted { source, .. } => Some(source),
             _ => None,
+        }
+    }
+
+    /// The failure of a start that was sent with a token.
+    pub(crate) fn not_started(source: databricks_transport::Error, idempotency_token: String) -> Self {
+        match source.is_ambiguous() {
+            true => Self::MayHaveStarted { idempotency_token, source },
+            false => Self::Transport(source),
         }
     }
 

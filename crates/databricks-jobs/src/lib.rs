@@ -60,13 +60,13 @@ pub use settings::{
     DataSecurityMode, DbtTask, Defect, EditMode, EmailNotifications, Environment, FileArrivalTrigger,
     ForEachTask, GcpAttributes, GcpAvailability, GitProvider, GitSnapshot, GitSource, GrantedAccess,
     GrantedPermission, HealthMetric, HealthOperator, HealthRule, HealthRules, InitScript, JobCluster,
-    JobEnvironment, JobParameter, JobPermissions, JobSettings, Library, LogDestination, MavenLibrary,
-    NotebookTask, NotificationSettings, PauseStatus, PerformanceTarget, PeriodicTrigger, PeriodicUnit,
-    PermissionChoice, PermissionLevel, PipelineParams, PipelineTask, PypiLibrary, PythonWheelTask,
-    QueueSettings, RunAs, RunIf, RunJobTask, RuntimeEngine, Source, SparkJarTask, SparkPythonTask,
-    SparkSubmitTask, SqlTask, SqlTaskAlert, SqlTaskDashboard, SqlTaskFile, SqlTaskQuery, SqlTaskSubscription,
-    StoragePath, TableUpdateCondition, TableUpdateTrigger, Task, TaskDependency, TaskKind, TaskRetryMode,
-    TriggerSettings, Webhook, WebhookNotifications,
+    JobEnvironment, JobParameter, JobPermissions, JobSettings, Library, MavenLibrary, NotebookTask,
+    NotificationSettings, PauseStatus, PerformanceTarget, PeriodicTrigger, PeriodicUnit, PermissionChoice,
+    PermissionLevel, PipelineParams, PipelineTask, PypiLibrary, PythonWheelTask, QueueSettings, RunAs, RunIf,
+    RunJobTask, RuntimeEngine, Source, SparkJarTask, SparkPythonTask, SparkSubmitTask, SqlTask, SqlTaskAlert,
+    SqlTaskDashboard, SqlTaskFile, SqlTaskQuery, SqlTaskSubscription, StoragePath, TableUpdateCondition,
+    TableUpdateTrigger, Task, TaskDependency, TaskKind, TaskRetryMode, TriggerSettings, Webhook,
+    WebhookNotifications,
 };
 pub use streaming::StreamingJob;
 pub use wait::{Look, Wait, WaitAll, WaitConfig};

@@ -39,7 +39,8 @@ impl Listing {
 
     /// The items; pages are asked for as the stream is read, and the stream ends with an error.
     pub(crate) fn stream<T: DeserializeOwned + Send + 'static>(self) -> BoxStream<'static, Result<T>> {
-        let pages = stream::try_unfold((self, Next::First), |(list, next)| async move {
+        let start = (self, Next::First, Tokens::default());
+        let pages = stream::try_unfold(start, |(list, next, mut tokens)| async move {
             let token = match next {
                 Next::First => None,
                 Next::After(token) => Some(token),
@@ -53,11 +54,13 @@ impl Listing {
             };
             let next =
                 match page.get("next_page_token").and_then(Value::as_str).filter(|next| !next.is_empty()) {
-                    Some(next) if token.as_deref() == Some(next) => return Err(list.repeated(next)),
-                    Some(next) => Next::After(next.to_owned()),
+                    Some(next) => {
+                        tokens.follow(next, list.path)?;
+                        Next::After(next.to_owned())
+                    }
                     None => Next::Nothing,
                 };
-            Ok::<_, JobError>(Some((stream::iter(items.into_iter().map(Ok)), (list, next))))
+            Ok::<_, JobError>(Some((stream::iter(items.into_iter().map(Ok)), (list, next, tokens))))
         });
         pages.try_flatten().boxed()
     }
@@ -70,13 +73,6 @@ impl Listing {
             None => request,
         }
     }
-
-    /// Following such a token would never end.
-    fn repeated(&self, token: &str) -> JobError {
-        let path = self.path;
-        let message = format!("{path} answered page token `{token}` to a request with that same token");
-        Error::new(ErrorKind::Decode, message).into()
-    }
 }
 
 /// Reads a part of an answer.
@@ -87,7 +83,7 @@ pub(crate) fn read<T: DeserializeOwned>(value: Value, path: &str) -> Result<T, E
     })
 }
 
-/// The tokens of the pages of one object. They must not lead back to each other.
+/// The tokens of the pages of one object or list. They must not lead back to each other: following them would never end.
 #[derive(Default)]
 pub(crate) struct Tokens(std::collections::HashSet<String>);
 
@@ -97,7 +93,8 @@ impl Tokens {
         if self.0.insert(token.to_owned()) {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Decode, format!("the pages of {what} lead back to each other")))
+        let message = format!("the pages of {what} lead back to each other: token `{token}` came twice");
+        Err(Error::new(ErrorKind::Decode, message))
     }
 }
 

@@ -59,9 +59,20 @@ async fn run(jobs: &JobsClient, arguments: Arguments) -> Result<Run> {
     let mut looks = jobs.wait(run_id).config(arguments.wait).watch();
     let mut tree = Tree::new();
     let mut last = None;
-    while let Some(look) = looks.try_next().await? {
-        tree.show(&look);
-        last = Some(look.run);
+    loop {
+        match looks.try_next().await {
+            Ok(Some(look)) => {
+                tree.show(&look.run);
+                last = Some(look.run);
+            }
+            Ok(None) => break,
+            Err(error) => {
+                if let Some(failure) = error.failure() {
+                    tree.show(&failure.run);
+                }
+                return Err(error);
+            }
+        }
     }
     match last {
         Some(run) => Ok(run),

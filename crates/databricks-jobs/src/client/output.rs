@@ -1,5 +1,7 @@
 //! What the tasks of a run left behind.
 
+use std::collections::HashSet;
+
 use databricks_transport::{ApiRequest, Error, Operation};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
@@ -12,11 +14,16 @@ const GET_OUTPUT: Operation = Operation::new("jobs.get_output").idempotent();
 /// How many outputs are asked for at once.
 const AT_ONCE: usize = 4;
 
-/// A run whose tasks are to be read, and what is left of one that is.
+/// The runs whose tasks are to be read, and what is left of the one under way.
 struct Walk {
     jobs: JobsClient,
     /// Runs to read, the next one last.
     runs: Vec<RunId>,
+    /// Runs that were read: one that starts itself, by whatever way, is read once.
+    seen: HashSet<RunId>,
+    under_way: BoxStream<'static, Result<TaskOutput>>,
+    /// Runs that its tasks started.
+    started: Vec<RunId>,
 }
 
 impl JobsClient {
@@ -53,15 +60,18 @@ impl JobsClient {
     /// # Errors
     /// Items are [`JobError::Transport`]; the stream ends there.
     pub fn output(&self, run_id: RunId) -> BoxStream<'static, Result<TaskOutput>> {
-        let walk = Walk { jobs: self.clone(), runs: vec![run_id] };
-        let parts = stream::try_unfold(walk, |mut walk| async move {
-            let Some(run_id) = walk.runs.pop() else { return Ok(None) };
-            let outputs = walk.outputs_of(run_id).await?;
-            let started = outputs.iter().rev().filter_map(|task| task.output.started_run());
-            walk.runs.extend(started);
-            Ok::<_, JobError>(Some((stream::iter(outputs.into_iter().map(Ok)), walk)))
-        });
-        parts.try_flatten().boxed()
+        let walk = Walk {
+            jobs: self.clone(),
+            runs: vec![run_id],
+            seen: HashSet::new(),
+            under_way: stream::empty().boxed(),
+            started: Vec::new(),
+        };
+        stream::try_unfold(
+            walk,
+            |mut walk| async move { Ok(walk.next().await?.map(|output| (output, walk))) },
+        )
+        .boxed()
     }
 
     /// The whole of what a task's driver wrote to its standard output and error, where its cluster delivers logs to a volume
@@ -90,36 +100,46 @@ impl JobsClient {
 }
 
 impl Walk {
-    /// The outputs of the tasks of one run, in their order, iterations after their task.
-    async fn outputs_of(&self, run_id: RunId) -> Result<Vec<TaskOutput>> {
-        let run = self.jobs.get_run(run_id).await?;
-        let mut wanted: Vec<(RunTask, bool)> = Vec::new();
-        for task in latest(&run.tasks).into_iter().filter(|task| has_output(task)) {
-            wanted.push((task.clone(), false));
-            if let Some(loop_id) = task.run_id.filter(|_| is_loop(task)) {
-                let iterations = match run.iterations.is_empty() {
-                    true => self.jobs.get_run(loop_id).await?.iterations,
-                    false => run.iterations.clone(),
-                };
-                wanted.extend(iterations.into_iter().filter(has_output).map(|iteration| (iteration, true)));
+    async fn next(&mut self) -> Result<Option<TaskOutput>> {
+        loop {
+            if let Some(task) = self.under_way.try_next().await? {
+                // Behind the run under way, before what was to come after it, in the order of their tasks.
+                self.started.extend(task.output.started_run());
+                return Ok(Some(task));
+            }
+            self.runs.extend(self.started.drain(..).rev());
+            let Some(run_id) = self.runs.pop() else { return Ok(None) };
+            if self.seen.insert(run_id) {
+                self.under_way = outputs_of(&self.jobs, run_id).await?;
             }
         }
-        let outputs = wanted.into_iter().filter_map(|(task, is_iteration)| {
-            let (jobs, id) = (self.jobs.clone(), task.run_id?);
-            Some(async move {
-                let output = jobs.task_output(id).await?;
-                let task_key = task.task_key;
-                Ok::<_, JobError>(TaskOutput {
-                    task_key,
-                    run_id: id,
-                    job_run_id: run_id,
-                    is_iteration,
-                    output,
-                })
-            })
-        });
-        stream::iter(outputs).buffered(AT_ONCE).try_collect().await
     }
+}
+
+/// The outputs of the tasks of one run, in their order, iterations after their task. A few are asked for ahead.
+async fn outputs_of(jobs: &JobsClient, run_id: RunId) -> Result<BoxStream<'static, Result<TaskOutput>>> {
+    let run = jobs.get_run(run_id).await?;
+    let mut wanted: Vec<(RunTask, bool)> = Vec::new();
+    for task in latest(&run.tasks).into_iter().filter(|task| has_output(task)) {
+        wanted.push((task.clone(), false));
+        if let Some(loop_id) = task.run_id.filter(|_| is_loop(task)) {
+            let iterations = match run.iterations.is_empty() {
+                true => jobs.get_run(loop_id).await?.iterations,
+                false => run.iterations.clone(),
+            };
+            wanted.extend(iterations.into_iter().filter(has_output).map(|iteration| (iteration, true)));
+        }
+    }
+    let jobs = jobs.clone();
+    let outputs = wanted.into_iter().filter_map(move |(task, is_iteration)| {
+        let (jobs, id) = (jobs.clone(), task.run_id?);
+        Some(async move {
+            let output = jobs.task_output(id).await?;
+            let task_key = task.task_key;
+            Ok::<_, JobError>(TaskOutput { task_key, run_id: id, job_run_id: run_id, is_iteration, output })
+        })
+    });
+    Ok(stream::iter(outputs).buffered(AT_ONCE).boxed())
 }
 
 /// Whether a task began, so that there is something to ask for.

@@ -9,7 +9,7 @@ use crate::settings::{PerformanceTarget, PipelineParams, QueueSettings};
 use crate::token::IdempotencyToken;
 use crate::wait::WaitConfig;
 use crate::wire::records;
-use crate::{JobId, Result, Run, RunId};
+use crate::{JobError, JobId, Result, Run, RunId};
 
 // Every request carries an idempotency token: the server answers a second one with the run of the first.
 const RUN_NOW: Operation = Operation::new("jobs.run_now").idempotent();
@@ -116,8 +116,8 @@ impl RunNow {
     /// Starts the run, or finds the one its token has started.
     ///
     /// # Errors
-    /// [`JobError::InvalidSetting`](crate::JobError::InvalidSetting) for a token that is empty or too long, else
-    /// [`JobError::Transport`](crate::JobError::Transport).
+    /// [`JobError::InvalidSetting`] for a token that is empty or too long, [`JobError::MayHaveStarted`] when no answer says
+    /// whether it was started, else [`JobError::Transport`].
     pub async fn send(self) -> Result<RunId> {
         let span =
             tracing::info_span!("databricks.job.submit", job_type = "job_run", job_id = %self.body.job_id);
@@ -137,7 +137,8 @@ impl RunNow {
     async fn start(mut self) -> Result<RunId> {
         self.body.idempotency_token = self.token.filled()?;
         let request = ApiRequest::post("/api/2.2/jobs/run-now").json(&self.body)?;
-        let started: Started = self.jobs.client.call(RUN_NOW, request).await?;
+        let answer = self.jobs.client.call(RUN_NOW, request).await;
+        let started: Started = answer.map_err(|e| JobError::not_started(e, self.body.idempotency_token))?;
         tracing::info!(run_id = %started.run_id, "run started");
         Ok(started.run_id)
     }

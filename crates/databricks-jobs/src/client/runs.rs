@@ -1,6 +1,6 @@
 //! Runs as they are: get, cancel, delete, export.
 
-use databricks_transport::{ApiRequest, Error, Operation};
+use databricks_transport::{ApiRequest, Error, Operation, RateLimiter};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,16 +19,16 @@ const EXPORT: Operation = Operation::new("jobs.export_run").idempotent();
 
 /// One page of a run: the run itself and some of its tasks.
 #[derive(Deserialize)]
-pub(crate) struct RunPage {
+struct RunPage {
     #[serde(flatten)]
-    pub(crate) run: Run,
+    run: Run,
     #[serde(default)]
     next_page_token: Option<String>,
 }
 
 impl RunPage {
     /// The token of the next page, if there is one.
-    pub(crate) fn take_token(&mut self) -> Option<String> {
+    fn take_token(&mut self) -> Option<String> {
         self.next_page_token.take().filter(|token| !token.is_empty())
     }
 }
@@ -53,16 +53,11 @@ impl JobsClient {
     async fn whole_run(&self, run_id: RunId, history: bool) -> Result<Run, Error> {
         let mut page = self.run_page(run_id, history, None).await?;
         let token = page.take_token();
-        self.with_all_pages(page.run, history, token).await
+        self.with_all_pages(page.run, history, token, None).await
     }
 
     /// The run and up to 100 of its tasks.
-    pub(crate) async fn run_page(
-        &self,
-        run_id: RunId,
-        history: bool,
-        token: Option<&str>,
-    ) -> Result<RunPage, Error> {
+    async fn run_page(&self, run_id: RunId, history: bool, token: Option<&str>) -> Result<RunPage, Error> {
         let mut request = ApiRequest::get("/api/2.2/jobs/runs/get").query("run_id", run_id);
         if history {
             request = request.query("include_history", true);
@@ -73,16 +68,29 @@ impl JobsClient {
         self.client.call(GET, request).await
     }
 
-    /// The run with what the pages from `token` on hold.
-    pub(crate) async fn with_all_pages(
+    /// The run as a wait asks for it: each page is a look that all waits share the pace of. Further pages are asked for only
+    /// when the run is over, or wherever it stands if `whole`.
+    pub(crate) async fn paced_run(&self, run_id: RunId, whole: bool) -> Result<Run, Error> {
+        self.pace.acquire(None).await?.served();
+        let mut page = self.run_page(run_id, false, None).await?;
+        let token = page.take_token().filter(|_| whole || page.run.state().is_terminal());
+        self.with_all_pages(page.run, false, token, Some(&self.pace)).await
+    }
+
+    /// The run with what the pages from `token` on hold, at a pace if there is one to keep.
+    async fn with_all_pages(
         &self,
         mut run: Run,
         history: bool,
         mut token: Option<String>,
+        pace: Option<&RateLimiter>,
     ) -> Result<Run, Error> {
         let mut tokens = Tokens::default();
         while let Some(next) = token {
             tokens.follow(&next, format_args!("run {}", run.run_id))?;
+            if let Some(pace) = pace {
+                pace.acquire(None).await?.served();
+            }
             let mut page = self.run_page(run.run_id, history, Some(&next)).await?;
             token = page.take_token();
             run.append(page.run);

@@ -120,7 +120,8 @@ impl SubmitRun {
     ///
     /// # Errors
     /// [`JobError::Defective`] for tasks that cannot be right, [`JobError::InvalidSetting`] for a token that is empty or too
-    /// long, both before anything is sent; else [`JobError::Transport`].
+    /// long, both before anything is sent; [`JobError::MayHaveStarted`] when no answer says whether it was started, else
+    /// [`JobError::Transport`].
     pub async fn send(self) -> Result<RunId> {
         let span = tracing::info_span!(
             "databricks.job.submit",
@@ -170,7 +171,8 @@ impl SubmitRun {
         JobError::unless_sound(submit_defects(tasks, &environments))?;
         let body = Body { settings: self.settings, idempotency_token: self.token.filled()? };
         let request = ApiRequest::post("/api/2.2/jobs/runs/submit").json(&body)?;
-        let started: Started = self.jobs.client.call(SUBMIT, request).await?;
+        let answer = self.jobs.client.call(SUBMIT, request).await;
+        let started: Started = answer.map_err(|e| JobError::not_started(e, body.idempotency_token))?;
         tracing::info!(run_id = %started.run_id, "run started");
         Ok(started.run_id)
     }

@@ -29,7 +29,7 @@ pub struct RunFailure {
 
 impl RunFailure {
     pub(crate) fn new(run: Run, outcome: RunOutcome) -> Self {
-        let details = run.status.as_ref().and_then(|status| status.termination_details.as_ref());
+        let details = run.termination();
         Self {
             run_id: run.run_id,
             job_id: run.job_id,
@@ -43,6 +43,9 @@ impl RunFailure {
     }
 }
 
+/// How many failed tasks a message names.
+const SHOWN: usize = 10;
+
 /// `run 7 FAILED (RUN_EXECUTION_ERROR): message; task `a` FAILED (run 8): message; https://..`
 impl fmt::Display for RunFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,8 +56,11 @@ impl fmt::Display for RunFailure {
         if let Some(message) = &self.message {
             write!(f, ": {}", one_line(message))?;
         }
-        for task in &self.failed_tasks {
+        for task in self.failed_tasks.iter().take(SHOWN) {
             write!(f, "; {task}")?;
+        }
+        if let Some(more) = self.failed_tasks.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            write!(f, "; and {more} more")?;
         }
         match &self.run.run_page_url {
             Some(url) => write!(f, "; {url}"),
@@ -116,7 +122,23 @@ fn one_line(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_message_names_the_first_tasks_and_counts_the_others() {
+        let task = |n: usize| {
+            serde_json::json!({"task_key": format!("t{n}"), "state": {
+            "life_cycle_state": "TERMINATED", "result_state": "FAILED"}})
+        };
+        let told = |tasks: usize| {
+            let tasks: Vec<_> = (0..tasks).map(task).collect();
+            let run = serde_json::from_value(serde_json::json!({"run_id": 7, "tasks": tasks}));
+            RunFailure::new(run.unwrap(), RunOutcome::Failed).to_string()
+        };
+        assert!(told(10).ends_with("; task `t9` FAILED"), "{}", told(10));
+        assert!(told(120).ends_with("; task `t9` FAILED; and 110 more"), "{}", told(120));
+    }
 
     #[test]
     fn long_messages_are_cut_and_kept_on_one_line() {

@@ -7,61 +7,108 @@ mod state;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 pub use failure::{RunFailure, TaskFailure};
 pub(crate) use output::is_loop;
 pub use output::{ExportedView, NotebookOutput, RunOutput, TaskOutput, ViewsToExport};
-use state::read;
 pub use state::{LegacyState, RunOutcome, RunState, RunStatus, TerminationDetails};
 
 use crate::settings::TaskDependency;
 use crate::wire::records;
 use crate::{JobId, RepairId, RunId};
 
-/// A run of a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Run {
-    /// Its id.
-    pub run_id: RunId,
-    /// The job it is a run of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job_id: Option<JobId>,
-    /// Its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_name: Option<String>,
-    /// How it came about: `JOB_RUN`, `SUBMIT_RUN` or `WORKFLOW_RUN`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_type: Option<String>,
-    /// Where a person can look at it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_page_url: Option<String>,
-    /// When it started, in milliseconds since 1970 (UTC).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<i64>,
-    /// When it ended, in milliseconds since 1970 (UTC); 0 while it runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_time: Option<i64>,
-    /// How it stands; [`state()`](Self::state) reads this and the older field.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<RunStatus>,
-    /// How it stands, in the older words.
-    #[serde(default, rename = "state", skip_serializing_if = "Option::is_none")]
-    pub legacy_state: Option<LegacyState>,
-    /// Its tasks, every attempt. A list of runs has them only when it was asked to expand them.
-    #[serde(default)]
-    pub tasks: Vec<RunTask>,
-    /// The iterations, when it is the run of a for-each task.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub iterations: Vec<RunTask>,
-    /// The original run and its repairs, oldest first, when they were asked for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub repair_history: Vec<RepairHistoryItem>,
-    /// What else the server said.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
+/// Declares a run or a task's run: its own fields, what both have, and `extra` for the fields that this crate does not know.
+macro_rules! standing {
+    ($(#[$about:meta])* $name:ident { $( $(#[$meta:meta])* $field:ident : $ty:ty ),* $(,)? }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub struct $name {
+            $( $(#[$meta])* pub $field: $ty, )*
+            /// Where a person can look at it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub run_page_url: Option<String>,
+            /// When it started, in milliseconds since 1970 (UTC).
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub start_time: Option<i64>,
+            /// When it ended, in milliseconds since 1970 (UTC); 0 while it runs.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub end_time: Option<i64>,
+            /// How it stands; [`state()`](Self::state) reads this and the older field.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub status: Option<RunStatus>,
+            /// How it stands, in the older words.
+            #[serde(default, rename = "state", skip_serializing_if = "Option::is_none")]
+            pub legacy_state: Option<LegacyState>,
+            /// What else the server said.
+            #[serde(flatten)]
+            pub extra: Map<String, Value>,
+        }
+
+        impl $name {
+            /// Where it is in its life.
+            pub fn state(&self) -> RunState {
+                state::read(self.status.as_ref(), self.legacy_state.as_ref())
+            }
+
+            /// How and why it ended, once it has.
+            pub fn termination(&self) -> Option<&TerminationDetails> {
+                self.status.as_ref()?.termination_details.as_ref()
+            }
+
+            /// What the server says about how it stands.
+            pub fn message(&self) -> Option<&str> {
+                let new = self.termination().and_then(|details| details.message.as_deref());
+                let old = self.legacy_state.as_ref().and_then(|legacy| legacy.state_message.as_deref());
+                new.filter(|text| !text.is_empty()).or(old.filter(|text| !text.is_empty()))
+            }
+        }
+    };
+}
+
+standing! {
+    /// A run of a job.
+    Run {
+        /// Its id.
+        run_id: RunId,
+        /// The job it is a run of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job_id: Option<JobId>,
+        /// Its name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run_name: Option<String>,
+        /// How it came about: `JOB_RUN`, `SUBMIT_RUN` or `WORKFLOW_RUN`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run_type: Option<String>,
+        /// Its tasks, every attempt. A list of runs has them only when it was asked to expand them.
+        #[serde(default, deserialize_with = "null_is_none_of_them")]
+        tasks: Vec<RunTask>,
+        /// The iterations, when it is the run of a for-each task.
+        #[serde(default, deserialize_with = "null_is_none_of_them", skip_serializing_if = "Vec::is_empty")]
+        iterations: Vec<RunTask>,
+        /// The original run and its repairs, oldest first, when they were asked for.
+        #[serde(default, deserialize_with = "null_is_none_of_them", skip_serializing_if = "Vec::is_empty")]
+        repair_history: Vec<RepairHistoryItem>,
+    }
+}
+
+standing! {
+    /// A task of a run.
+    RunTask {
+        /// Its name in the job.
+        task_key: String,
+        /// Its own run id, which its output is asked for with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run_id: Option<RunId>,
+        /// Which attempt this is, from 0.
+        #[serde(default, deserialize_with = "null_is_none_of_them")]
+        attempt_number: i32,
+        /// The tasks it waits for.
+        #[serde(default, deserialize_with = "null_is_none_of_them", skip_serializing_if = "Vec::is_empty")]
+        depends_on: Vec<TaskDependency>,
+    }
 }
 
 records! {
@@ -105,7 +152,7 @@ impl Run {
     /// How long it took, all repairs and waits included; `None` while it runs.
     pub fn duration(&self) -> Option<Duration> {
         let (start, end) = (self.start_time?, self.end_time.filter(|end| *end > 0)?);
-        Some(Duration::from_millis(u64::try_from(end - start).ok()?))
+        Some(Duration::from_millis(u64::try_from(end.checked_sub(start)?).ok()?))
     }
 
     /// The latest attempt of each task, in the order of their first ones.
@@ -118,16 +165,6 @@ impl Run {
         self.repair_history.iter().rev().find_map(|item| item.id)
     }
 
-    /// Where it is in its life.
-    pub fn state(&self) -> RunState {
-        read(self.status.as_ref(), self.legacy_state.as_ref())
-    }
-
-    /// What the server says about how it stands.
-    pub fn message(&self) -> Option<&str> {
-        message(self.status.as_ref(), self.legacy_state.as_ref())
-    }
-
     /// The tasks that failed, each by its last attempt; those that failed only because of others come last.
     pub fn failed_tasks(&self) -> Vec<TaskFailure> {
         let mut failed: Vec<TaskFailure> =
@@ -136,58 +173,18 @@ impl Run {
         failed
     }
 
-    /// `job_run`, `submit_run` or `workflow_run`, for metrics.
-    pub(crate) fn metric_type(&self) -> String {
-        self.run_type.as_deref().unwrap_or("unknown").to_ascii_lowercase()
+    /// How it came about, for metrics: one of few words, whatever a server says.
+    pub(crate) fn metric_type(&self) -> &'static str {
+        match self.run_type.as_deref() {
+            Some("JOB_RUN") => "job_run",
+            Some("SUBMIT_RUN") => "submit_run",
+            Some("WORKFLOW_RUN") => "workflow_run",
+            _ => "unknown",
+        }
     }
-}
-
-/// A task of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct RunTask {
-    /// Its name in the job.
-    pub task_key: String,
-    /// Its own run id, which its output is asked for with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_id: Option<RunId>,
-    /// Which attempt this is, from 0.
-    #[serde(default)]
-    pub attempt_number: i32,
-    /// Where a person can look at it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_page_url: Option<String>,
-    /// The tasks it waits for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub depends_on: Vec<TaskDependency>,
-    /// When it started, in milliseconds since 1970 (UTC).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<i64>,
-    /// When it ended, in milliseconds since 1970 (UTC); 0 while it runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_time: Option<i64>,
-    /// How it stands; [`state()`](Self::state) reads this and the older field.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<RunStatus>,
-    /// How it stands, in the older words.
-    #[serde(default, rename = "state", skip_serializing_if = "Option::is_none")]
-    pub legacy_state: Option<LegacyState>,
-    /// What else the server said: what the task runs, on which cluster, ...
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
 }
 
 impl RunTask {
-    /// Where it is in its life.
-    pub fn state(&self) -> RunState {
-        read(self.status.as_ref(), self.legacy_state.as_ref())
-    }
-
-    /// What the server says about how it stands.
-    pub fn message(&self) -> Option<&str> {
-        message(self.status.as_ref(), self.legacy_state.as_ref())
-    }
-
     /// The field that says what it is, such as `notebook_task`.
     pub fn kind(&self) -> Option<&str> {
         self.extra.keys().map(String::as_str).find(|field| field.ends_with("_task"))
@@ -199,7 +196,7 @@ impl RunTask {
         if outcome.is_success() || outcome == RunOutcome::Skipped {
             return None;
         }
-        let details = self.status.as_ref().and_then(|status| status.termination_details.as_ref());
+        let details = self.termination();
         Some(TaskFailure {
             task_key: self.task_key.clone(),
             run_id: self.run_id,
@@ -231,11 +228,11 @@ pub(crate) fn latest(attempts: &[RunTask]) -> Vec<&RunTask> {
     latest
 }
 
-fn message<'a>(status: Option<&'a RunStatus>, legacy: Option<&'a LegacyState>) -> Option<&'a str> {
-    let details = status.and_then(|status| status.termination_details.as_ref());
-    let new = details.and_then(|details| details.message.as_deref());
-    let old = legacy.and_then(|legacy| legacy.state_message.as_deref());
-    new.filter(|text| !text.is_empty()).or(old.filter(|text| !text.is_empty()))
+/// Reads a field that may be `null`, which means the same as its absence.
+fn null_is_none_of_them<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -262,6 +259,23 @@ mod tests {
         .unwrap();
         let failed: Vec<String> = run.failed_tasks().iter().map(ToString::to_string).collect();
         assert_eq!(failed, ["task `cause` FAILED (run 7): why", "task `after` UPSTREAM_FAILED (run 7): why"]);
+    }
+
+    #[test]
+    fn odd_answers_are_read_without_harm() {
+        let nulls = json!({"run_id": i64::MAX, "tasks": null, "iterations": null, "repair_history": null});
+        let run: Run = serde_json::from_value(nulls).unwrap();
+        assert_eq!((run.run_id, run.tasks.len()), (RunId::new(i64::MAX), 0));
+        let task = json!({"task_key": "a", "attempt_number": null, "depends_on": null, "status": null});
+        assert_eq!(serde_json::from_value::<RunTask>(task).unwrap().attempt_number, 0);
+        let times = |start: i64, end: i64| {
+            let run = json!({"run_id": 1, "start_time": start, "end_time": end, "run_type": "A\nB"});
+            let run: Run = serde_json::from_value(run).unwrap();
+            (run.duration(), run.metric_type())
+        };
+        assert_eq!(times(i64::MIN, i64::MAX), (None, "unknown"));
+        assert_eq!(times(5, 1).0, None);
+        assert_eq!(times(1, 1001).0, Some(Duration::from_secs(1)));
     }
 
     #[test]

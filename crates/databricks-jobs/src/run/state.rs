@@ -156,16 +156,21 @@ pub struct LegacyState {
     pub extra: Map<String, Value>,
 }
 
-/// Reads `status`, and `state` where that is missing or says less.
+/// Reads `status`, and `state` where that is missing, says less, or says what this crate does not know.
 pub(crate) fn read(status: Option<&RunStatus>, legacy: Option<&LegacyState>) -> RunState {
     let known = status.and_then(|status| Some((status.state.as_deref()?, status)));
-    match (known, legacy) {
-        (Some(("TERMINATED", status)), legacy) => RunState::Terminated(ending(status, legacy)),
-        (Some((state, _)), _) => living(state),
-        (None, Some(legacy)) => from_legacy(legacy),
-        (None, None) => RunState::Unknown("no state in the answer".into()),
+    let old = || legacy.map(from_legacy).filter(|state| !matches!(state, RunState::Unknown(_)));
+    match known {
+        Some(("TERMINATED", status)) => RunState::Terminated(ending(status, legacy)),
+        Some((word, _)) => match living(word) {
+            RunState::Unknown(word) => old().unwrap_or(RunState::Unknown(word)),
+            state => state,
+        },
+        None => legacy.map_or_else(|| RunState::Unknown(NO_STATE.into()), from_legacy),
     }
 }
+
+const NO_STATE: &str = "no state in the answer";
 
 fn living(state: &str) -> RunState {
     match state {
@@ -185,11 +190,12 @@ fn from_legacy(legacy: &LegacyState) -> RunState {
         Some("SKIPPED") => RunState::Terminated(RunOutcome::Skipped),
         Some("INTERNAL_ERROR") => RunState::Terminated(RunOutcome::InternalError),
         Some(state) => living(state),
-        None => RunState::Unknown("no state in the answer".into()),
+        None => RunState::Unknown(NO_STATE.into()),
     }
 }
 
-/// The termination code tells most; what it has no word for (a timeout, a failed upstream task) the old state tells.
+/// The termination code tells most; what it has no word for (a timeout, a failed upstream task), or a word that this crate
+/// does not know, the old state tells.
 fn ending(status: &RunStatus, legacy: Option<&LegacyState>) -> RunOutcome {
     let legacy = legacy.map(legacy_result);
     if let Some(outcome @ (RunOutcome::TimedOut | RunOutcome::UpstreamFailed)) = legacy {
@@ -206,7 +212,7 @@ fn ending(status: &RunStatus, legacy: Option<&LegacyState>) -> RunOutcome {
         }
         Some("INTERNAL_ERROR") => RunOutcome::InternalError,
         Some(_) if kind == Some("INTERNAL_ERROR") => RunOutcome::InternalError,
-        Some(_) => RunOutcome::Failed,
+        Some(_) => legacy.filter(|old| !matches!(old, RunOutcome::Unknown(_))).unwrap_or(RunOutcome::Failed),
         None => legacy.unwrap_or_else(|| RunOutcome::Unknown("no termination code in the answer".into())),
     }
 }
@@ -250,6 +256,15 @@ mod tests {
             (json!({"status": {"state": "RUNNING"}, "state": {"life_cycle_state": "PENDING"}}), "RUNNING"),
             (json!({"status": {"state": "QUEUED", "queue_details": {}}}), "QUEUED"),
             (json!({"status": {"state": "HIBERNATING"}}), "HIBERNATING"),
+            (json!({"status": {"state": "WAKING"}, "state": {"life_cycle_state": "DREAMING"}}), "WAKING"),
+            (
+                json!({"status": {"state": "GONE"}, "state": {"life_cycle_state": "SKIPPED"}}),
+                "TERMINATED (SKIPPED)",
+            ),
+            (
+                json!({"status": {"state": "DONE"}, "state": {"life_cycle_state": "TERMINATED", "result_state": "FAILED"}}),
+                "TERMINATED (FAILED)",
+            ),
             (json!({"state": {"life_cycle_state": "WAITING_FOR_RETRY"}}), "WAITING_FOR_RETRY"),
             (json!({"status": {}, "state": {"life_cycle_state": "RUNNING"}}), "RUNNING"),
             (json!({}), "no state in the answer"),
@@ -274,6 +289,18 @@ mod tests {
         ] {
             assert_eq!(state_of(value.clone()), state, "{value}");
         }
+    }
+
+    #[test]
+    fn a_code_of_a_newer_service_is_what_the_old_state_says() {
+        let ended = |result: &str| {
+            let mut value = ended("SOMETHING_NEW", "CLIENT_ERROR");
+            value["state"] = json!({"life_cycle_state": "TERMINATED", "result_state": result});
+            state_of(value)
+        };
+        assert_eq!(ended("SUCCESS"), "TERMINATED (SUCCESS)");
+        assert_eq!(ended("CANCELED"), "TERMINATED (CANCELED)");
+        assert_eq!(ended("NEW_TOO"), "TERMINATED (FAILED)");
     }
 
     #[test]

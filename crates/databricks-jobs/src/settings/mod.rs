@@ -20,8 +20,7 @@ pub use check::Defect;
 pub(crate) use check::submit_defects;
 pub use cluster::{
     AutoScale, AwsAttributes, AwsAvailability, AzureAttributes, AzureAvailability, Cloud, ClusterLogConf,
-    ClusterSpec, DataSecurityMode, GcpAttributes, GcpAvailability, InitScript, LogDestination, RuntimeEngine,
-    StoragePath,
+    ClusterSpec, DataSecurityMode, GcpAttributes, GcpAvailability, InitScript, RuntimeEngine, StoragePath,
 };
 pub use libraries::{CranLibrary, Environment, JobEnvironment, Library, MavenLibrary, PypiLibrary};
 pub use notifications::{
@@ -177,6 +176,24 @@ impl<N: Into<String>, D: Into<String>> From<(N, D)> for JobParameter {
 
 /// As the API counts: a part of a second is one more, so that no timeout becomes "without end".
 pub(crate) fn whole_seconds(duration: Duration) -> i64 {
-    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
     i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_second_or_minute_is_a_whole_one_and_the_longest_time_is_no_overflow() {
+        let task = |timeout| Task::notebook("a", "/a").timeout(timeout).timeout_seconds;
+        assert_eq!(task(Duration::ZERO), Some(0));
+        assert_eq!(task(Duration::from_millis(1)), Some(1));
+        assert_eq!(task(Duration::from_millis(60_001)), Some(61));
+        assert_eq!(task(Duration::MAX), Some(i64::MAX));
+        let cluster = |idle| ClusterSpec::new().autotermination(idle).autotermination_minutes;
+        assert_eq!(cluster(Duration::from_millis(1)), Some(1));
+        assert_eq!(cluster(Duration::from_millis(60_001)), Some(2));
+        assert!(cluster(Duration::MAX).is_some_and(|minutes| minutes > 0));
+    }
 }

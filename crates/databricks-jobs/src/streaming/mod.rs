@@ -289,10 +289,20 @@ impl StreamingJob {
         if self.notebook_path.is_none() && self.name.contains('/') {
             return refuse("name of the stream", &self.name, "leave out `/`, or set a notebook path");
         }
-        if let Source::Kafka { servers, topics } = &self.source
-            && (servers.is_empty() || topics.is_empty())
-        {
-            return refuse("Kafka source", servers, "name a server and a topic at least");
+        match &self.source {
+            Source::Kafka { servers, topics }
+                if servers.is_empty() || topics.is_empty() || topics.iter().any(String::is_empty) =>
+            {
+                let value = format!("{servers} {topics:?}");
+                return refuse("Kafka source", &value, "name a server and a topic at least");
+            }
+            Source::Delta { table } if table.is_empty() => {
+                return refuse("Delta source", table, "name a table");
+            }
+            Source::Files { path, format } if path.is_empty() || format.is_empty() => {
+                return refuse("file source", &format!("{path} {format}"), "name a folder and a format");
+            }
+            _ => {}
         }
         if let Some(step) = self.steps.iter().find(|step| !step.contains(notebook::INPUT)) {
             return refuse("transformation", step, "read from `{input}`, which stands for the step before");

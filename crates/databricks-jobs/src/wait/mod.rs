@@ -131,7 +131,8 @@ impl Wait {
         self.timeout(Duration::MAX)
     }
 
-    /// Cancels the run when it takes longer than the wait, and stays until it is over.
+    /// Cancels the run when it takes longer than the wait, and stays until it is over: up to two minutes, and in an outage
+    /// for as many tries as looks may fail.
     pub fn cancel_on_timeout(mut self) -> Self {
         self.config.cancel_on_timeout = true;
         self
@@ -258,30 +259,42 @@ impl Wait {
         );
         let elapsed = schedule.elapsed().as_secs_f64();
         async {
-            self.jobs.pace.acquire(None).await?.served();
-            let mut page = self.jobs.run_page(self.run_id, false, None).await?;
-            let state = page.run.state();
+            let run = self.jobs.paced_run(self.run_id, false).await?;
             let span = tracing::Span::current();
-            span.record("state", tracing::field::display(&state));
+            span.record("state", tracing::field::display(run.state()));
             span.record("duration", elapsed);
-            if !state.is_terminal() {
-                return Ok(page.run);
-            }
-            let token = page.take_token();
-            self.jobs.with_all_pages(page.run, false, token).await
+            Ok(run)
         }
         .instrument(span)
         .await
     }
 
-    /// What there is to say of a run that is over.
-    async fn over(self, look: Look, outcome: RunOutcome) -> Result<Option<(Look, Watch)>> {
+    /// Asks for the run to be cancelled, through as many passing failures as looks are allowed.
+    async fn cancel(&self, schedule: Schedule) -> Result<Schedule, databricks_transport::Error> {
+        let mut attempts = schedule.without_end();
+        loop {
+            self.jobs.pace.acquire(None).await?.served();
+            match self.jobs.ask_to_cancel(self.run_id).await {
+                Ok(()) => return Ok(attempts),
+                Err(error) => attempts.borne(self.run_id, error)?,
+            }
+            attempts.pause().await;
+        }
+    }
+
+    /// Counts a run that is over.
+    fn ended(&self, look: &Look) {
         let took = look.run.duration().unwrap_or(look.elapsed).as_secs_f64();
         let span = tracing::Span::current();
         span.record("polls", look.looks);
         span.record("duration", look.elapsed.as_secs_f64());
         let job_type = look.run.metric_type();
         metrics::histogram!("databricks_job_duration_seconds", "job_type" => job_type).record(took);
+    }
+
+    /// What there is to say of a run that is over.
+    async fn over(self, look: Look, outcome: RunOutcome) -> Result<Option<(Look, Watch)>> {
+        self.ended(&look);
         if outcome.is_success() {
             tracing::info!(run_id = %self.run_id, %outcome, "run is over");
             return Ok(Some((look, Watch::Over)));
@@ -300,16 +313,19 @@ impl Wait {
             return Err(JobError::WaitTimeout { run_id, elapsed, last_state: schedule.last_state });
         }
         tracing::warn!(%run_id, "the wait is over; cancelling the run");
-        if let Err(source) = self.jobs.ask_to_cancel(run_id).await {
-            return Err(JobError::NotCanceled { run_id, elapsed, source });
-        }
-        let mut rest = schedule.rest();
+        let mut rest = match self.cancel(schedule).await {
+            Ok(schedule) => schedule.rest(),
+            Err(source) => return Err(JobError::NotCanceled { run_id, elapsed, source }),
+        };
         loop {
             match timeout_at(rest.end_of_look(), self.look(&rest)).await {
                 Ok(Ok(run)) => {
                     let look = rest.seen(run);
                     match look.state.clone() {
-                        RunState::Terminated(RunOutcome::Canceled) => break,
+                        RunState::Terminated(RunOutcome::Canceled) => {
+                            self.ended(&look);
+                            break;
+                        }
                         // It was over before it could be cancelled.
                         RunState::Terminated(outcome) => return self.over(look, outcome).await,
                         _ => {}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use databricks_transport::{Error, ErrorKind};
 use tokio::time::{Instant, sleep};
 
 use super::{Look, WaitConfig};
@@ -13,6 +14,9 @@ const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// How long a cancelled run may take to be over.
 const CANCELLATION: Duration = Duration::from_secs(120);
+
+/// What the clock cannot hold is as good as never: thirty years.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// What a wait remembers between two looks.
 pub(super) struct Schedule {
@@ -30,8 +34,7 @@ pub(super) struct Schedule {
 impl Schedule {
     pub(super) fn new(config: &WaitConfig) -> Self {
         let started = Instant::now();
-        // What the clock cannot hold is as good as never: thirty years.
-        let never = started + Duration::from_secs(30 * 365 * 86_400);
+        let never = started + NEVER;
         Self {
             started,
             deadline: started.checked_add(config.timeout).map_or(never, |deadline| deadline.min(never)),
@@ -45,14 +48,15 @@ impl Schedule {
         }
     }
 
+    /// The tries to cancel a run when the time is up.
+    pub(super) fn without_end(self) -> Self {
+        let deadline = Instant::now() + NEVER;
+        Self { deadline, interval: self.first_interval, errors_left: self.max_errors, ..self }
+    }
+
     /// The looks at a run that was cancelled when the time was up.
     pub(super) fn rest(self) -> Self {
-        Self {
-            deadline: Instant::now() + CANCELLATION,
-            interval: self.first_interval,
-            errors_left: self.max_errors,
-            ..self
-        }
+        Self { deadline: Instant::now() + CANCELLATION, ..self.without_end() }
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -68,14 +72,22 @@ impl Schedule {
         Look { run, state, elapsed: self.elapsed(), looks: self.looks }
     }
 
-    /// A look that failed: a passing error costs one of those allowed in a row; any other ends the wait.
-    pub(super) fn failed(&mut self, run_id: RunId, source: databricks_transport::Error) -> Result<()> {
+    /// A look that failed.
+    pub(super) fn failed(&mut self, run_id: RunId, source: Error) -> Result<()> {
         self.looks += 1;
-        if !source.is_retryable() || self.errors_left == 0 {
-            return Err(JobError::LostSight { run_id, last_state: self.last_state.clone(), source });
+        let borne = self.borne(run_id, source);
+        borne.map_err(|source| JobError::LostSight { run_id, last_state: self.last_state.clone(), source })
+    }
+
+    /// A passing error costs one of those allowed in a row; any other is not borne.
+    pub(super) fn borne(&mut self, run_id: RunId, source: Error) -> Result<(), Error> {
+        // A good answer that makes no sense is more often a proxy's page than the service's.
+        let passes = source.is_retryable() || source.kind() == ErrorKind::Decode;
+        if !passes || self.errors_left == 0 {
+            return Err(source);
         }
         self.errors_left -= 1;
-        tracing::warn!(%run_id, error = %source, errors_left = self.errors_left, "could not look at the run; trying again");
+        tracing::warn!(%run_id, error = %source, errors_left = self.errors_left, "the service fails; trying again");
         Ok(())
     }
 

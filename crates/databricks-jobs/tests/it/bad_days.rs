@@ -83,6 +83,24 @@ async fn a_wait_that_is_to_cancel_does_and_says_how_it_ended() {
     let run = world.jobs.get_run(run_id).await.unwrap();
     assert_eq!(run.state(), RunState::Terminated(RunOutcome::Canceled));
     assert_eq!(world.requests("/api/2.2/jobs/runs/cancel"), 1);
+    assert_eq!(
+        error.to_string(),
+        format!("run {run_id} took longer than 600.0 s and was cancelled: it is TERMINATED (CANCELED)")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_is_sent_until_an_outage_is_over() {
+    let world = World::new();
+    let run_id = started(&world, 4 * HOUR).await;
+    let from = Duration::from_secs(590);
+    world.workspace.faults().add(outage(from, Duration::from_secs(300), Fault::ResetBefore));
+    let start = Instant::now();
+    let wait = world.jobs.wait(run_id).timeout(Duration::from_secs(600)).cancel_on_timeout();
+    let error = wait.send().await.unwrap_err();
+    let JobError::WaitTimeout { last_state, .. } = &error else { panic!("{error}") };
+    assert_eq!(last_state, &Some(RunState::Terminated(RunOutcome::Canceled)));
+    assert!((890..1000).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,6 +125,18 @@ async fn a_dropped_wait_leaves_nothing_behind() {
     assert_eq!(world.workspace.requests().len(), asked);
     // Taken up again by the id alone.
     world.jobs.clone().wait(run_id).send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_that_are_dropped_in_the_queue_hold_nobody_up() {
+    let world = World::new();
+    let run_id = started(&world, HOUR).await;
+    let many = world.jobs.wait_all(std::iter::repeat_n(run_id, 500)).send();
+    timeout(Duration::from_secs(3), many).await.unwrap_err();
+    let start = Instant::now();
+    let look = world.jobs.wait(run_id).watch().next().await.unwrap().unwrap();
+    assert_eq!(look.state, RunState::Running);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,4 +175,37 @@ async fn many_waits_are_watched_together_and_one_failure_is_its_own() {
     let ends = |id| looks.iter().rfind(|(run, _)| *run == id).unwrap().1.as_ref();
     assert!(ends(good).is_ok_and(|look| look.state.is_terminal() && look.run.run_page_url.is_some()));
     assert!(matches!(ends(bad), Err(JobError::Failed(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_and_outputs_of_many_failed_runs_keep_the_pace_too() {
+    const RUNS: usize = 12;
+    let world = World::of(|builder| builder.rate_limit("/api/2.2/jobs/", 10, Duration::from_secs(1)));
+    world
+        .script
+        .on_matching(|call| call.task_key.starts_with("bad"))
+        .duration(Duration::from_secs(60))
+        .fails("boom");
+    let items = serde_json::to_string(&(0..150).collect::<Vec<_>>()).unwrap();
+    let tasks = || {
+        let small = (0..120).map(|n| Task::notebook(format!("t{n}"), "/etl/t"));
+        let bad = (0..5).map(|n| Task::notebook(format!("bad_{n}"), "/etl/bad"));
+        let each = Task::for_each("each", items.clone(), Task::notebook("bad_item", "/etl/bad"));
+        small.chain(bad).chain([each])
+    };
+    let mut runs = Vec::new();
+    for _ in 0..RUNS {
+        runs.push(world.jobs.submit_run(tasks()).send().await.unwrap());
+    }
+    world.workspace.clear_requests();
+    let start = Instant::now();
+    let ended = world.jobs.wait_all(runs).send().await;
+    let seconds = start.elapsed().as_secs_f64();
+    for (_, result) in ended {
+        let error = result.unwrap_err();
+        assert!(matches!(&error, JobError::Failed(failure) if failure.failed_tasks.len() == 6), "{error}");
+    }
+    let asked = world.workspace.requests();
+    assert!(asked.iter().all(|request| request.status == Some(StatusCode::OK)), "throttled");
+    assert!(asked.len() as f64 / seconds <= 8.1, "{} requests in {seconds} s", asked.len());
 }

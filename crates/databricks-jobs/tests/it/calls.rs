@@ -298,6 +298,9 @@ fn a_stream_that_cannot_be_is_refused_by_name() {
         sound().continuous(),
         sound().on_existing_cluster("c").trigger_interval(Duration::ZERO),
         StreamingJob::from_kafka("s", "b", Vec::<String>::new()).to_delta("u").checkpoint("/c"),
+        StreamingJob::from_kafka("s", "b", ["t", ""]).to_delta("u").checkpoint("/c"),
+        StreamingJob::from_delta("s", "").to_delta("u").checkpoint("/c"),
+        StreamingJob::from_files("s", "/Volumes/in", "").to_delta("u").checkpoint("/c"),
     ]
     .into_iter()
     .map(|job| job.settings().unwrap_err().to_string())

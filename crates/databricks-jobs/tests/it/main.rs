@@ -4,6 +4,7 @@
 mod bad_days;
 mod calls;
 mod definitions;
+mod example;
 mod graph;
 mod metrics;
 mod runs;

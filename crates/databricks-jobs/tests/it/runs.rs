@@ -1,6 +1,6 @@
 //! Starting, reading, listing and cancelling runs.
 
-use databricks_jobs::{JobError, JobId, RunId};
+use databricks_jobs::{JobError, JobId, RunId, Task};
 use databricks_transport::ErrorKind;
 use futures::TryStreamExt;
 use serde_json::json;
@@ -31,6 +31,23 @@ async fn a_start_that_broke_off_is_sent_again_with_the_same_token() {
     assert!(seen.iter().all(|seen| seen.idempotent));
     assert_eq!(seen[0].body, seen[1].body);
     assert_eq!(seen[0].body["idempotency_token"].as_str().unwrap().len(), 36);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_nobody_answers_names_the_token_that_finds_it() {
+    for silence in [Answer::Reset, Answer::Page] {
+        let script = Script::new([silence]).repeating();
+        let error = script.jobs(2).run_now(JobId::new(42)).send().await.unwrap_err();
+        let JobError::MayHaveStarted { idempotency_token, .. } = &error else { panic!("{error}") };
+        assert!(script.seen().iter().all(|seen| seen.body["idempotency_token"] == **idempotency_token));
+        assert!(error.to_string().contains(idempotency_token) && error.transport().unwrap().is_ambiguous());
+        let error = script.jobs(2).submit_run([Task::notebook("a", "/a")]).send().await.unwrap_err();
+        assert!(matches!(error, JobError::MayHaveStarted { .. }), "{error}");
+    }
+    // What was surely not started is no question.
+    let denied = Answer::Json(403, json!({"error_code": "PERMISSION_DENIED", "message": "no"}));
+    let error = Script::new([denied]).jobs(2).run_now(JobId::new(42)).send().await.unwrap_err();
+    assert!(matches!(error, JobError::Transport(_)), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,4 +131,48 @@ async fn a_list_whose_token_repeats_is_an_error() {
     let script = Script::new([page(), page()]);
     let error = script.jobs(1).list_runs().send().try_collect::<Vec<_>>().await.unwrap_err();
     assert!(error.to_string().contains("`n`"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_leads_in_a_circle_is_an_error_before_anything_comes_twice() {
+    let page =
+        |id: i64, token| Answer::Json(200, json!({"runs": [{"run_id": id}], "next_page_token": token}));
+    let script = Script::new([page(9, "b"), page(8, "c"), page(7, "b")]);
+    let mut runs = script.jobs(1).list_runs().send();
+    let mut ids = Vec::new();
+    let error = loop {
+        match runs.try_next().await {
+            Ok(run) => ids.push(run.unwrap().run_id.get()),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(ids, [9, 8]);
+    assert!(error.to_string().contains("token `b` came twice"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn outputs_of_runs_that_start_each_other_come_once() {
+    let run = |id: i64, task: i64| {
+        let done =
+            json!({"state": "TERMINATED", "termination_details": {"code": "SUCCESS", "type": "SUCCESS"}});
+        Answer::Json(200, json!({"run_id": id, "tasks": [{"task_key": "t", "run_id": task, "status": done}]}))
+    };
+    let started = |id: i64| Answer::Json(200, json!({"run_job_output": {"run_id": id}}));
+    let script = Script::new([run(1, 11), started(2), run(2, 21), started(1)]);
+    let outputs: Vec<_> = script.jobs(1).output(RunId::new(1)).try_collect().await.unwrap();
+    let ids: Vec<i64> = outputs.iter().map(|task| task.run_id.get()).collect();
+    assert_eq!((ids, script.seen().len()), (vec![11, 21], 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_that_are_no_ids_are_an_error_that_says_so() {
+    for id in [json!(u64::MAX), json!("seven"), json!(1.5), json!(null)] {
+        let error =
+            Script::new([Answer::Json(200, json!({"run_id": id}))]).jobs(1).get_run(RunId::new(7)).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.transport().unwrap().kind(), ErrorKind::Decode, "{error}");
+    }
+    let largest = Answer::Json(200, json!({"run_id": i64::MAX}));
+    let run = Script::new([largest]).jobs(1).get_run(RunId::new(i64::MAX)).await.unwrap();
+    assert_eq!(run.run_id.to_string(), "9223372036854775807");
 }

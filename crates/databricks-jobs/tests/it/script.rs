@@ -17,6 +17,8 @@ use tower::Service;
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Json(u16, Value),
+    /// A good answer of something that is no service: a page of a proxy.
+    Page,
     /// The connection broke.
     Reset,
     /// Nothing, ever.
@@ -105,6 +107,7 @@ impl Service<Request<Body>> for Script {
                 Answer::Json(status, value) => {
                     Ok(Response::builder().status(status).body(Body::from(value.to_string())).unwrap())
                 }
+                Answer::Page => Ok(Response::new(Body::from("<html>We will be back soon</html>"))),
                 Answer::Reset => Err(Error::new(ErrorKind::Unavailable, "connection reset")),
                 Answer::Silence => std::future::pending().await,
             }

@@ -1,7 +1,7 @@
 //! Every fault at every request of what starts something: it happens once or not at all.
 
-use databricks_jobs::{JobSettings, RunId, Task, WaitConfig};
-use databricks_testkit::{Fault, StallPoint, SweepReport, SweepRun, sweep};
+use databricks_jobs::{JobError, JobSettings, RunId, Task, WaitConfig};
+use databricks_testkit::{Fault, FaultRule, StallPoint, SweepReport, SweepRun, sweep};
 use futures::TryStreamExt;
 use http::{Method, StatusCode};
 use std::time::Duration;
@@ -27,13 +27,30 @@ fn job() -> JobSettings {
     JobSettings::named("job").task(Task::notebook("work", "/etl/work"))
 }
 
-/// At most one effect, exactly one on success; failures with a token end in success too.
-fn check(report: &SweepReport<usize>, settled: bool) {
+/// What a case led to.
+struct Seen {
+    /// Jobs, runs or repairs there are afterwards.
+    effects: usize,
+    /// How often they were asked for.
+    sent: usize,
+}
+
+/// At most one effect, exactly one on success; failures with a token end in success too. What has no token is sent again
+/// only when the service said that it did nothing.
+fn check(report: &SweepReport<Seen>, has_token: bool) {
     report
-        .check("once on success, else at most once", |case| match (case.outcome().is_ok(), case.state()) {
-            (true, Some(1)) => Ok(()),
-            (false, Some(0 | 1)) if !settled => Ok(()),
-            (_, effects) => Err(format!("{:?}: {effects:?} effects", case.outcome())),
+        .check("once on success, else at most once", |case| {
+            match (case.outcome().is_ok(), case.state().map(|seen| seen.effects)) {
+                (true, Some(1)) => Ok(()),
+                (false, Some(0 | 1)) if !has_token => Ok(()),
+                (_, effects) => Err(format!("{:?}: {effects:?} effects", case.outcome())),
+            }
+        })
+        .unwrap();
+    report
+        .law("sent once without a token", |case| {
+            let refused = matches!(case.fault(), Fault::Status { status, .. } if status.as_u16() == 429);
+            case.state().is_some_and(|seen| has_token || seen.sent == if refused { 2 } else { 1 })
         })
         .unwrap();
     report.orderly().unwrap();
@@ -52,7 +69,7 @@ async fn a_job_is_made_once_or_not_at_all() {
         let world = World::swept(&run);
         let result = world.jobs.create(&job()).await;
         let jobs: Vec<_> = world.jobs.list().send().try_collect().await.unwrap();
-        (result.map(drop), jobs.len())
+        (result.map(drop), Seen { effects: jobs.len(), sent: world.requests("/api/2.2/jobs/create") })
     });
     check(&report.faults(every_fault()).filter(at("/create")).run().await, false);
 }
@@ -62,14 +79,16 @@ async fn a_run_is_started_once_whatever_fails() {
     let submitted = sweep(|run: SweepRun| async move {
         let world = World::swept(&run);
         let result = world.jobs.submit_run([Task::notebook("work", "/etl/work")]).send().await;
-        (result.map(drop), runs(&world).await.len())
+        let effects = runs(&world).await.len();
+        (result.map(drop), Seen { effects, sent: world.requests("/api/2.2/jobs/runs/submit") })
     });
     check(&submitted.faults(every_fault()).filter(at("/submit")).run().await, true);
     let started = sweep(|run: SweepRun| async move {
         let world = World::swept(&run);
         let job_id = world.jobs.create(&job()).await.unwrap();
         let result = world.jobs.run_now(job_id).send().await;
-        (result.map(drop), runs(&world).await.len())
+        let effects = runs(&world).await.len();
+        (result.map(drop), Seen { effects, sent: world.requests("/api/2.2/jobs/run-now") })
     });
     check(&started.faults(every_fault()).filter(at("/run-now")).run().await, true);
 }
@@ -87,11 +106,23 @@ async fn a_repair_begins_once_or_not_at_all() {
         if result.is_ok() {
             world.jobs.wait(run_id).config(WaitConfig::default()).send().await.unwrap();
         }
-        (result.map(drop), repairs)
+        let sent = world.requests("/api/2.2/jobs/runs/repair");
+        (result.map(drop), Seen { effects: repairs, sent })
     });
     let report = repaired.faults(every_fault()).filter(at("/repair")).run().await;
     check(&report, false);
     // One whose answer was lost is found in the history.
-    let lost = |case: &&databricks_testkit::SweepCase<usize>| *case.fault() == Fault::ResetAfter;
+    let lost = |case: &&databricks_testkit::SweepCase<Seen>| *case.fault() == Fault::ResetAfter;
     assert!(report.cases().iter().filter(lost).all(|case| case.outcome().is_ok()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_whose_answer_is_spoilt_is_found_by_its_token() {
+    let world = World::new();
+    let job_id = world.jobs.create(&job()).await.unwrap();
+    world.workspace.faults().add(FaultRule::on(Method::POST, "/api/2.2/jobs/run-now", Fault::cut_body(5)));
+    let error = world.jobs.run_now(job_id).send().await.unwrap_err();
+    let JobError::MayHaveStarted { idempotency_token, .. } = &error else { panic!("{error}") };
+    let run_id = world.jobs.run_now(job_id).idempotency_token(idempotency_token).send().await.unwrap();
+    assert_eq!(runs(&world).await, [run_id]);
 }

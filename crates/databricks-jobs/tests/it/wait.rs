@@ -182,3 +182,37 @@ async fn settings_without_sense_are_refused() {
     assert!(error.to_string().contains("longest interval `5ms`"), "{error}");
     assert!(script.seen().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn further_pages_are_asked_for_only_when_the_run_is_over() {
+    let page = |state: serde_json::Value, token: Option<&str>| {
+        Answer::Json(200, json!({"run_id": 7, "status": state, "tasks": [], "next_page_token": token}))
+    };
+    let done = json!({"state": "TERMINATED", "termination_details": {"code": "SUCCESS", "type": "SUCCESS"}});
+    let running = || page(json!({"state": "RUNNING"}), Some("p2"));
+    let script =
+        Script::new([running(), running(), running(), page(done.clone(), Some("p2")), page(done, None)]);
+    script.jobs(1).wait(RUN).send().await.unwrap();
+    let with_token: Vec<bool> = script.lines().iter().map(|line| line.contains("page_token=p2")).collect();
+    assert_eq!(with_token, [false, false, false, false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_a_proxy_is_borne_like_an_outage() {
+    let script = Script::new([going("RUNNING"), Answer::Page, Answer::Page, over("SUCCESS", "SUCCESS", "")]);
+    script.jobs(1).wait(RUN).send().await.unwrap();
+    let script = Script::new([Answer::Page]).repeating();
+    let error = script.jobs(1).wait(RUN).max_poll_errors(3).send().await.unwrap_err();
+    assert!(
+        matches!(&error, JobError::LostSight { source: e, .. } if e.kind() == ErrorKind::Decode),
+        "{error}"
+    );
+    assert_eq!(script.seen().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_only_the_old_state_tells_ends_the_wait() {
+    let newer = json!({"run_id": 7, "status": {"state": "ARCHIVED"},
+        "state": {"life_cycle_state": "TERMINATED", "result_state": "SUCCESS"}});
+    Script::new([Answer::Json(200, newer)]).jobs(1).wait(RUN).send().await.unwrap();
+}

@@ -83,7 +83,7 @@ records! {
         opt workspace: StoragePath,
         /// In a volume.
         opt volumes: StoragePath,
-        /// On S3, with `region` or `endpoint` in `extra`.
+        /// On S3; it needs a region or an endpoint.
         opt s3: StoragePath,
         /// On Azure's storage.
         opt abfss: StoragePath,
@@ -94,27 +94,23 @@ records! {
     /// Where logs go: one of its fields.
     ClusterLogConf() {
         /// To a volume.
-        opt volumes: LogDestination,
+        opt volumes: StoragePath,
         /// To S3.
-        opt s3: LogDestination,
+        opt s3: StoragePath,
         /// To DBFS.
-        opt dbfs: LogDestination,
+        opt dbfs: StoragePath,
     }
 
-    /// A place for logs.
-    LogDestination(
-        /// Its path or URI. The logs stand below it in a folder named as the cluster's id.
+    /// A script in storage, or the folder that logs go to.
+    StoragePath(
+        /// Its path or URI. Logs stand below it in a folder named as the cluster's id.
         destination: String,
     ) {
         /// The region of a bucket.
         opt region: String,
+        /// The endpoint of a bucket, instead of its region.
+        opt endpoint: String,
     }
-
-    /// A file in storage.
-    StoragePath(
-        /// Its path or URI.
-        destination: String,
-    ) {}
 
     /// What there is to say of machines on Azure.
     AzureAttributes() {
@@ -123,7 +119,7 @@ records! {
         /// How many of them, the driver first, may not.
         val first_on_demand: u32,
         /// The highest price, -1 for that of machines that stay.
-        val spot_bid_max_price: f64,
+        bare spot_bid_max_price: serde_json::Number,
     }
 
     /// What there is to say of machines on AWS.
@@ -217,11 +213,19 @@ words! {
     }
 }
 
+impl AzureAttributes {
+    /// The highest price, -1 for that of machines that stay. No number (NaN, infinite) leaves it unset.
+    pub fn spot_bid_max_price(mut self, price: f64) -> Self {
+        self.spot_bid_max_price = serde_json::Number::from_f64(price);
+        self
+    }
+}
+
 impl ClusterSpec {
     /// Ends the cluster after this time without work, in whole minutes (rounded up).
     pub fn autotermination(mut self, idle: Duration) -> Self {
-        let minutes = idle.as_secs().div_ceil(60);
-        self.autotermination_minutes = Some(i64::try_from(minutes).unwrap_or(i64::MAX));
+        let seconds = super::whole_seconds(idle);
+        self.autotermination_minutes = Some(seconds / 60 + i64::from(seconds % 60 > 0));
         self
     }
 

@@ -3,8 +3,7 @@
 use databricks_jobs::{
     AutoScale, AwsAttributes, AwsAvailability, AzureAttributes, AzureAvailability, Cloud, ClusterLogConf,
     ClusterSpec, DataSecurityMode, Environment, GcpAttributes, GcpAvailability, InitScript, JobCluster,
-    JobEnvironment, JobSettings, LogDestination, PerformanceTarget, PythonWheelTask, RuntimeEngine,
-    StoragePath, Task,
+    JobEnvironment, JobSettings, PerformanceTarget, PythonWheelTask, RuntimeEngine, StoragePath, Task,
 };
 use std::time::Duration;
 
@@ -61,7 +60,7 @@ pub(super) fn definitions() -> Vec<Made> {
                 .spot_bid_price_percent(100)
                 .ebs_volume_count(1)
                 .ebs_volume_size(100);
-            let logs = ClusterLogConf::new().s3(LogDestination::new("s3://logs/jobs").region("us-west-2"));
+            let logs = ClusterLogConf::new().s3(StoragePath::new("s3://logs/jobs").region("us-west-2"));
             let spec = cluster(2).node_type_id("i3.xlarge").aws_attributes(attributes).cluster_log_conf(logs);
             one("aws", run().new_cluster(spec))
         }),
@@ -74,7 +73,7 @@ pub(super) fn definitions() -> Vec<Made> {
             one("gcp", run().new_cluster(cluster(2).on(Cloud::Gcp).gcp_attributes(attributes)))
         }),
         ("cluster_from_a_pool_and_a_policy", {
-            let logs = ClusterLogConf::new().volumes(LogDestination::new("/Volumes/main/ops/logs"));
+            let logs = ClusterLogConf::new().volumes(StoragePath::new("/Volumes/main/ops/logs"));
             let spec = ClusterSpec::new()
                 .spark_version(LTS)
                 .instance_pool_id("0101-120000-brick1-pool-ABCD1234")
