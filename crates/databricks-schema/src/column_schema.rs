@@ -192,6 +192,7 @@ mod tests {
             ColumnSchema::new("at", DataType::Timestamp).with_default("current_timestamp()"),
             ColumnSchema::new("pair", DataType::String).with_default("concat('a, )', \"b\")"),
             ColumnSchema::new("set", DataType::Boolean).not_null().with_default("(1 IS NOT NULL)"),
+            ColumnSchema::new("odd", DataType::Boolean).not_null().with_default("1 NOT IN (2) AND NOT false"),
             ColumnSchema::new("day", DataType::Date)
                 .with_generated(Generated::Expression("CAST(at AS DATE)".into())),
             ColumnSchema::new("ssn", DataType::String).with_mask(ColumnMask {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::Error as _;
+use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{IntervalKind, Result, SchemaError};
@@ -12,7 +13,8 @@ pub const MAX_DEPTH: usize = 128;
 
 /// A Databricks SQL data type.
 ///
-/// Its text form is Databricks' own spelling, both ways; `serde` uses the text too.
+/// Its text form is Databricks' own spelling, both ways; `serde` uses the text too, and `{"unknown": "text"}` for a type
+/// that this crate does not know.
 ///
 /// ```
 /// use databricks_schema::DataType;
@@ -77,10 +79,11 @@ pub enum DataType {
     Geography(Srid),
     /// `GEOMETRY(srid)`
     Geometry(Srid),
-    /// A type that this crate does not know, as the server wrote it: a collated string, for example.
+    /// A type that this crate does not know, as the server wrote it, or a string with a collation
+    /// (`STRING COLLATE UTF8_LCASE`).
     ///
-    /// Only what a server says is read into it ([`DataType::from_server`]); it is printed as it came and equals
-    /// itself alone.
+    /// But for collations only what a server says is read into it ([`DataType::from_server`]); it is printed as it
+    /// came and equals itself alone.
     Unknown(String),
 }
 
@@ -133,7 +136,7 @@ impl DataType {
     /// backticks and SQL comments are understood. Takes time in proportion to the text.
     ///
     /// # Errors
-    /// [`SchemaError::InvalidDataType`] with the place and the reason; [`SchemaError::TypeTooDeep`] past
+    /// [`SchemaError::UnreadableType`] with the place and the reason; [`SchemaError::TypeTooDeep`] past
     /// [`MAX_DEPTH`].
     pub fn parse(text: &str) -> Result<Self> {
         crate::parse::data_type(text)
@@ -154,11 +157,10 @@ impl DataType {
         if fits && (1..=38).contains(&precision) {
             return Ok(Self::Decimal { precision, scale });
         }
-        Err(SchemaError::InvalidDataType {
-            text: format!("DECIMAL({precision},{scale})"),
-            position: 0,
-            reason: "precision must be 1 to 38 and scale 0 to the precision".into(),
-        })
+        Err(SchemaError::invalid_type(
+            &format!("DECIMAL({precision},{scale})"),
+            "precision must be 1 to 38 and scale 0 to the precision",
+        ))
     }
 
     /// `ARRAY<element>`
@@ -243,6 +245,17 @@ impl DataType {
         matches!(self, Self::Array(_) | Self::Map(..) | Self::Struct(_))
     }
 
+    /// Whether this type, or one inside it, is what is looked for.
+    pub(crate) fn any(&self, wanted: &dyn Fn(&Self) -> bool) -> bool {
+        wanted(self)
+            || match self {
+                Self::Array(element) => element.any(wanted),
+                Self::Map(key, value) => key.any(wanted) || value.any(wanted),
+                Self::Struct(fields) => fields.iter().any(|field| field.data_type.any(wanted)),
+                _ => false,
+            }
+    }
+
     /// Whether it is a number: an integer, a decimal or a float.
     pub const fn is_numeric(&self) -> bool {
         matches!(
@@ -275,16 +288,34 @@ impl fmt::Display for Srid {
     }
 }
 
+/// The member that keeps a type which is not known: as text it would be refused when it is read again.
+const UNKNOWN: &str = "unknown";
+
 impl Serialize for DataType {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self {
+            Self::Unknown(text) if Self::parse(text).is_err() => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry(UNKNOWN, text)?;
+                map.end()
+            }
+            known => serializer.collect_str(known),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for DataType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(D::Error::custom)
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Known(String),
+            Unknown { unknown: String },
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Known(text) => Self::parse(&text).map_err(D::Error::custom),
+            Written::Unknown { unknown } => Ok(Self::Unknown(unknown)),
+        }
     }
 }
 
@@ -323,5 +354,13 @@ mod tests {
         assert_eq!(serde_json::to_string(&data_type).unwrap(), "\"ARRAY<INT>\"");
         assert_eq!(serde_json::from_str::<DataType>("\"array<integer>\"").unwrap(), data_type);
         assert!(serde_json::from_str::<DataType>("\"ARRAY<\"").is_err());
+        for (text, json) in [
+            ("timestamp_ntz(9)", r#"{"unknown":"timestamp_ntz(9)"}"#),
+            ("string collate UTF8_LCASE", r#""STRING COLLATE UTF8_LCASE""#),
+        ] {
+            let kept = DataType::from_server(text);
+            assert_eq!(serde_json::to_string(&kept).unwrap(), json);
+            assert_eq!(serde_json::from_str::<DataType>(json).unwrap(), kept);
+        }
     }
 }

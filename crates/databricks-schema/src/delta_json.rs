@@ -22,7 +22,7 @@ impl DataType {
     /// Reads a type from Delta's JSON: `"long"`, `{"type":"array","elementType":"string","containsNull":true}`.
     ///
     /// # Errors
-    /// [`SchemaError::InvalidDataType`] naming what is not understood; [`SchemaError::TypeTooDeep`].
+    /// [`SchemaError::UnreadableJson`] or [`SchemaError::UnreadableType`] naming what is not understood; [`SchemaError::TypeTooDeep`].
     pub fn from_delta_json(value: &Value) -> Result<Self> {
         read_type(value, 0)
     }
@@ -111,11 +111,14 @@ impl TableSchema {
     /// Reads the `schemaString` of a Delta log's `metaData`.
     ///
     /// # Errors
-    /// [`SchemaError::InvalidDataType`] for text that is no JSON and for what is not understood;
+    /// [`SchemaError::UnreadableJson`] for text that is no JSON, [`SchemaError::UnreadableType`] for types that are not
+    /// understood;
     /// [`SchemaError::DuplicateColumn`].
     pub fn from_delta_json(text: &str) -> Result<Self> {
         let value: Value =
-            serde_json::from_str(text).map_err(|error| invalid(text, format!("it is no JSON: {error}")))?;
+            serde_json::from_str(text).map_err(|error| {
+            SchemaError::unreadable_json(text, format!("it is no JSON: {error}"))
+        })?;
         let fields = member(&value, "fields")?.as_array().ok_or_else(|| invalid_value(&value, "`fields`"))?;
         let columns: Result<Vec<ColumnSchema>> = fields.iter().map(ColumnSchema::from_delta_json).collect();
         let schema = Self { columns: columns? };
@@ -192,11 +195,7 @@ fn number(value: &Value, name: &str) -> Option<i64> {
 }
 
 fn invalid_value(value: &Value, wanted: &str) -> SchemaError {
-    invalid(&value.to_string(), format!("expected {wanted}, as Delta writes schemas"))
-}
-
-fn invalid(text: &str, reason: String) -> SchemaError {
-    SchemaError::InvalidDataType { text: text.chars().take(120).collect(), position: 0, reason }
+    SchemaError::unreadable_json(&value.to_string(), format!("expected {wanted}, as Delta writes schemas"))
 }
 
 #[cfg(test)]

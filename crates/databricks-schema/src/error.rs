@@ -9,13 +9,29 @@ pub type Result<T, E = SchemaError> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaError {
+    /// There is no such type, or no column of a Delta table can be of it: a decimal of 39 digits, `VOID`, an interval.
+    #[error("invalid data type `{data_type}`: {reason}")]
+    InvalidDataType {
+        /// The type; long ones are cut.
+        data_type: String,
+        /// What is wrong with it and what would be right.
+        reason: String,
+    },
     /// The text is not a Databricks type, or not a column list.
     #[error("cannot read `{text}` at character {position}: {reason}")]
-    InvalidDataType {
+    UnreadableType {
         /// The text around the fault; long texts are cut.
         text: String,
         /// Where the fault is, in characters from 0 of the whole text.
         position: usize,
+        /// What was found and what would be right.
+        reason: String,
+    },
+    /// The JSON is not what a server writes a type or a schema as.
+    #[error("cannot read the schema {json}: {reason}")]
+    UnreadableJson {
+        /// The part with the fault; long ones are cut.
+        json: String,
         /// What was found and what would be right.
         reason: String,
     },
@@ -159,6 +175,14 @@ pub enum SchemaError {
 }
 
 impl SchemaError {
+    pub(crate) fn invalid_type(data_type: &str, reason: impl Into<String>) -> Self {
+        Self::InvalidDataType { data_type: cut(data_type), reason: reason.into() }
+    }
+
+    pub(crate) fn unreadable_json(json: &str, reason: impl Into<String>) -> Self {
+        Self::UnreadableJson { json: cut(json), reason: reason.into() }
+    }
+
     /// The error for reasons against an evolution: that of the column itself where one column is all that is wrong.
     pub(crate) fn incompatible(table: &TableName, mut reasons: Vec<Incompatibility>) -> Self {
         let table = table.full_name();
@@ -178,6 +202,13 @@ impl SchemaError {
             }
         }
     }
+}
+
+/// As much of a text as a message shows.
+fn cut(text: &str) -> String {
+    const SHOWN: usize = 120;
+    let shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() { shown + "…" } else { shown }
 }
 
 fn lines(reasons: &[Incompatibility]) -> String {

@@ -55,11 +55,21 @@ pub fn infer_schema<T: DeserializeOwned>() -> Result<TableSchema> {
 /// # Errors
 /// [`SchemaError::Inference`] for rows without fields, and for fields that hold values of types that do not go together.
 pub fn infer_schema_of<T: Serialize>(rows: &[T]) -> Result<TableSchema> {
-    let fields = Vec::<FieldRef>::from_samples(rows, options())
-        // Rows that are maps have columns only when maps are read as structs.
-        .or_else(|_| Vec::<FieldRef>::from_samples(rows, options().map_as_struct(true)))
-        .map_err(|error| failed::<T>(error.to_string()))?;
+    // Rows that are maps have columns only when maps are read as structs.
+    let fields = infer_fields(rows, false).or_else(|_| infer_fields(rows, true))?;
     schema_of(&fields)
+}
+
+/// The Arrow fields of such rows, as `serde_arrow` writes rows into them: text, lists and bytes with small offsets,
+/// enums without data as text, and unsigned integers as they are.
+///
+/// With `maps_as_structs` each map is a struct of its keys: so rows that are maps have columns.
+///
+/// # Errors
+/// As [`infer_schema_of`].
+pub fn infer_fields<T: Serialize>(rows: &[T], maps_as_structs: bool) -> Result<Vec<FieldRef>> {
+    Vec::<FieldRef>::from_samples(rows, options().map_as_struct(maps_as_structs))
+        .map_err(|error| failed::<T>(error.to_string()))
 }
 
 /// The schema of a table that holds these batches, which must have one schema.

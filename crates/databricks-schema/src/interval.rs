@@ -107,7 +107,7 @@ impl FromStr for IntervalKind {
             [first, to, last] if to.eq_ignore_ascii_case("TO") => Self::from_fields(first, Some(last)),
             _ => None,
         };
-        kind.ok_or_else(|| SchemaError::InvalidDataType {
+        kind.ok_or_else(|| SchemaError::UnreadableType {
             text: text.chars().take(80).collect(),
             position: 0,
             reason: "no such interval qualifier; write for example `YEAR TO MONTH` or `DAY TO SECOND`".into(),

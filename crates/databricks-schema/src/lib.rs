@@ -65,7 +65,7 @@ pub use evolve::{
     SchemaChange, SchemaCompatibility, SchemaEvolutionResult, WidenedColumn, Widening, add_columns,
 };
 #[cfg(feature = "infer")]
-pub use infer::{infer_schema, infer_schema_of, infer_schema_of_batches};
+pub use infer::{infer_fields, infer_schema, infer_schema_of, infer_schema_of_batches};
 pub use interval::IntervalKind;
 pub use literal::Literal;
 pub use manager::SchemaManager;

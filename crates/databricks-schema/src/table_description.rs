@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evolve::property;
+use crate::evolve::{property, same_name};
 use crate::parse::names_in;
-use crate::{ColumnNameRules, Generated, Result, TableName, TableSchema};
+use crate::{ColumnNameRules, ColumnPath, DataType, Generated, Result, TableName, TableSchema};
 
 /// A table as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,9 +110,18 @@ impl TableDescription {
 
     /// Whether columns can have defaults without setting a property first.
     pub fn has_column_defaults(&self) -> bool {
-        let feature = self.properties.get(property::COLUMN_DEFAULTS).map(String::as_str);
-        feature.is_some_and(|state| matches!(state, "supported" | "enabled"))
+        self.supports(property::COLUMN_DEFAULTS)
             || self.schema.columns.iter().any(|column| column.default.is_some())
+    }
+
+    /// Whether columns can be TIMESTAMP_NTZ without setting a property first.
+    pub fn has_timestamp_ntz(&self) -> bool {
+        self.supports(property::TIMESTAMP_NTZ) || self.holds(&is_ntz)
+    }
+
+    /// Whether columns can be VARIANT without setting a property first.
+    pub fn has_variant(&self) -> bool {
+        self.supports(property::VARIANT) || self.supports(property::VARIANT_SETTLED) || self.holds(&is_variant)
     }
 
     /// Whether Iceberg clients read it, which limits how types can be widened.
@@ -142,38 +151,49 @@ impl TableDescription {
         self.schema.validate(self.name_rules())
     }
 
-    /// What is computed from this top-level column, and so depends on its type: generated columns and CHECK
+    /// All that is computed from this top-level column, and so depends on its type: generated columns and CHECK
     /// constraints.
-    pub(crate) fn computed_from(&self, column: &str) -> Option<String> {
-        let check = self.checks().find(|(_, expression)| mentions(expression, column));
-        if let Some((name, _)) = check {
-            return Some(format!("the CHECK constraint `{name}`"));
-        }
-        let generated = self.schema.columns.iter().find(|other| match &other.generated {
+    pub(crate) fn computed_from(&self, column: &str) -> Vec<String> {
+        let checks = self.checks().filter(|(_, expression)| mentions(expression, column));
+        let generated = self.schema.columns.iter().filter(|other| match &other.generated {
             Some(Generated::Expression(expression)) => mentions(expression, column),
             _ => false,
         });
-        generated.map(|other| format!("the generated column `{}`", other.name))
+        checks
+            .map(|(name, _)| format!("the CHECK constraint `{name}`"))
+            .chain(generated.map(|other| format!("the generated column `{}`", other.name)))
+            .collect()
     }
 
-    /// What else holds on to this top-level column by name: partitions, clustering, keys.
-    pub(crate) fn laid_out_by(&self, column: &str) -> Option<String> {
-        let is_in = |columns: &[String]| columns.iter().any(|name| crate::evolve::same_name(name, column));
-        if is_in(&self.partition_columns) {
-            return Some("the partitioning".to_owned());
-        }
-        if is_in(&self.clustering_columns) {
-            return Some("the clustering".to_owned());
-        }
-        let key = self.keys.iter().find(|key| is_in(&key.columns));
-        key.map(|key| format!("the key `{}`", key.name))
+    /// All else that holds on to this column, or to a field inside it, by name: partitions, clustering, keys.
+    pub(crate) fn laid_out_by(&self, column: &ColumnPath) -> Vec<String> {
+        let (name, inside) = (column.names().join("."), format!("{}.", column.names().join(".")));
+        let is_it = |other: &String| {
+            same_name(other, &name) || other.to_lowercase().starts_with(&inside.to_lowercase())
+        };
+        let layouts = [("the partitioning", &self.partition_columns), ("the clustering", &self.clustering_columns)];
+        let layouts = layouts.into_iter().filter(|(_, columns)| columns.iter().any(is_it));
+        let keys = self.keys.iter().filter(|key| key.columns.iter().any(is_it));
+        layouts
+            .map(|(what, _)| what.to_owned())
+            .chain(keys.map(|key| format!("the key `{}`", key.name)))
+            .collect()
     }
 
     /// The primary key that this top-level column is part of.
     pub(crate) fn primary_key_on(&self, column: &str) -> Option<&str> {
         let mut primary = self.keys.iter().filter(|key| key.parent.is_none());
-        let key = primary.find(|key| key.columns.iter().any(|name| crate::evolve::same_name(name, column)));
+        let key = primary.find(|key| key.columns.iter().any(|name| same_name(name, column)));
         key.map(|key| key.name.as_str())
+    }
+
+    fn supports(&self, feature: &str) -> bool {
+        let state = self.properties.get(feature).map(String::as_str);
+        state.is_some_and(|state| matches!(state, "supported" | "enabled"))
+    }
+
+    fn holds(&self, wanted: &dyn Fn(&DataType) -> bool) -> bool {
+        self.schema.columns.iter().any(|column| column.data_type.any(wanted))
     }
 
     fn is_on(&self, key: &str) -> bool {
@@ -181,10 +201,18 @@ impl TableDescription {
     }
 }
 
+pub(crate) fn is_ntz(data_type: &DataType) -> bool {
+    *data_type == DataType::TimestampNtz
+}
+
+pub(crate) fn is_variant(data_type: &DataType) -> bool {
+    *data_type == DataType::Variant
+}
+
 /// Whether an expression names a column. One that cannot be read is taken to, if the name stands in it at all.
 fn mentions(expression: &str, column: &str) -> bool {
     match names_in(expression) {
-        Ok(names) => names.iter().any(|name| crate::evolve::same_name(name, column)),
+        Ok(names) => names.iter().any(|name| same_name(name, column)),
         Err(_) => expression.to_lowercase().contains(&column.to_lowercase()),
     }
 }
@@ -203,14 +231,21 @@ mod tests {
         let table = TableDescription::new(name, schema.unwrap())
             .with_property("delta.constraints.positive", "ID > 0 AND note <> 'day'")
             .with_partition_columns(["DAY"])
+            .with_clustering_columns(["S.x"])
             .with_key(TableKey::primary("pk", ["id"]));
-        assert_eq!(table.computed_from("id").unwrap(), "the CHECK constraint `positive`");
-        assert_eq!(table.computed_from("at").unwrap(), "the generated column `day`");
-        assert_eq!(table.computed_from("day"), None);
-        assert_eq!(table.laid_out_by("day").unwrap(), "the partitioning");
-        assert_eq!(table.laid_out_by("id").unwrap(), "the key `pk`");
+        assert_eq!(table.computed_from("id"), ["the CHECK constraint `positive`"]);
+        assert_eq!(table.computed_from("at"), ["the generated column `day`"]);
+        assert!(table.computed_from("day").is_empty());
+        let laid_out = |path: &[&str]| table.laid_out_by(&ColumnPath::new(path.iter().copied()));
+        assert_eq!(laid_out(&["day"]), ["the partitioning"]);
+        assert_eq!(laid_out(&["id"]), ["the key `pk`"]);
+        // A struct with a field that the table is clustered by, and that field.
+        for path in [&["s"][..], &["s", "x"]] {
+            assert_eq!(laid_out(path), ["the clustering"]);
+        }
+        assert!(laid_out(&["s", "y"]).is_empty());
         assert_eq!(table.primary_key_on("ID"), Some("pk"));
-        assert_eq!(table.laid_out_by("note"), None);
+        assert!(laid_out(&["note"]).is_empty());
     }
 
     #[test]
@@ -225,7 +260,11 @@ mod tests {
             .with_property("delta.feature.allowColumnDefaults", "supported")
             .with_property("delta.enableChangeDataFeed", "false");
         assert!(table.has_column_mapping() && table.has_type_widening() && table.has_column_defaults());
-        assert!(table.has_iceberg_compatibility());
+        assert!(table.has_iceberg_compatibility() && !table.has_timestamp_ntz() && !table.has_variant());
+        for feature in ["timestampNtz", "variantType", "variantType-preview"] {
+            let with = table.clone().with_property(format!("delta.feature.{feature}"), "supported");
+            assert!(with.has_timestamp_ntz() != with.has_variant(), "{feature}");
+        }
         assert_eq!(table.name_rules(), ColumnNameRules::default().with_column_mapping(true));
     }
 }

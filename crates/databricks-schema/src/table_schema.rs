@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ColumnNameRules, ColumnSchema, DataType, Result, SchemaError, validate_column_name};
+use crate::evolve::same_name;
+use crate::{ColumnNameRules, ColumnPath, ColumnSchema, DataType, Result, SchemaError, validate_column_name};
 
 /// The columns of a table, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ impl TableSchema {
     /// Defaults, generated columns and masks are read too; constraints are refused, not dropped.
     ///
     /// # Errors
-    /// [`SchemaError::InvalidDataType`] with the place; [`SchemaError::DuplicateColumn`].
+    /// [`SchemaError::UnreadableType`] with the place; [`SchemaError::DuplicateColumn`].
     pub fn parse(text: &str) -> Result<Self> {
         let schema = Self { columns: crate::parse::columns(text)? };
         schema.check_duplicates()?;
@@ -34,8 +35,7 @@ impl TableSchema {
 
     /// The column of this name, in any case.
     pub fn column(&self, name: &str) -> Option<&ColumnSchema> {
-        let name = name.to_lowercase();
-        self.columns.iter().find(|column| column.name.to_lowercase() == name)
+        self.columns.iter().find(|column| same_name(&column.name, name))
     }
 
     /// The same columns, these ones NOT NULL. Names match in any case.
@@ -45,9 +45,7 @@ impl TableSchema {
     pub fn with_not_null<S: AsRef<str>>(mut self, names: impl IntoIterator<Item = S>) -> Result<Self> {
         for name in names {
             let name = name.as_ref();
-            let lower = name.to_lowercase();
-            let Some(column) = self.columns.iter_mut().find(|column| column.name.to_lowercase() == lower)
-            else {
+            let Some(column) = self.columns.iter_mut().find(|column| same_name(&column.name, name)) else {
                 let known =
                     self.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
                 let reason = format!("there is no such column; there are {known}");
@@ -82,8 +80,15 @@ impl TableSchema {
     }
 
     pub(crate) fn check_duplicates(&self) -> Result<()> {
-        unique(self.columns.iter().map(|column| column.name.as_str()), "")?;
-        self.columns.iter().try_for_each(|column| unique_nested(&column.data_type, &column.name))
+        self.duplicates().first().map_or(Ok(()), |column| Err(duplicate(column)))
+    }
+
+    /// Every column and field whose name came before.
+    pub(crate) fn duplicates(&self) -> Vec<ColumnPath> {
+        let mut found = Vec::new();
+        let columns = self.columns.iter().map(|column| (column.name.as_str(), &column.data_type));
+        repeated(columns, &ColumnPath::default(), &mut found);
+        found
     }
 }
 
@@ -114,32 +119,41 @@ impl FromIterator<ColumnSchema> for TableSchema {
     }
 }
 
-fn unique<'a>(names: impl Iterator<Item = &'a str>, parent: &str) -> Result<()> {
-    let mut seen = HashSet::new();
-    for name in names {
-        if !seen.insert(name.to_lowercase()) {
-            return Err(SchemaError::DuplicateColumn { name: path(parent, name) });
-        }
-    }
-    Ok(())
+/// The error of a column whose name came before.
+pub(crate) fn duplicate(column: &ColumnPath) -> SchemaError {
+    SchemaError::DuplicateColumn { name: column.names().join(".") }
 }
 
-pub(crate) fn unique_nested(data_type: &DataType, parent: &str) -> Result<()> {
+fn repeated<'a>(
+    columns: impl Iterator<Item = (&'a str, &'a DataType)>,
+    parent: &ColumnPath,
+    found: &mut Vec<ColumnPath>,
+) {
+    let mut seen = HashSet::new();
+    for (name, data_type) in columns {
+        let path = parent.child(name);
+        repeated_inside(data_type, &path, found);
+        if !seen.insert(name.to_lowercase()) {
+            found.push(path);
+        }
+    }
+}
+
+fn repeated_inside(data_type: &DataType, path: &ColumnPath, found: &mut Vec<ColumnPath>) {
     match data_type {
-        DataType::Array(element) => unique_nested(element, &path(parent, "element")),
+        DataType::Array(element) => repeated_inside(element, &path.child("element"), found),
         DataType::Map(key, value) => {
-            unique_nested(key, &path(parent, "key"))?;
-            unique_nested(value, &path(parent, "value"))
+            repeated_inside(key, &path.child("key"), found);
+            repeated_inside(value, &path.child("value"), found);
         }
         DataType::Struct(fields) => {
-            unique(fields.iter().map(|field| field.name.as_str()), parent)?;
-            fields.iter().try_for_each(|field| unique_nested(&field.data_type, &path(parent, &field.name)))
+            repeated(fields.iter().map(|field| (field.name.as_str(), &field.data_type)), path, found);
         }
-        _ => Ok(()),
+        _ => {}
     }
 }
 
-pub(crate) fn validate_nested(data_type: &DataType, rules: ColumnNameRules) -> Result<()> {
+fn validate_nested(data_type: &DataType, rules: ColumnNameRules) -> Result<()> {
     match data_type {
         DataType::Array(element) => validate_nested(element, rules),
         DataType::Map(key, value) => {
@@ -168,10 +182,6 @@ fn allow_null(data_type: &mut DataType) {
         }),
         _ => {}
     }
-}
-
-fn path(parent: &str, name: &str) -> String {
-    if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") }
 }
 
 #[cfg(test)]
@@ -211,7 +221,7 @@ mod tests {
             "(id BIGINT,)",
             ",",
         ] {
-            assert!(matches!(TableSchema::parse(text), Err(SchemaError::InvalidDataType { .. })), "{text}");
+            assert!(matches!(TableSchema::parse(text), Err(SchemaError::UnreadableType { .. })), "{text}");
         }
     }
 

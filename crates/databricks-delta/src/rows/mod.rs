@@ -10,7 +10,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType as ArrowType, Field, FieldRef};
 use serde::Serialize;
-use serde_arrow::schema::{SchemaLike, TracingOptions};
 
 pub(crate) use names::Names;
 
@@ -52,16 +51,10 @@ impl<T: Serialize + Sync> Rows for Slice<'_, T> {
     }
 
     fn infer_fields(&self) -> Result<Vec<FieldRef>> {
-        let options = TracingOptions::default()
-            .allow_null_fields(true)
-            .strings_as_large_utf8(false)
-            .sequence_as_large_list(false)
-            .bytes_as_large_binary(false)
-            .enums_without_data_as_strings(true)
-            .coerce_numbers(true)
-            .map_as_struct(false);
-        let fields = Vec::<FieldRef>::from_samples(self.0, traced_as_struct(options, self.0))
-            .map_err(DeltaError::data)?;
+        // Rows that are maps have columns only when maps are read as structs; nested maps of rows that are structs stay
+        // maps.
+        let are_maps = self.0.first().is_some_and(names::is_map);
+        let fields = databricks_schema::infer_fields(self.0, are_maps).map_err(DeltaError::data)?;
         // A field that is NULL in every row has no type of its own, and Parquet readers dislike one without a type.
         Ok(fields
             .into_iter()
@@ -84,12 +77,6 @@ impl<T: Serialize + Sync> Rows for Slice<'_, T> {
             None => Ok(None),
         }
     }
-}
-
-/// Rows that are maps have columns only when maps are read as structs; nested maps of rows that are structs stay maps.
-fn traced_as_struct<T: Serialize>(options: TracingOptions, rows: &[T]) -> TracingOptions {
-    let is_map = rows.first().is_some_and(names::is_map);
-    options.map_as_struct(is_map)
 }
 
 fn text_field(name: &str) -> FieldRef {

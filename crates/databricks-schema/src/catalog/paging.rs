@@ -58,7 +58,8 @@ pub(super) fn items<T>(client: Client, list: List) -> BoxStream<'static, Result<
 where
     T: DeserializeOwned + Send + 'static,
 {
-    let pages = stream::try_unfold((client, list, Next::First), |(client, list, next)| async move {
+    let start = (client, list, Next::First, Circle::default());
+    let pages = stream::try_unfold(start, |(client, list, next, mut circle)| async move {
         let token = match next {
             Next::First => None,
             Next::After(token) => Some(token),
@@ -66,20 +67,42 @@ where
         };
         let page: Page<T> = client.call(list.operation, list.page(token.as_deref())).await?;
         let next = match page.next_page_token.filter(|next| !next.is_empty()) {
-            Some(next) if token.as_ref() == Some(&next) => {
-                return Err(SchemaError::from(repeated(&list, &next)));
-            }
+            Some(next) if circle.closes(&next) => return Err(SchemaError::from(repeated(&list, &next))),
             Some(next) => Next::After(next),
             None => Next::Nothing,
         };
         let items = stream::iter(page.items.into_iter().map(Ok));
-        Ok(Some((items, (client, list, next))))
+        Ok(Some((items, (client, list, next, circle))))
     });
     pages.try_flatten().boxed()
 }
 
-/// Following such a token would never end.
+/// Finds a token that comes back, of which there would be no end.
+///
+/// One token is remembered, each for twice as many pages as the one before it: so a circle of any length is found in
+/// the memory of one token (Brent's way).
+#[derive(Default)]
+struct Circle {
+    remembered: String,
+    pages: u64,
+    kept_for: u64,
+}
+
+impl Circle {
+    fn closes(&mut self, token: &str) -> bool {
+        if token == self.remembered {
+            return true;
+        }
+        self.pages += 1;
+        if self.pages >= self.kept_for {
+            token.clone_into(&mut self.remembered);
+            (self.pages, self.kept_for) = (0, (self.kept_for * 2).max(1));
+        }
+        false
+    }
+}
+
 fn repeated(list: &List, token: &str) -> Error {
-    let message = format!("{} answered page token `{token}` to a request with that same token", list.path);
+    let message = format!("{} answered page token `{token}` once more: the list would never end", list.path);
     Error::new(ErrorKind::Decode, message)
 }

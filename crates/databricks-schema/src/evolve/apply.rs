@@ -2,7 +2,7 @@
 
 use super::change::{NewColumn, Position, SchemaChange};
 use super::{ColumnPath, EvolutionPlan, same_name};
-use crate::{ColumnSchema, DataType, StructField, TableDescription};
+use crate::{ColumnSchema, DataType, StatementError, StructField, TableDescription};
 
 impl TableDescription {
     /// The table as it is once the plan has run.
@@ -12,17 +12,40 @@ impl TableDescription {
         table
     }
 
+    /// Why the change cannot be made to the table as it is: a column that is to be added is there, or another is not.
+    pub(crate) fn refusal(&self, change: &SchemaChange) -> Option<StatementError> {
+        let (class, column) = match change {
+            SchemaChange::SetProperty { .. } => return None,
+            SchemaChange::AddColumn(new) if self.has(&new.path()) => ("FIELD_ALREADY_EXISTS", new.path()),
+            SchemaChange::AddColumn(new) if new.parent.names().is_empty() || self.has(&new.parent) => return None,
+            change => match change.column() {
+                Some(column) if !self.has(&column) => ("UNRESOLVED_COLUMN", column),
+                _ => return None,
+            },
+        };
+        Some(StatementError::new(format!("[{class}] {column}")).with_error_class(class))
+    }
+
+    fn has(&self, column: &ColumnPath) -> bool {
+        let Some((root, rest)) = column.names().split_first() else { return false };
+        let root = self.schema.column(root);
+        root.is_some_and(|root| descend(&mut root.data_type.clone(), rest).is_some())
+    }
+
     /// Makes one change. One of a column that is not there changes nothing.
     pub(crate) fn make(&mut self, change: &SchemaChange) {
         match change {
             SchemaChange::SetProperty { key, to, .. } => {
                 self.properties.insert(key.clone(), to.clone());
             }
-            SchemaChange::RenameColumn { column, to } => self.level(&column.parent(), |level| {
-                level.iter_mut().filter(|other| same_name(&other.name, column.name())).for_each(|found| {
-                    found.name.clone_from(to);
-                });
-            }),
+            SchemaChange::RenameColumn { column, to } => {
+                self.column(column, |found| found.name.clone_from(to));
+                if column.is_top_level() {
+                    let keys = self.keys.iter_mut().flat_map(|key| &mut key.columns);
+                    let names = keys.chain(&mut self.partition_columns).chain(&mut self.clustering_columns);
+                    names.filter(|name| same_name(name, column.name())).for_each(|name| name.clone_from(to));
+                }
+            }
             SchemaChange::DropColumn { column } => self.level(&column.parent(), |level| {
                 level.retain(|other| !same_name(&other.name, column.name()));
             }),

@@ -177,6 +177,12 @@ fn feature_remark(key: &str) -> Option<&'static str> {
         super::property::COLUMN_DEFAULTS => {
             Some("the table's protocol gains the feature allowColumnDefaults: older writers are shut out")
         }
+        super::property::TIMESTAMP_NTZ => Some(
+            "the table's protocol gains the feature timestampNtz: older readers and writers are shut out",
+        ),
+        super::property::VARIANT => Some(
+            "the table's protocol gains the feature variantType: older readers and writers are shut out",
+        ),
         _ => None,
     }
 }

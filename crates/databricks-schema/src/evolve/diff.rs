@@ -6,6 +6,8 @@ use super::change::{NewColumn, SchemaChange, WidenedColumn};
 use super::{
     ColumnPath, EvolutionOptions, Incompatibility, Widening, order, property, same_name, storable, widening,
 };
+use crate::table_description::{is_ntz, is_variant};
+use crate::table_schema::duplicate;
 use crate::{ColumnSchema, DataType, StructField, TableDescription, TableSchema};
 
 /// The changes that lead from the table to the wanted schema, in the order in which they can be made.
@@ -17,12 +19,20 @@ pub(super) fn changes(
     wanted: &TableSchema,
     options: &EvolutionOptions,
 ) -> Result<Vec<SchemaChange>, Vec<Incompatibility>> {
-    let mut diff = Diff { table, options, found: Vec::new(), reasons: Vec::new(), needs_mapping: false };
-    if let Err(error) = wanted.check_duplicates() {
-        let column = ColumnPath::default();
-        return Err(vec![Incompatibility::InvalidColumn { column, error: Box::new(error) }]);
+    let mut diff = Diff {
+        table,
+        options,
+        found: Vec::new(),
+        reasons: Vec::new(),
+        needs_mapping: false,
+        renames_met: HashSet::new(),
+    };
+    for column in wanted.duplicates() {
+        let error = Box::new(duplicate(&column));
+        diff.reasons.push(Incompatibility::InvalidColumn { column, error });
     }
     diff.level(&table.schema.columns, &wanted.columns, &ColumnPath::default());
+    diff.check_renames_met();
     if !diff.reasons.is_empty() {
         return Err(diff.reasons);
     }
@@ -48,18 +58,20 @@ fn stage(change: &SchemaChange) -> u8 {
     }
 }
 
-struct Diff<'a> {
-    table: &'a TableDescription,
-    options: &'a EvolutionOptions,
-    found: Vec<SchemaChange>,
-    reasons: Vec<Incompatibility>,
-    needs_mapping: bool,
+pub(super) struct Diff<'a> {
+    pub(super) table: &'a TableDescription,
+    pub(super) options: &'a EvolutionOptions,
+    pub(super) found: Vec<SchemaChange>,
+    pub(super) reasons: Vec<Incompatibility>,
+    pub(super) needs_mapping: bool,
+    /// Renames of the options, by place, whose columns were looked for.
+    pub(super) renames_met: HashSet<usize>,
 }
 
 impl Diff<'_> {
     /// Compares the columns of a table, or the fields of a struct, with what is wanted of them.
     fn level(&mut self, current: &[ColumnSchema], wanted: &[ColumnSchema], parent: &ColumnPath) {
-        let current = self.renamed(current, parent);
+        let current = self.renamed(current, wanted, parent);
         let by_name: HashMap<String, &ColumnSchema> =
             wanted.iter().map(|column| (column.name.to_lowercase(), column)).collect();
         let mut kept = Vec::new();
@@ -82,43 +94,6 @@ impl Diff<'_> {
         self.found.extend(added.into_iter().map(SchemaChange::AddColumn));
     }
 
-    /// The columns under the names they have once the options' renames are made.
-    fn renamed(&mut self, current: &[ColumnSchema], parent: &ColumnPath) -> Vec<ColumnSchema> {
-        let mut current = current.to_vec();
-        let options = self.options;
-        for (column, to) in &options.renames {
-            if !column.parent().matches(parent) {
-                continue;
-            }
-            let at = current.iter().position(|other| same_name(&other.name, column.name()));
-            let taken = current.iter().position(|other| same_name(&other.name, to));
-            let refuse = |reason| Incompatibility::Rename { column: column.clone(), to: to.clone(), reason };
-            match (at, taken) {
-                // A change of case only, or one that is made already.
-                (Some(at), Some(taken)) if at != taken => {
-                    self.reasons.push(refuse("the table has columns of both names"));
-                }
-                (Some(at), _) => {
-                    let Some(found) = current.get_mut(at).filter(|found| found.name != *to) else { continue };
-                    let path = parent.child(&found.name);
-                    found.name.clone_from(to);
-                    self.rename(path, to);
-                }
-                (None, Some(_)) => {}
-                (None, None) => self.reasons.push(refuse("the table has no such column")),
-            }
-        }
-        current
-    }
-
-    fn rename(&mut self, column: ColumnPath, to: &str) {
-        self.require_mapping(&column, "rename");
-        if let Some(on) = self.computed_from(&column) {
-            self.reasons.push(Incompatibility::Dependent { column: column.clone(), action: "rename", on });
-        }
-        self.found.push(SchemaChange::RenameColumn { column, to: to.to_owned() });
-    }
-
     fn missing(&mut self, column: &ColumnPath) {
         if self.options.accept_newer {
             return;
@@ -128,34 +103,35 @@ impl Diff<'_> {
             return;
         }
         self.require_mapping(column, "drop");
-        let laid_out = column.is_top_level().then(|| self.table.laid_out_by(column.name())).flatten();
-        if let Some(on) = self.computed_from(column).or(laid_out) {
-            self.reasons.push(Incompatibility::Dependent { column: column.clone(), action: "drop", on });
-        }
+        let dependents = self.table.computed_from(column.root()).into_iter().chain(self.table.laid_out_by(column));
+        self.reasons.extend(dependents.map(|on| {
+            Incompatibility::Dependent { column: column.clone(), action: "drop", on }
+        }));
         self.found.push(SchemaChange::DropColumn { column: column.clone() });
     }
 
     fn added(&mut self, column: &ColumnSchema, parent: &ColumnPath) -> Option<NewColumn> {
-        let path = parent.child(&column.name);
+        let (path, before) = (parent.child(&column.name), self.reasons.len());
         let rules = self.table.name_rules();
-        if let Err(error) = storable::check(&path, &column.data_type, rules) {
-            let mapped = storable::check(&path, &column.data_type, rules.with_column_mapping(true));
-            if mapped.is_ok() && self.options.enable_column_mapping {
-                self.needs_mapping = true;
-            } else {
-                self.reasons.push(Incompatibility::InvalidColumn { column: path, error: Box::new(error) });
-                return None;
-            }
+        let mut faults = storable::faults(&path, &column.data_type, rules);
+        if self.options.enable_column_mapping {
+            let left = storable::faults(&path, &column.data_type, rules.with_column_mapping(true));
+            self.needs_mapping |= left.len() < faults.len();
+            faults = left;
         }
+        self.reasons.extend(faults.into_iter().map(|(column, error)| {
+            Incompatibility::InvalidColumn { column, error: Box::new(error) }
+        }));
         if !column.nullable || holds_not_null(&column.data_type) {
-            self.reasons.push(Incompatibility::NotNullAdded { column: path });
-            return None;
+            self.reasons.push(Incompatibility::NotNullAdded { column: path.clone() });
         }
         if column.generated.is_some() || column.mask.is_some() {
             let what = if column.mask.is_some() { "masked" } else { "generated" };
             let reason =
                 format!("a {what} column cannot be added by an evolution: write the statement yourself");
-            self.reasons.push(Incompatibility::Fixed { column: path, reason });
+            self.reasons.push(Incompatibility::Fixed { column: path.clone(), reason });
+        }
+        if self.reasons.len() > before {
             return None;
         }
         if let Some(default) = &column.default {
@@ -185,14 +161,15 @@ impl Diff<'_> {
             }
             _ => {}
         }
-        let fixed = match (&wanted.generated, &wanted.mask) {
-            (Some(_), _) if wanted.generated != current.generated => "how it is generated",
-            (_, Some(_)) if wanted.mask != current.mask => "its mask",
-            _ => return,
-        };
-        let reason =
-            format!("{fixed} is wanted otherwise, which no evolution changes: write the statement yourself");
-        self.reasons.push(Incompatibility::Fixed { column: path.clone(), reason });
+        let fixed = [
+            (wanted.generated.is_some() && wanted.generated != current.generated, "how it is generated"),
+            (wanted.mask.is_some() && wanted.mask != current.mask, "its mask"),
+        ];
+        self.reasons.extend(fixed.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| {
+            let reason =
+                format!("{what} is wanted otherwise, which no evolution changes: write the statement yourself");
+            Incompatibility::Fixed { column: path.clone(), reason }
+        }));
     }
 
     fn nullability(&mut self, current: &ColumnSchema, wanted: &ColumnSchema, path: &ColumnPath) {
@@ -255,32 +232,32 @@ impl Diff<'_> {
             self.reasons.push(Incompatibility::InvalidColumn { column: path.clone(), error });
             return;
         }
-        let column = self.table.schema.column(path.root());
-        let blocked = if let Some(on) = self.table.computed_from(path.root()) {
-            Some(format!("{on} is computed from it: drop that first"))
-        } else if column.is_some_and(|column| column.generated.is_some()) {
-            Some("it is a generated column: its type is that of its expression".to_owned())
-        } else if self.table.has_iceberg_compatibility() && !widening::fits_iceberg(current, wanted) {
-            Some("the table is read as Iceberg, which has no such widening".to_owned())
-        } else {
-            None
-        };
-        let (column, from, to) = (path.clone(), current.clone(), wanted.clone());
-        match blocked {
-            Some(reason) => self.reasons.push(Incompatibility::TypeChange { column, from, to, reason }),
-            None => self.found.push(SchemaChange::WidenType(WidenedColumn { column, from, to })),
+        let on = self.table.computed_from(path.root());
+        let mut blocked: Vec<String> =
+            on.into_iter().map(|on| format!("{on} is computed from it: drop that first")).collect();
+        if self.table.schema.column(path.root()).is_some_and(|column| column.generated.is_some()) {
+            blocked.push("it is a generated column: its type is that of its expression".to_owned());
         }
+        if self.table.has_iceberg_compatibility() && !widening::fits_iceberg(current, wanted) {
+            blocked.push("the table is read as Iceberg, which has no such widening".to_owned());
+        }
+        let (column, from, to) = (path.clone(), current.clone(), wanted.clone());
+        if blocked.is_empty() {
+            return self.found.push(SchemaChange::WidenType(WidenedColumn { column, from, to }));
+        }
+        self.reasons.extend(blocked.into_iter().map(|reason| Incompatibility::TypeChange {
+            column: column.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            reason,
+        }));
     }
 
-    fn require_mapping(&mut self, column: &ColumnPath, action: &'static str) {
+    pub(super) fn require_mapping(&mut self, column: &ColumnPath, action: &'static str) {
         if !self.table.has_column_mapping() && !self.options.enable_column_mapping {
             self.reasons.push(Incompatibility::NeedsColumnMapping { column: column.clone(), action });
         }
         self.needs_mapping = true;
-    }
-
-    fn computed_from(&self, column: &ColumnPath) -> Option<String> {
-        self.table.computed_from(column.root())
     }
 
     /// Whether the field is inside an array or a map.
@@ -303,10 +280,19 @@ impl Diff<'_> {
     fn properties(&self) -> Vec<SchemaChange> {
         let widens = self.found.iter().any(|change| matches!(change, SchemaChange::WidenType(_)));
         let defaults = self.found.iter().any(|change| matches!(change, SchemaChange::SetDefault { .. }));
+        let brings = |wanted: fn(&DataType) -> bool| {
+            self.found.iter().any(|change| match change {
+                SchemaChange::AddColumn(new) => new.column.data_type.any(&wanted),
+                SchemaChange::WidenType(widened) => wanted(&widened.to),
+                _ => false,
+            })
+        };
         let needed = [
             (widens && !self.table.has_type_widening(), property::TYPE_WIDENING, "true"),
             (self.needs_mapping && !self.table.has_column_mapping(), property::COLUMN_MAPPING, "name"),
             (defaults && !self.table.has_column_defaults(), property::COLUMN_DEFAULTS, "supported"),
+            (brings(is_ntz) && !self.table.has_timestamp_ntz(), property::TIMESTAMP_NTZ, "supported"),
+            (brings(is_variant) && !self.table.has_variant(), property::VARIANT, "supported"),
         ];
         let needed = needed.into_iter().filter(|(needed, ..)| *needed);
         needed
@@ -326,12 +312,8 @@ fn columns(fields: &[StructField]) -> Vec<ColumnSchema> {
 
 /// Whether a struct inside the type has a field that is NOT NULL.
 fn holds_not_null(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Array(element) => holds_not_null(element),
-        DataType::Map(key, value) => holds_not_null(key) || holds_not_null(value),
-        DataType::Struct(fields) => {
-            fields.iter().any(|field| !field.nullable || holds_not_null(&field.data_type))
-        }
+    data_type.any(&|part| match part {
+        DataType::Struct(fields) => fields.iter().any(|field| !field.nullable),
         _ => false,
-    }
+    })
 }

@@ -13,6 +13,7 @@ mod order;
 mod path;
 mod plan;
 pub(crate) mod property;
+mod renames;
 mod result;
 mod statement;
 mod storable;

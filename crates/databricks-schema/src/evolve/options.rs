@@ -79,7 +79,8 @@ impl EvolutionOptions {
         self
     }
 
-    /// Renames a column: `column` is its path, `to` the new last name.
+    /// Renames a column: `column` is its path, `to` the new last name. Renames are made in the order in which they are
+    /// given; a path may go through names from before or after them.
     pub fn with_rename(mut self, column: impl Into<ColumnPath>, to: impl Into<String>) -> Self {
         self.renames.push((column.into(), to.into()));
         self

@@ -91,5 +91,9 @@ impl From<&str> for ColumnPath {
 
 /// Whether two names are one to Databricks.
 pub(crate) fn same_name(a: &str, b: &str) -> bool {
-    a == b || a.to_lowercase() == b.to_lowercase()
+    // Wide tables are compared name by name: no allocation where none is needed.
+    if a.is_ascii() && b.is_ascii() {
+        return a.eq_ignore_ascii_case(b);
+    }
+    a.to_lowercase() == b.to_lowercase()
 }

@@ -3,18 +3,52 @@
 use super::ColumnPath;
 use crate::{ColumnNameRules, DataType, Result, SchemaError, validate_column_name};
 
-/// Checks a column: its name and, at every depth, the names of fields, and types that Delta stores.
-///
-/// # Errors
-/// [`SchemaError::InvalidColumnName`], [`SchemaError::ReservedColumnName`], [`SchemaError::DuplicateColumn`],
-/// [`SchemaError::InvalidDataType`] or [`SchemaError::TypeTooDeep`].
-pub(crate) fn check(path: &ColumnPath, data_type: &DataType, rules: ColumnNameRules) -> Result<()> {
+/// Everything that keeps a column out of a Delta table: its name and, at every depth, names of fields and types, each
+/// with its place.
+pub(super) fn faults(
+    path: &ColumnPath,
+    data_type: &DataType,
+    rules: ColumnNameRules,
+) -> Vec<(ColumnPath, SchemaError)> {
+    let mut found = Vec::new();
+    field_faults(path, data_type, rules, 0, &mut found);
+    found
+}
+
+fn field_faults(
+    path: &ColumnPath,
+    data_type: &DataType,
+    rules: ColumnNameRules,
+    depth: usize,
+    found: &mut Vec<(ColumnPath, SchemaError)>,
+) {
     // Only top-level columns can collide with the change data feed's own.
-    let rules = if path.is_top_level() { rules } else { rules.with_change_data_feed(false) };
-    validate_column_name(path.name(), rules)?;
-    data_type.check_storable()?;
-    crate::table_schema::validate_nested(data_type, rules)?;
-    crate::table_schema::unique_nested(data_type, &path.to_string())
+    let of_name = if path.is_top_level() { rules } else { rules.with_change_data_feed(false) };
+    found.extend(validate_column_name(path.name(), of_name).err().map(|error| (path.clone(), error)));
+    type_faults(path, data_type, rules, depth, found);
+}
+
+fn type_faults(
+    path: &ColumnPath,
+    data_type: &DataType,
+    rules: ColumnNameRules,
+    depth: usize,
+    found: &mut Vec<(ColumnPath, SchemaError)>,
+) {
+    if let Err(error) = check_one(data_type, depth) {
+        return found.push((path.clone(), error));
+    }
+    match data_type {
+        DataType::Array(element) => type_faults(&path.child("element"), element, rules, depth + 1, found),
+        DataType::Map(key, value) => {
+            type_faults(&path.child("key"), key, rules, depth + 1, found);
+            type_faults(&path.child("value"), value, rules, depth + 1, found);
+        }
+        DataType::Struct(fields) => fields.iter().for_each(|field| {
+            field_faults(&path.child(&field.name), &field.data_type, rules, depth + 1, found);
+        }),
+        _ => {}
+    }
 }
 
 impl DataType {
@@ -29,29 +63,12 @@ impl DataType {
 }
 
 fn check_type(data_type: &DataType, depth: usize) -> Result<()> {
-    if depth > crate::MAX_DEPTH {
-        return Err(SchemaError::TypeTooDeep { limit: crate::MAX_DEPTH });
-    }
-    let invalid = |reason: &str| {
-        let text = data_type.to_string().chars().take(120).collect();
-        Err(SchemaError::InvalidDataType { text, position: 0, reason: reason.to_owned() })
-    };
+    check_one(data_type, depth)?;
     match data_type {
-        DataType::Void => invalid("a column that was only ever NULL has no type; say which one it has"),
-        DataType::Interval(_) => invalid("Delta stores no intervals; use a number of units, or text"),
-        DataType::Unknown(_) => {
-            invalid("this type is not known here; add the column by a statement of your own")
-        }
-        DataType::Decimal { precision, scale } => DataType::decimal(*precision, *scale).map(drop),
-        DataType::Char(0) | DataType::Varchar(0) => invalid("a length must be at least 1"),
-        DataType::Struct(fields) if fields.is_empty() => {
-            invalid("Delta stores no struct without fields; give it one")
-        }
         DataType::Struct(fields) => {
             fields.iter().try_for_each(|field| check_type(&field.data_type, depth + 1))
         }
         DataType::Array(element) => check_type(element, depth + 1),
-        DataType::Map(key, _) if holds_map(key) => invalid("the key of a map cannot hold a map"),
         DataType::Map(key, value) => {
             check_type(key, depth + 1)?;
             check_type(value, depth + 1)
@@ -60,13 +77,25 @@ fn check_type(data_type: &DataType, depth: usize) -> Result<()> {
     }
 }
 
-fn holds_map(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Map(..) => true,
-        DataType::Array(element) => holds_map(element),
-        DataType::Struct(fields) => fields.iter().any(|field| holds_map(&field.data_type)),
-        _ => false,
+/// Checks a type without what is inside it.
+fn check_one(data_type: &DataType, depth: usize) -> Result<()> {
+    if depth > crate::MAX_DEPTH {
+        return Err(SchemaError::TypeTooDeep { limit: crate::MAX_DEPTH });
     }
+    let holds_map = |part: &DataType| part.any(&|inside| matches!(inside, DataType::Map(..)));
+    let reason = match data_type {
+        DataType::Void => "a column that was only ever NULL has no type; say which one it has",
+        DataType::Interval(_) => "Delta stores no intervals; use a number of units, or text",
+        DataType::Unknown(_) => {
+            "the server may store it, but it is not known here; add the column by a statement of your own"
+        }
+        DataType::Decimal { precision, scale } => return DataType::decimal(*precision, *scale).map(drop),
+        DataType::Char(0) | DataType::Varchar(0) => "a length must be at least 1",
+        DataType::Struct(fields) if fields.is_empty() => "Delta stores no struct without fields; give it one",
+        DataType::Map(key, _) if holds_map(key) => "the key of a map cannot hold a map",
+        _ => return Ok(()),
+    };
+    Err(SchemaError::invalid_type(&data_type.to_string(), reason))
 }
 
 #[cfg(test)]
@@ -86,7 +115,8 @@ mod tests {
         ] {
             let error = DataType::parse(text).unwrap().check_storable().unwrap_err();
             assert!(matches!(error, SchemaError::InvalidDataType { .. }), "{text}: {error}");
-            assert!(error.to_string().contains(reason), "{text}: {error}");
+            let message = error.to_string();
+            assert!(message.starts_with("invalid data type `") && message.contains(reason), "{text}: {error}");
         }
         for invalid in [
             DataType::Decimal { precision: 39, scale: 0 },
@@ -106,18 +136,17 @@ mod tests {
     }
 
     #[test]
-    fn names_are_checked_by_place() {
+    fn every_fault_of_a_column_is_told_with_its_place() {
         let rules = ColumnNameRules::default().with_change_data_feed(true);
-        let reserved = ColumnPath::column("_change_type");
-        assert!(matches!(
-            check(&reserved, &DataType::Int, rules),
-            Err(SchemaError::ReservedColumnName { .. })
-        ));
-        check(&ColumnPath::column("a").child("_change_type"), &DataType::Int, rules).unwrap();
-        let twice = DataType::parse("STRUCT<b: INT, B: INT>").unwrap();
-        assert!(matches!(
-            check(&ColumnPath::column("a"), &twice, rules),
-            Err(SchemaError::DuplicateColumn { .. })
-        ));
+        let told = |path: &str, text: &str| -> Vec<String> {
+            let found = faults(&ColumnPath::column(path), &DataType::parse(text).unwrap(), rules);
+            found.iter().map(|(path, error)| format!("{path}: {error}")).collect()
+        };
+        let found = told("a b", "STRUCT<`c d`: VOID, e: ARRAY<INTERVAL DAY>, `_change_type`: INT, f: MAP<INT, STRUCT<>>>");
+        let places = ["`a b`: ", "`a b`.`c d`: ", "`a b`.`c d`: ", "`a b`.e.element: ", "`a b`.f.value: "];
+        assert_eq!(found.len(), places.len(), "{found:?}");
+        assert!(found.iter().zip(places).all(|(found, place)| found.starts_with(place)), "{found:?}");
+        let reserved = faults(&ColumnPath::column("_Change_Type"), &DataType::Int, rules);
+        assert!(matches!(reserved[..], [(_, SchemaError::ReservedColumnName { .. })]), "{reserved:?}");
     }
 }

@@ -17,19 +17,20 @@ pub(super) fn read(table: &TableName, rows: &Rows, properties: &Rows) -> Result<
     let mut part = Part::Columns;
     for row in 0..rows.rows.len() {
         let name = rows.get(row, "col_name").unwrap_or_default();
+        let text = rows.get(row, "data_type").unwrap_or_default();
         match (name, &part) {
+            // A column may have the name of a heading, but headings have no type.
+            (name, Part::Columns) if !text.is_empty() && !name.is_empty() => {
+                description.schema.columns.push(column(table, name, text, rows.get(row, "comment"))?);
+            }
             ("# Partition Information", _) => part = Part::Partitions,
             ("# Clustering Information", _) => part = Part::Clustering,
             // The heading of the rows below.
             ("# col_name", _) => {}
             (name, _) if name.is_empty() || name.starts_with("# ") => part = Part::Others,
-            (name, Part::Columns) => {
-                let text = rows.get(row, "data_type").unwrap_or_default();
-                description.schema.columns.push(column(table, name, text, rows.get(row, "comment"))?);
-            }
             (name, Part::Partitions) => description.partition_columns.push(name.to_owned()),
             (name, Part::Clustering) => description.clustering_columns.push(name.to_owned()),
-            (_, Part::Others) => {}
+            (_, Part::Columns | Part::Others) => {}
         }
     }
     for row in 0..properties.rows.len() {

@@ -107,9 +107,5 @@ fn interval(value: &Value) -> String {
 }
 
 fn unreadable(value: &Value) -> SchemaError {
-    SchemaError::InvalidDataType {
-        text: value.to_string().chars().take(120).collect(),
-        position: 0,
-        reason: "this is not how DESCRIBE TABLE .. AS JSON writes types".to_owned(),
-    }
+    SchemaError::unreadable_json(&value.to_string(), "this is not how DESCRIBE TABLE .. AS JSON writes types")
 }

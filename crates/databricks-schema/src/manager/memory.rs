@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{PlanStatement, Result, SchemaError, TableDescription, TableName};
+use crate::{PlanStatement, Result, SchemaError, StatementError, TableDescription, TableName};
 
 /// Tables by name.
 #[derive(Clone, Debug, Default)]
@@ -19,9 +19,16 @@ impl Memory {
         self.tables().get(name).cloned().ok_or_else(|| missing(name))
     }
 
-    pub(super) fn run(&self, name: &TableName, statement: &PlanStatement) -> Result<()> {
+    /// Makes all changes of a statement or, where one does not fit the table any more, none.
+    pub(super) fn run(&self, name: &TableName, statement: &PlanStatement) -> Result<(), StatementError> {
+        const NOT_FOUND: &str = "TABLE_OR_VIEW_NOT_FOUND";
         let mut tables = self.tables();
-        let table = tables.get_mut(name).ok_or_else(|| missing(name))?;
+        let Some(table) = tables.get_mut(name) else {
+            return Err(StatementError::new(format!("[{NOT_FOUND}] {name}")).with_error_class(NOT_FOUND));
+        };
+        if let Some(refusal) = statement.changes.iter().find_map(|change| table.refusal(change)) {
+            return Err(refusal);
+        }
         statement.changes.iter().for_each(|change| table.make(change));
         Ok(())
     }

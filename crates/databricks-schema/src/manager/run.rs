@@ -33,7 +33,19 @@ impl SchemaManager {
     ) -> Result<SchemaEvolutionResult> {
         let (mut done, mut failure, mut unseen) = (Vec::new(), None, 0);
         for _ in 0..ATTEMPTS {
-            let plan = EvolutionPlan::between(&self.describe(table).await?, wanted, options)?;
+            let described = match (self.describe(table).await, failure.take()) {
+                (Ok(described), failed) => {
+                    failure = failed;
+                    described
+                }
+                // What failed first says more than that the table cannot be looked at either.
+                (Err(error), Some(Failure { statement, error: first })) if !is_missing(&error) => {
+                    tracing::warn!(table = %table.full_name(), %error, "nor could the table be looked at again");
+                    return Err(SchemaError::Statement { sql: statement.sql, error: first });
+                }
+                (Err(error), _) => return Err(error),
+            };
+            let plan = EvolutionPlan::between(&described, wanted, options)?;
             if plan.is_empty() {
                 return Ok(SchemaEvolutionResult::of(done));
             }
@@ -52,7 +64,7 @@ impl SchemaManager {
             if let Some(reviewed) = reviewed {
                 check_reviewed(&plan, reviewed)?;
             }
-            match self.run(&plan, &mut done).await? {
+            match self.run(&plan, &mut done).await {
                 Some(failed) => {
                     tracing::warn!(
                         table = %table.full_name(), statement = failed.statement.sql, error = %failed.error,
@@ -69,23 +81,25 @@ impl SchemaManager {
     }
 
     /// Runs the statements of a plan up to one that fails. What was changed is added to `done`.
-    async fn run(&self, plan: &EvolutionPlan, done: &mut Vec<SchemaChange>) -> Result<Option<Failure>> {
+    async fn run(&self, plan: &EvolutionPlan, done: &mut Vec<SchemaChange>) -> Option<Failure> {
         for statement in &plan.statements {
-            match &self.place {
-                Place::Memory(memory) => memory.run(&plan.table, statement)?,
-                Place::Workspace { runner, .. } => {
-                    if let Err(error) = runner.run(&statement.sql, &[]).await {
-                        let (statement, error) = (statement.clone(), Box::new(error));
-                        return Ok(Some(Failure { statement, error }));
-                    }
-                }
+            let outcome = match &self.place {
+                Place::Memory(memory) => memory.run(&plan.table, statement),
+                Place::Workspace { runner, .. } => runner.run(&statement.sql, &[]).await.map(drop),
+            };
+            if let Err(error) = outcome {
+                return Some(Failure { statement: statement.clone(), error: Box::new(error) });
             }
             tracing::warn!(table = %plan.table.full_name(), statement = statement.sql, "the table's schema was changed");
             let new = statement.changes.iter().filter(|change| !done.contains(change)).cloned();
             done.extend(new.collect::<Vec<_>>());
         }
-        Ok(None)
+        None
     }
+}
+
+fn is_missing(error: &SchemaError) -> bool {
+    matches!(error, SchemaError::TableNotFound { .. })
 }
 
 /// Whether a statement that is still needed may go through when it is run again: it met another commit, or its answer

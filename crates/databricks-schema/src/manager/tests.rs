@@ -200,6 +200,7 @@ fn old_servers_describe_tables_by_rows() {
         &["id", "bigint", "the key"],
         &["day", "date", "NULL"],
         &["s", "struct<a:int,b:array<string>>", ""],
+        &["# odd", "int", ""],
         &["# Partition Information", "", ""],
         &["# col_name", "data_type", "comment"],
         &["day", "date", "NULL"],
@@ -215,7 +216,7 @@ fn old_servers_describe_tables_by_rows() {
         .then("DESCRIBE TABLE `main`", Ok(rows(&["col_name", "data_type", "comment"], lines)))
         .then("SHOW TBLPROPERTIES", Ok(rows(&["key", "value"], &[&["delta.columnMapping.mode", "name"]])));
     let table = futures::executor::block_on(script.manager().describe(&orders())).unwrap();
-    let expected = "`id` BIGINT COMMENT 'the key', `day` DATE, `s` STRUCT<a: INT, b: ARRAY<STRING>>";
+    let expected = "`id` BIGINT COMMENT 'the key', `day` DATE, `s` STRUCT<a: INT, b: ARRAY<STRING>>, `# odd` INT";
     assert_eq!(table.schema.to_string(), expected);
     assert_eq!((table.partition_columns[0].as_str(), table.clustering_columns[0].as_str()), ("day", "id"));
     assert!(table.has_column_mapping() && table.nullability_unknown);

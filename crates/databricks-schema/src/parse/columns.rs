@@ -65,7 +65,7 @@ fn expression(lexer: &mut Lexer<'_>) -> Result<String> {
             Token::Mark('(' | '[' | '{') => depth += 1,
             Token::Mark(')' | ']' | '}' | ',') if depth == 0 => break,
             Token::Mark(')' | ']' | '}') => depth -= 1,
-            Token::Word(_) if depth == 0 && end > start && ends_expression(token, after_is) => break,
+            Token::Word(_) if depth == 0 && end > start && ends_expression(lexer, after_is)? => break,
             _ => {}
         }
         after_is = token.is_word("IS");
@@ -78,9 +78,13 @@ fn expression(lexer: &mut Lexer<'_>) -> Result<String> {
     Ok(lexer.text(start, end).to_owned())
 }
 
-/// `NOT` begins `NOT NULL` of the column, unless it is that of `IS NOT NULL`.
-fn ends_expression(token: &Token, after_is: bool) -> bool {
-    (token.is_word("NOT") && !after_is) || PARTS.iter().any(|part| token.is_word(part))
+/// `NOT` begins `NOT NULL` of the column, unless it is that of `IS NOT NULL` or stands before something else.
+fn ends_expression(lexer: &Lexer<'_>, after_is: bool) -> Result<bool> {
+    let token = lexer.peek();
+    if token.is_word("NOT") {
+        return Ok(!after_is && lexer.is_followed_by("NULL")?);
+    }
+    Ok(PARTS.iter().any(|part| token.is_word(part)))
 }
 
 /// What follows `GENERATED`.

@@ -37,6 +37,7 @@ impl Token {
 }
 
 /// Gives one token after the other, with one token of look-ahead.
+#[derive(Clone)]
 pub(super) struct Lexer<'a> {
     text: &'a str,
     /// Where the look-ahead token starts, in bytes.
@@ -96,6 +97,13 @@ impl<'a> Lexer<'a> {
             self.advance()?;
         }
         Ok(found)
+    }
+
+    /// Whether the token behind the next is this keyword.
+    pub(super) fn is_followed_by(&self, keyword: &str) -> Result<bool> {
+        let mut ahead = self.clone();
+        ahead.advance()?;
+        Ok(ahead.token.is_word(keyword))
     }
 
     /// Takes this mark.

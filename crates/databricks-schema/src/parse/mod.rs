@@ -25,5 +25,5 @@ fn fault(text: &str, byte: usize, reason: impl Into<String>) -> SchemaError {
     if text.chars().nth(first + 2 * SHOWN).is_some() {
         shown.push('…');
     }
-    SchemaError::InvalidDataType { text: shown, position, reason: reason.into() }
+    SchemaError::UnreadableType { text: shown, position, reason: reason.into() }
 }

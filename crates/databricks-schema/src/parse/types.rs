@@ -9,7 +9,6 @@ pub(crate) fn data_type(text: &str) -> Result<DataType> {
     let data_type = read_type(&mut lexer, 0)?;
     match lexer.peek() {
         Token::End => Ok(data_type),
-        token if token.is_word("COLLATE") => Err(collation(&lexer)),
         _ => Err(lexer.unexpected("the end of the type")),
     }
 }
@@ -29,6 +28,8 @@ pub(super) fn read_type(lexer: &mut Lexer<'_>, depth: usize) -> Result<DataType>
         return Ok(simple);
     }
     match name.as_str() {
+        "STRING" => string(lexer),
+        "TIMESTAMP" => timestamp(lexer),
         "DECIMAL" | "DEC" | "NUMERIC" => decimal(lexer),
         "CHAR" | "CHARACTER" => Ok(DataType::Char(length(lexer)?)),
         "VARCHAR" => Ok(DataType::Varchar(length(lexer)?)),
@@ -52,15 +53,40 @@ fn simple_type(name: &str) -> Option<DataType> {
         "FLOAT" | "REAL" => DataType::Float,
         "DOUBLE" => DataType::Double,
         "BOOLEAN" => DataType::Boolean,
-        "STRING" => DataType::String,
         "BINARY" => DataType::Binary,
         "DATE" => DataType::Date,
-        "TIMESTAMP" | "TIMESTAMP_LTZ" => DataType::Timestamp,
+        "TIMESTAMP_LTZ" => DataType::Timestamp,
         "TIMESTAMP_NTZ" => DataType::TimestampNtz,
         "VARIANT" => DataType::Variant,
         "VOID" => DataType::Void,
         _ => return None,
     })
+}
+
+/// `STRING`, or `STRING COLLATE name`, which is kept as text.
+fn string(lexer: &mut Lexer<'_>) -> Result<DataType> {
+    lexer.next()?;
+    if !lexer.take_word("COLLATE")? {
+        return Ok(DataType::String);
+    }
+    let (start, mut end) = (lexer.start(), lexer.end());
+    name(lexer)?;
+    while lexer.take_mark('.')? {
+        end = lexer.end();
+        name(lexer)?;
+    }
+    Ok(DataType::Unknown(format!("STRING COLLATE {}", lexer.text(start, end))))
+}
+
+/// `TIMESTAMP`, or `TIMESTAMP WITHOUT TIME ZONE`.
+fn timestamp(lexer: &mut Lexer<'_>) -> Result<DataType> {
+    lexer.next()?;
+    if !lexer.take_word("WITHOUT")? {
+        return Ok(DataType::Timestamp);
+    }
+    lexer.expect_word("TIME")?;
+    lexer.expect_word("ZONE")?;
+    Ok(DataType::TimestampNtz)
 }
 
 /// `DECIMAL`, `DECIMAL(p)` and `DECIMAL(p,s)`; bare, it is `DECIMAL(10,0)`.
@@ -207,11 +233,8 @@ fn suffix(lexer: &mut Lexer<'_>) -> Result<(bool, Option<String>)> {
     }
 }
 
-/// `NOT NULL`, if it is there. A collation in its place is refused by name.
+/// `NOT NULL`, if it is there.
 pub(super) fn read_not_null(lexer: &mut Lexer<'_>) -> Result<bool> {
-    if lexer.peek().is_word("COLLATE") {
-        return Err(collation(lexer));
-    }
     let found = lexer.take_word("NOT")?;
     if found {
         lexer.expect_word("NULL")?;
@@ -232,14 +255,7 @@ pub(super) fn read_comment(lexer: &mut Lexer<'_>) -> Result<Option<String>> {
 }
 
 fn close(lexer: &mut Lexer<'_>) -> Result<()> {
-    if lexer.peek().is_word("COLLATE") {
-        return Err(collation(lexer));
-    }
     lexer.expect_mark('>')
-}
-
-fn collation(lexer: &Lexer<'_>) -> SchemaError {
-    lexer.fault("collations are not supported; use plain STRING")
 }
 
 #[cfg(test)]
@@ -268,6 +284,8 @@ mod tests {
             ("varchar(65535)", "VARCHAR(65535)"),
             ("timestamp_ltz", "TIMESTAMP"),
             ("timestamp_ntz", "TIMESTAMP_NTZ"),
+            ("timestamp without time zone", "TIMESTAMP_NTZ"),
+            ("string collate UTF8_LCASE", "STRING COLLATE UTF8_LCASE"),
             ("interval year", "INTERVAL YEAR"),
             ("interval day to second", "INTERVAL DAY TO SECOND"),
             ("geography(any)", "GEOGRAPHY(ANY)"),
@@ -296,6 +314,10 @@ mod tests {
                 "STRUCT<map: MAP<INT, INT>, not: INT, comment: STRING COMMENT ''>",
             ),
             ("array -- of\n< /* what */ int >", "ARRAY<INT>"),
+            (
+                "struct<a string collate system.builtin.UNICODE_CI not null, b:int>",
+                "STRUCT<a: STRING COLLATE system.builtin.UNICODE_CI NOT NULL, b: INT>",
+            ),
         ] {
             check(text, printed);
         }
@@ -324,11 +346,12 @@ mod tests {
             ("STRUCT<a: INT NOT>", 17, "expected NULL"),
             ("STRUCT<a: INT COMMENT x>", 22, "a string literal"),
             ("STRUCT<a: INT NOT NULL NOT NULL>", 23, "expected `>`"),
-            ("STRING COLLATE UTF8_LCASE", 7, "collations are not supported"),
+            ("STRING COLLATE", 14, "expected a name"),
+            ("TIMESTAMP WITHOUT ZONE", 18, "expected TIME"),
             ("ARRAY<é>", 6, "no such type"),
         ] {
             match data_type(text).unwrap_err() {
-                SchemaError::InvalidDataType { position, reason: found, .. } => {
+                SchemaError::UnreadableType { position, reason: found, .. } => {
                     assert_eq!(position, place, "{text}: {found}");
                     assert!(found.contains(reason), "{text}: {found}");
                 }
