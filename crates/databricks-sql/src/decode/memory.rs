@@ -6,61 +6,99 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use arrow::buffer::{Buffer, MutableBuffer};
 use bytes::Bytes;
 
-/// The most bytes that wait to be used again.
-const MOST_IDLE: usize = 8 * 1024 * 1024;
-
 /// Where memory comes from, and goes back to when it is dropped, whoever holds it then. Clones are the same pool.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pool {
-    idle: Arc<Idle>,
+    shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
-struct Idle {
-    buffers: Mutex<Vec<MutableBuffer>>,
+struct Shared {
+    /// The most bytes that are held and wait together. More can be held; then nothing waits.
+    limit: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Bytes that somebody holds.
+    held: usize,
+    /// Bytes that wait to be used again.
+    waiting: usize,
+    /// What waits, the longest first.
+    idle: Vec<MutableBuffer>,
 }
 
 /// Bytes in memory of a pool.
 #[derive(Debug)]
 pub(super) struct Memory {
     bytes: MutableBuffer,
-    pool: Weak<Idle>,
+    /// As the pool counts it: it may have grown since.
+    taken: usize,
+    pool: Weak<Shared>,
 }
 
 impl Pool {
+    /// A pool that keeps no more than so many bytes, those that are in use included.
+    pub(crate) fn new(limit: u64) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Self { shared: Arc::new(Shared { limit, state: Mutex::default() }) }
+    }
+
     /// Memory for so many bytes, empty; it grows like any other when there are more.
     pub(super) fn take(&self, capacity: usize) -> Memory {
-        let bytes = self.idle.take(capacity).unwrap_or_else(|| MutableBuffer::with_capacity(capacity));
-        Memory { bytes, pool: Arc::downgrade(&self.idle) }
+        let bytes = self.shared.take(size_class(capacity));
+        Memory { taken: bytes.capacity(), bytes, pool: Arc::downgrade(&self.shared) }
     }
 }
 
-impl Idle {
-    fn buffers(&self) -> MutexGuard<'_, Vec<MutableBuffer>> {
-        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
+/// Sizes in steps of an eighth, so that what served one message serves the next, which is about as large. What is above
+/// the size that was asked for is never written, and so takes no memory of the machine.
+fn size_class(capacity: usize) -> usize {
+    let step = (capacity.checked_next_power_of_two().unwrap_or_default() / 16).max(64);
+    capacity.checked_next_multiple_of(step).unwrap_or(capacity)
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One that fits and wastes little. Where there is none, what waits longest goes: it fits what no longer comes.
-    fn take(&self, capacity: usize) -> Option<MutableBuffer> {
-        let mut buffers = self.buffers();
-        let most = capacity.saturating_add(capacity / 4);
-        match buffers.iter().rposition(|idle| (capacity..=most).contains(&idle.capacity())) {
-            Some(fits) => Some(buffers.swap_remove(fits)),
-            None => {
-                if !buffers.is_empty() {
-                    buffers.remove(0);
-                }
-                None
+    fn take(&self, capacity: usize) -> MutableBuffer {
+        let mut state = self.state();
+        let bytes = match state.idle.iter().rposition(|idle| idle.capacity() == capacity) {
+            Some(fits) => {
+                let bytes = state.idle.remove(fits);
+                state.waiting -= bytes.capacity();
+                bytes
             }
+            None => {
+                state.make_way(self.limit.saturating_sub(capacity));
+                MutableBuffer::with_capacity(capacity)
+            }
+        };
+        state.held += bytes.capacity();
+        bytes
+    }
+
+    fn put(&self, mut bytes: MutableBuffer, taken: usize) {
+        bytes.clear();
+        let mut state = self.state();
+        state.held = state.held.saturating_sub(taken);
+        let capacity = bytes.capacity();
+        let fits = state.held.saturating_add(state.waiting).saturating_add(capacity) <= self.limit;
+        if fits && capacity > 0 {
+            state.waiting += capacity;
+            state.idle.push(bytes);
         }
     }
+}
 
-    fn put(&self, mut bytes: MutableBuffer) {
-        bytes.clear();
-        let mut buffers = self.buffers();
-        let waiting: usize = buffers.iter().map(MutableBuffer::capacity).sum();
-        if waiting.saturating_add(bytes.capacity()) <= MOST_IDLE {
-            buffers.push(bytes);
+impl State {
+    /// Lets go of what waits longest until no more than `most` bytes are held and wait: it fits what no longer comes.
+    fn make_way(&mut self, most: usize) {
+        while !self.idle.is_empty() && self.held.saturating_add(self.waiting) > most {
+            self.waiting -= self.idle.remove(0).capacity();
         }
     }
 }
@@ -94,7 +132,7 @@ impl AsRef<[u8]> for Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         if let Some(pool) = self.pool.upgrade() {
-            pool.put(std::mem::take(&mut self.bytes));
+            pool.put(std::mem::take(&mut self.bytes), self.taken);
         }
     }
 }
@@ -103,9 +141,11 @@ impl Drop for Memory {
 mod tests {
     use super::*;
 
+    const MIB: usize = 1 << 20;
+
     #[test]
     fn memory_is_used_again_when_its_last_holder_drops_it() {
-        let pool = Pool::default();
+        let pool = Pool::new(10_000);
         let mut memory = pool.take(1000);
         memory.extend(&[7; 1000]);
         let at = memory.as_ref().as_ptr();
@@ -119,24 +159,45 @@ mod tests {
     }
 
     #[test]
-    fn memory_outlives_its_pool_and_little_waits() {
-        let pool = Pool::default();
-        let held: Vec<_> = (0..20).map(|_| pool.take(MOST_IDLE / 4)).collect();
+    fn what_is_held_and_what_waits_are_bounded_together() {
+        let pool = Pool::new(8 * MIB as u64);
+        let mut held: Vec<_> = (0..12).map(|_| pool.take(MIB)).collect();
+        let waiting = || pool.shared.state().waiting;
+        held.truncate(10);
+        assert_eq!(waiting(), 0, "more is held than may be kept");
+        held.truncate(3);
+        assert_eq!(waiting(), 5 * MIB);
+        held.clear();
+        assert_eq!((waiting(), pool.shared.state().held), (8 * MIB, 0));
+    }
+
+    #[test]
+    fn what_fits_nothing_makes_way_once_there_is_no_room() {
+        let pool = Pool::new(3 * MIB as u64);
+        let waiting = || pool.shared.state().idle.iter().map(|idle| idle.capacity()).collect::<Vec<_>>();
+        drop((pool.take(MIB), pool.take(MIB)));
+        let held = pool.take(MIB / 2);
+        assert_eq!(waiting(), [MIB, MIB], "there is room for all");
+        drop(pool.take(2 * MIB));
+        assert_eq!(waiting(), [2 * MIB]);
         drop(held);
-        assert_eq!(pool.idle.buffers().len(), 4);
-        let last = pool.take(MOST_IDLE / 4).freeze();
+        assert_eq!(waiting(), [2 * MIB, MIB / 2]);
+    }
+
+    #[test]
+    fn memory_outlives_its_pool() {
+        let pool = Pool::new(MIB as u64);
+        let last = pool.take(1000).freeze();
         drop(pool);
         assert_eq!(last.len(), 0);
     }
 
     #[test]
-    fn what_fits_nothing_makes_way() {
-        let pool = Pool::default();
-        drop((pool.take(100_000), pool.take(100_000)));
-        drop(pool.take(1_000_000));
-        assert_eq!(
-            pool.idle.buffers().iter().map(|idle| idle.capacity() / 1000).collect::<Vec<_>>(),
-            [100, 1000]
-        );
+    fn a_size_wastes_little_and_none_is_too_large() {
+        for capacity in [0, 1, 64, 1000, 100_000, 2_345_678, 16 * MIB, usize::MAX - 1] {
+            let class = size_class(capacity);
+            assert!(class >= capacity && class - capacity <= capacity / 8 + 64, "{capacity} {class}");
+        }
+        assert_eq!(size_class(2_310_000), size_class(2_350_000));
     }
 }

@@ -31,6 +31,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// The most bytes that are reserved only because a storage host announces them.
 const LIKELY: u64 = 32 * 1024 * 1024;
+/// A chunk of no more bytes is decoded sooner than a thread is found for it: about a millisecond.
+const SMALL: u64 = 1536 * 1024;
 /// A link this close to its end is resolved again before it is used.
 const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(60);
 
@@ -167,9 +169,9 @@ impl Download {
         }
     }
 
-    /// Decodes on a thread where it blocks nobody.
+    /// Decodes: what is large on a thread where it blocks nobody.
     async fn decode(&self, file: ArrowFile) -> Attempt<Vec<RecordBatch>> {
-        let (plan, row_count) = (Arc::clone(&self.plan), self.row_count);
+        let (plan, row_count, bytes) = (Arc::clone(&self.plan), self.row_count, file.bytes());
         let work = move || {
             let mut scratch = plan.scratches.take();
             // A file that cannot be read may have been damaged on the way; one of other types is what it is.
@@ -178,6 +180,9 @@ impl Download {
             let conformed = batches.into_iter().map(|batch| plan.layout.conform(batch));
             conformed.collect::<Result<Vec<_>>>().map_err(Failure::Fatal)
         };
+        if self.decoded.max(bytes) <= SMALL {
+            return work();
+        }
         // Never closed, so there always is one in the end.
         let decoder = Arc::clone(&self.plan.decoders).acquire_owned().await.ok();
         let work = move || {
@@ -217,9 +222,13 @@ impl Plan {
         let likely = announced.unwrap_or(self.file_bytes(decoded)).min(decoded.max(LIKELY));
         reservation.set(likely);
         let mut file = ArrowFile::new(self.compressed, &self.pool);
+        let mut half = announced.map(|announced| announced / 2);
         let mut body = pin!(response.into_body().into_stream());
         while let Some(part) = body.try_next().await.map_err(|error| Failure::Passing(error.into()))? {
             file.push(&part);
+            if half.take_if(|half| file.bytes() >= *half).is_some() {
+                place.half();
+            }
             if file.bytes() > reservation.bytes() {
                 reservation.set(file.bytes());
             }

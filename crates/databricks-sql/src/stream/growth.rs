@@ -14,6 +14,8 @@ const ROUNDS_BETWEEN_TRIES: u32 = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Growth {
     streams: usize,
+    /// As many without asking whether they pay, once the first are half there.
+    usual: usize,
     most: usize,
     round: Round,
     /// What the number before the last step brought, and that number.
@@ -31,9 +33,18 @@ struct Round {
 }
 
 impl Growth {
-    pub(super) fn new(first: usize, most: usize) -> Self {
+    pub(super) fn new(first: usize, usual: usize, most: usize) -> Self {
         let most = most.max(1);
-        Self { streams: first.clamp(1, most), most, round: Round::default(), before: None, pause: 0 }
+        let (streams, usual) = (first.clamp(1, most), usual.clamp(1, most));
+        Self { streams, usual, most, round: Round::default(), before: None, pause: 0 }
+    }
+
+    /// A download is half there. In the beginning another may follow it: so they do not all end at the same time, and
+    /// hold less together.
+    pub(super) fn half(&mut self) {
+        if self.streams < self.usual {
+            self.streams += 1;
+        }
     }
 
     /// So many downloads may run at once.
@@ -44,7 +55,7 @@ impl Growth {
     /// A download of so many bytes ended at `now`, a time since any fixed moment. `full` says whether others wait for
     /// a place: only then does the number of places decide how much comes.
     pub(super) fn ended(&mut self, now: Duration, bytes: u64, full: bool) {
-        if !full {
+        if !full || self.streams < self.usual {
             self.round = Round { began: now, ..Round::default() };
             return;
         }
@@ -92,7 +103,7 @@ mod tests {
 
     #[test]
     fn more_are_opened_while_each_brings_as_much_as_before() {
-        let (mut growth, mut now) = (Growth::new(16, 64), 0.0);
+        let (mut growth, mut now) = (Growth::new(16, 16, 64), 0.0);
         let each = |streams: usize| streams as f64 * 4e7;
         assert_eq!(after(&mut growth, &mut now, 1, each), 24);
         assert_eq!(after(&mut growth, &mut now, 6, each), 64);
@@ -100,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_full_line_takes_no_more_and_is_tried_again_later() {
-        let (mut growth, mut now) = (Growth::new(16, 64), 0.0);
+        let (mut growth, mut now) = (Growth::new(16, 16, 64), 0.0);
         let full = |_| 3e8;
         assert_eq!(after(&mut growth, &mut now, 1, full), 24);
         assert_eq!(after(&mut growth, &mut now, 1, full), 16);
@@ -110,7 +121,7 @@ mod tests {
 
     #[test]
     fn places_that_nobody_waits_for_say_nothing() {
-        let mut growth = Growth::new(4, 64);
+        let mut growth = Growth::new(4, 4, 64);
         for second in 0..100 {
             growth.ended(Duration::from_secs(second), 1_000_000, false);
         }
@@ -118,10 +129,21 @@ mod tests {
     }
 
     #[test]
+    fn the_first_are_few_until_they_are_half_there() {
+        let (mut growth, mut now) = (Growth::new(8, 16, 64), 0.0);
+        assert_eq!(after(&mut growth, &mut now, 3, |streams| streams as f64 * 4e7), 8);
+        (0..5).for_each(|_| growth.half());
+        assert_eq!(growth.streams(), 13);
+        (0..50).for_each(|_| growth.half());
+        assert_eq!(growth.streams(), 16);
+        assert_eq!(after(&mut growth, &mut now, 1, |streams| streams as f64 * 4e7), 24);
+    }
+
+    #[test]
     fn bounds_are_kept() {
-        assert_eq!(Growth::new(16, 0).streams(), 1);
-        assert_eq!(Growth::new(0, 5).streams(), 1);
-        let mut growth = Growth::new(16, 4);
+        assert_eq!(Growth::new(16, 16, 0).streams(), 1);
+        assert_eq!(Growth::new(0, 0, 5).streams(), 1);
+        let mut growth = Growth::new(8, 16, 4);
         assert_eq!(after(&mut growth, &mut 0.0, 20, |streams| streams as f64), 4);
     }
 }

@@ -19,6 +19,7 @@ mod walker;
 pub use batches::BatchStream;
 pub use row_stream::RowStream;
 
+use self::growth::Growth;
 use crate::api::Api;
 use crate::cancel::CancelGuard;
 use crate::progress::Meter;
@@ -26,7 +27,9 @@ use crate::wire::StatementResponse;
 
 /// The most chunks that wait for the reader, whatever their bytes: a manifest may leave sizes out.
 const MOST_QUEUED: usize = 256;
-/// Downloads at once in the beginning, and as many as there may be if that pays.
+/// Downloads at once until the first ones are half there, so that the chunk which the reader waits for shares the line
+/// with few; then; and as many as there may be if that pays.
+const FIRST_STREAMS: usize = 8;
 const STREAMS: usize = 16;
 const MOST_STREAMS: usize = 64;
 
@@ -39,9 +42,10 @@ pub(crate) struct Fetch {
 }
 
 impl Fetch {
-    /// Downloads at once in the beginning, and at most.
-    fn streams(self) -> (usize, usize) {
-        (STREAMS, self.concurrency.map_or(MOST_STREAMS, |most| most.min(MOST_QUEUED)))
+    /// How many downloads run at once.
+    fn growth(self) -> Growth {
+        let most = self.concurrency.map_or(MOST_STREAMS, |most| most.min(MOST_QUEUED));
+        Growth::new(FIRST_STREAMS, STREAMS, most)
     }
 }
 

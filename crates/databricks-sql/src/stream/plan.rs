@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -18,7 +18,9 @@ use crate::progress::Meter;
 use crate::wire::{ChunkInfo, Link, Manifest};
 use crate::{Result, SqlError, StatementId};
 
-/// Links that are asked for at a time.
+/// Links that are asked for at a time in the beginning, and later: each that comes lets another in. All at once would
+/// stand in the way of the first file.
+const FIRST_LINK_CALLS: usize = 8;
 const LINK_CALLS: usize = 32;
 /// The budget that a decoder is worth: blocks of the largest kind of LZ4 frame, and a chunk of usual size.
 const DECODER: u64 = 16 * 1024 * 1024;
@@ -45,6 +47,8 @@ pub(crate) struct Plan {
     pub(super) scratches: Scratches,
     pub(super) pool: Pool,
     link_calls: Semaphore,
+    /// How many more there will be.
+    link_calls_to_come: AtomicUsize,
 }
 
 impl Plan {
@@ -64,7 +68,6 @@ impl Plan {
         let (for_rows, for_scratch) =
             if compressed { (share_of_rows(budget, largest, decoders), budget / 4) } else { (0, 0) };
         let files = Budget::new(budget - for_rows - for_scratch);
-        let (first, most) = fetch.streams();
         Self {
             api,
             id,
@@ -74,13 +77,14 @@ impl Plan {
             announced,
             ratio: Ratio::default(),
             rows: Budget::new(for_rows),
-            streams: Streams::new(first, most),
+            streams: Streams::new(fetch.growth()),
             pace: Pace::new(),
             decoders: Arc::new(Semaphore::new(decoders)),
             scratches: Scratches::new(files.clone(), for_scratch, decoders),
             files,
-            pool: Pool::default(),
-            link_calls: Semaphore::new(LINK_CALLS),
+            pool: Pool::new(budget),
+            link_calls: Semaphore::new(FIRST_LINK_CALLS),
+            link_calls_to_come: AtomicUsize::new(LINK_CALLS - FIRST_LINK_CALLS),
         }
     }
 
@@ -124,6 +128,10 @@ impl Plan {
         let _call = self.link_calls.acquire().await.ok();
         let link = self.fresh_link(index).await?;
         self.pace.took(Step::Link, began.elapsed());
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.link_calls_to_come.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
+            self.link_calls.add_permits(1);
+        }
         Ok(link)
     }
 

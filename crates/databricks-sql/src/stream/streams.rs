@@ -36,10 +36,8 @@ pub(super) struct Place {
 }
 
 impl Streams {
-    /// `first` places at the beginning, and never more than `most`.
-    pub(super) fn new(first: usize, most: usize) -> Self {
-        let state =
-            State { growth: Growth::new(first, most), taken: 0, waiting: BTreeMap::new(), tickets: 0 };
+    pub(super) fn new(growth: Growth) -> Self {
+        let state = State { growth, taken: 0, waiting: BTreeMap::new(), tickets: 0 };
         Self { shared: Arc::new(Shared { began: Instant::now(), state: Mutex::new(state) }) }
     }
 
@@ -93,6 +91,12 @@ impl Shared {
 }
 
 impl Place {
+    /// The download is half there.
+    pub(super) fn half(&self) {
+        self.shared.state().growth.half();
+        Shared::hand_out(&self.shared);
+    }
+
     /// The download brought so many bytes.
     pub(super) fn brought(self, bytes: u64) {
         let now = self.shared.began.elapsed();
@@ -116,7 +120,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_free_place_goes_to_the_chunk_that_comes_first() {
-        let streams = Streams::new(1, 1);
+        let streams = Streams::new(Growth::new(1, 1, 1));
         let held = streams.enter(5).await;
         let mut later = Box::pin(streams.enter(9));
         let mut earlier = Box::pin(streams.enter(3));
@@ -131,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_not_lost_with_those_who_gave_up() {
-        let streams = Streams::new(1, 1);
+        let streams = Streams::new(Growth::new(1, 1, 1));
         let held = streams.enter(0).await;
         let mut gave_up = Box::pin(streams.enter(1));
         assert!((&mut gave_up).now_or_never().is_none());
@@ -145,7 +149,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_extra_place_does_not_wait() {
-        let streams = Streams::new(1, 1);
+        let streams = Streams::new(Growth::new(1, 1, 1));
         let held = streams.enter(0).await;
         let extra = streams.extra();
         drop(held);
