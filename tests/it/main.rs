@@ -7,6 +7,7 @@ mod delta_faults;
 mod evolution;
 mod failures;
 mod kill;
+mod maintenance;
 mod quickstart;
 mod reader;
 mod story;
