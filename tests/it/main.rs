@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod crowd;
 mod delta_faults;
 mod evolution;
 mod failures;
 mod kill;
+mod maintenance;
 mod quickstart;
 mod reader;
 mod story;

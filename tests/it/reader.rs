@@ -38,6 +38,7 @@ async fn see(table: DeltaTable) -> Seen {
     Seen { version: table.version().unwrap(), rows, operations }
 }
 
-fn url(folder: &Path) -> Url {
+/// The address of a table in `folder`.
+pub(crate) fn url(folder: &Path) -> Url {
     Url::from_directory_path(folder.canonicalize().unwrap()).unwrap()
 }

@@ -162,8 +162,10 @@ pub(crate) async fn repeatedly(statement: &Statement, when_lost: impl Future<Out
     }
 }
 
+/// Whether another commit came first, so that nothing of this one was committed.
 fn is_conflict(error: &SqlError) -> bool {
-    error.error_class().is_some_and(|class| class.starts_with("DELTA_CONCURRENT_"))
+    let is_change = |class: &str| matches!(class, "DELTA_METADATA_CHANGED" | "DELTA_PROTOCOL_CHANGED");
+    error.error_class().is_some_and(|class| class.starts_with("DELTA_CONCURRENT_") || is_change(class))
 }
 
 /// Doubles each time; between half and all of that, so that writers that met once do not meet again.

@@ -62,6 +62,7 @@ mod maintenance;
 mod merge;
 mod read;
 mod resume;
+mod scheduler;
 mod write;
 
 mod commit;
@@ -96,6 +97,10 @@ pub use names::IntoTableName;
 pub use progress::{WriteEvent, WriteProgress};
 pub use read::Read;
 pub use resume::Resumed;
+pub use scheduler::{
+    HealthReason, MaintenancePolicy, MaintenanceReport, MaintenanceScheduler, QuietHours, TableHealth,
+    TableReport, Upkeep,
+};
 pub use stage::sweep::SweepResult;
 pub use write::{SchemaMode, Write, WriteCompression, WriteMode, WriteOptions, WriteResult};
 pub use write_id::WriteId;

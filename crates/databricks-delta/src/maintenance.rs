@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use databricks_sql::StatementResult;
+use metrics::counter;
 
 use crate::cells::{self, Row};
 use crate::client::DeltaClient;
@@ -111,7 +112,9 @@ impl Optimize {
             commit::retrying_conflicts(&self.client.remote()?.sql.statement(sql).idempotent()).await?;
         count(&self.table, "optimize");
         let row = first_row(&result)?;
-        Ok(OptimizeResult { path: row.text("path"), metrics: OptimizeMetrics::of(&row.nested("metrics")) })
+        let metrics = OptimizeMetrics::of(&row.nested("metrics"));
+        counter!("databricks_delta_bytes_processed").increment(metrics.bytes_added);
+        Ok(OptimizeResult { path: row.text("path"), metrics })
     }
 }
 

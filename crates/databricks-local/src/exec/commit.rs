@@ -55,7 +55,8 @@ pub(super) async fn commit_actions(
     in_task(async move {
         let _only_writer = held;
         let state = table.snapshot().ok().map(|state| state as &dyn TableReference);
-        let committed = CommitBuilder::from(properties())
+        let removes = actions.iter().any(|action| matches!(action, Action::Remove(_)));
+        let committed = CommitBuilder::from(if removes { properties() } else { patient() })
             .with_actions(actions)
             .build(state, table.log_store(), operation)
             .await?;
@@ -91,9 +92,16 @@ pub(super) async fn in_task<T: Send + 'static>(
     tokio::spawn(work).await.map_err(LocalError::internal)?
 }
 
-/// How every commit of this crate is made: a failed checkpoint must not fail a commit that is there, so delta-rs'
-/// own hooks are off.
+/// How a commit of this crate is made that takes files out of its table: it fails when another engine has committed
+/// since its table was opened. delta-rs would go on where that was an OPTIMIZE, although both have replaced the same
+/// files, and the rows of these would be there twice.
 pub(super) fn properties() -> CommitProperties {
+    patient().with_max_retries(0)
+}
+
+/// How a commit is made that only adds: after those of other engines, if need be. A failed checkpoint must not fail a
+/// commit that is there, so delta-rs' own hooks are off.
+fn patient() -> CommitProperties {
     CommitProperties::default().with_create_checkpoint(false).with_cleanup_expired_logs(Some(false))
 }
 

@@ -46,7 +46,8 @@ impl Jitter {
         Self(Arc::new(|longest| longest))
     }
 
-    pub(super) fn wait(&self, longest: Duration) -> Duration {
+    /// A wait that is at most the longest.
+    pub fn wait(&self, longest: Duration) -> Duration {
         (self.0)(longest)
     }
 }
