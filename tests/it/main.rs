@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bulk_load;
 mod crowd;
 mod delta_faults;
 mod evolution;
