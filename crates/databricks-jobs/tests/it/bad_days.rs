@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use databricks_jobs::{JobError, JobSettings, RunId, RunOutcome, RunState, Task, WaitConfig};
+use databricks_jobs::{ForEachTask, JobError, JobSettings, RunId, RunOutcome, RunState, Task, WaitConfig};
 use databricks_testkit::{Fault, FaultRule};
 use futures::{StreamExt, TryStreamExt};
 use http::{Method, StatusCode};
@@ -179,7 +179,7 @@ async fn many_waits_are_watched_together_and_one_failure_is_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn pages_and_outputs_of_many_failed_runs_keep_the_pace_too() {
-    const RUNS: usize = 12;
+    const RUNS: usize = 10;
     let world = World::of(|builder| builder.rate_limit("/api/2.2/jobs/", 10, Duration::from_secs(1)));
     world
         .script
@@ -190,7 +190,8 @@ async fn pages_and_outputs_of_many_failed_runs_keep_the_pace_too() {
     let tasks = || {
         let small = (0..120).map(|n| Task::notebook(format!("t{n}"), "/etl/t"));
         let bad = (0..5).map(|n| Task::notebook(format!("bad_{n}"), "/etl/bad"));
-        let each = Task::for_each("each", items.clone(), Task::notebook("bad_item", "/etl/bad"));
+        let each = ForEachTask::new(items.clone(), Task::notebook("bad_item", "/etl/bad")).concurrency(100);
+        let each = Task::new("each", each);
         small.chain(bad).chain([each])
     };
     let mut runs = Vec::new();
