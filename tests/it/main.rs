@@ -4,6 +4,7 @@
 
 mod delta_faults;
 mod evolution;
+mod evolution_race;
 mod failures;
 mod kill;
 mod quickstart;
