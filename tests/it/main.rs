@@ -6,6 +6,7 @@ mod bulk_load;
 mod crowd;
 mod delta_faults;
 mod evolution;
+mod evolution_race;
 mod failures;
 mod kill;
 mod maintenance;

@@ -115,10 +115,8 @@ impl TableSchema {
     /// understood;
     /// [`SchemaError::DuplicateColumn`].
     pub fn from_delta_json(text: &str) -> Result<Self> {
-        let value: Value =
-            serde_json::from_str(text).map_err(|error| {
-            SchemaError::unreadable_json(text, format!("it is no JSON: {error}"))
-        })?;
+        let value: Value = serde_json::from_str(text)
+            .map_err(|error| SchemaError::unreadable_json(text, format!("it is no JSON: {error}")))?;
         let fields = member(&value, "fields")?.as_array().ok_or_else(|| invalid_value(&value, "`fields`"))?;
         let columns: Result<Vec<ColumnSchema>> = fields.iter().map(ColumnSchema::from_delta_json).collect();
         let schema = Self { columns: columns? };

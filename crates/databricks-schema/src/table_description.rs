@@ -121,7 +121,9 @@ impl TableDescription {
 
     /// Whether columns can be VARIANT without setting a property first.
     pub fn has_variant(&self) -> bool {
-        self.supports(property::VARIANT) || self.supports(property::VARIANT_SETTLED) || self.holds(&is_variant)
+        self.supports(property::VARIANT)
+            || self.supports(property::VARIANT_SETTLED)
+            || self.holds(&is_variant)
     }
 
     /// Whether Iceberg clients read it, which limits how types can be widened.
@@ -171,7 +173,8 @@ impl TableDescription {
         let is_it = |other: &String| {
             same_name(other, &name) || other.to_lowercase().starts_with(&inside.to_lowercase())
         };
-        let layouts = [("the partitioning", &self.partition_columns), ("the clustering", &self.clustering_columns)];
+        let layouts =
+            [("the partitioning", &self.partition_columns), ("the clustering", &self.clustering_columns)];
         let layouts = layouts.into_iter().filter(|(_, columns)| columns.iter().any(is_it));
         let keys = self.keys.iter().filter(|key| key.columns.iter().any(is_it));
         layouts

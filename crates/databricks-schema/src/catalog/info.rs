@@ -1,4 +1,4 @@
-//! The objects of Unity Catalog. Each keeps the fields it does not know in `extra`.
+//! Tables of Unity Catalog and their columns. Each keeps the fields it does not know in `extra`.
 
 use std::collections::BTreeMap;
 
@@ -9,45 +9,6 @@ use crate::{
     ColumnMask, ColumnSchema, DataType, Result, StructField, TableDescription, TableKey, TableName,
     TableSchema,
 };
-
-/// A catalog.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct CatalogInfo {
-    /// Its name.
-    pub name: String,
-    /// Who owns it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// Its comment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// Its kind: `MANAGED_CATALOG`, `FOREIGN_CATALOG`, ...
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub catalog_type: Option<String>,
-    /// What else the server said.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-/// A schema.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct SchemaInfo {
-    /// Its name.
-    pub name: String,
-    /// The catalog it is in.
-    pub catalog_name: String,
-    /// Who owns it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// Its comment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// What else the server said.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
 
 /// A table or view.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -146,7 +107,8 @@ impl TableInfo {
 pub struct ColumnInfo {
     /// Its name.
     pub name: String,
-    /// Its type, as text that [`DataType::parse`] reads.
+    /// Its type, as text that [`DataType::parse`] reads; empty where the server does not tell.
+    #[serde(default)]
     pub type_text: String,
     /// Its type's REST name: `LONG`, `STRUCT`, ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,8 +143,11 @@ impl ColumnInfo {
         column.comment.clone_from(&self.comment);
         column.mask = self.extra.get("mask").and_then(mask);
         if let Some(told) = self.field() {
-            // The text leaves the comments and NOT NULL of nested fields out.
-            if bare(&told.data_type) == bare(&column.data_type) {
+            // The text leaves the comments and NOT NULL of nested fields out, and names without their backticks.
+            let bare_told = bare(&told.data_type);
+            if bare_told == bare(&column.data_type)
+                || squeezed(&bare_told.to_string()) == squeezed(&self.type_text)
+            {
                 column.data_type = told.data_type;
             }
             (column.default, column.generated) = (told.default, told.generated);
@@ -223,79 +188,9 @@ fn texts(value: Option<&Value>) -> Vec<String> {
     values.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The name and kind of a table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct TableSummary {
-    /// `catalog.schema.table`, without quotes.
-    pub full_name: String,
-    /// Its kind: `MANAGED`, `EXTERNAL`, `VIEW`, ...
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub table_type: Option<String>,
-    /// What else the server said.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-/// A function.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct FunctionInfo {
-    /// Its name.
-    pub name: String,
-    /// The catalog it is in.
-    pub catalog_name: String,
-    /// The schema it is in.
-    pub schema_name: String,
-    /// The type of its result, as SQL writes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub full_data_type: Option<String>,
-    /// Its body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub routine_definition: Option<String>,
-    /// Who owns it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// Its comment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// What else the server said: its parameters, among others.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-/// A volume.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct VolumeInfo {
-    /// Its name.
-    pub name: String,
-    /// The catalog it is in.
-    pub catalog_name: String,
-    /// The schema it is in.
-    pub schema_name: String,
-    /// Its kind: `MANAGED` or `EXTERNAL`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub volume_type: Option<String>,
-    /// Where its files are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage_location: Option<String>,
-    /// Who owns it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// Its comment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// What else the server said.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-impl VolumeInfo {
-    /// Where the Files API and SQL find its files: `/Volumes/catalog/schema/volume`.
-    pub fn path(&self) -> String {
-        format!("/Volumes/{}/{}/{}", self.catalog_name, self.schema_name, self.name)
-    }
+/// The text of a type without what writers of types disagree about: case, spaces and backticks.
+fn squeezed(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && *c != '`').flat_map(char::to_lowercase).collect()
 }
 
 /// The same type without the comments and NOT NULL of its fields.
@@ -345,13 +240,17 @@ mod tests {
             "columns": [
                 {"name": "s", "type_text": "struct<a:bigint>", "type_json": field},
                 {"name": "u", "type_text": "string collate UTF8_LCASE", "position": 1,
-                 "mask": {"function_name": "c.s.f", "using_column_names": ["s"]}}]});
+                 "mask": {"function_name": "c.s.f", "using_column_names": ["s"]}},
+                {"name": "o", "type_text": "struct<a b:bigint>", "position": 2,
+                 "type_json": field.replace("\"a\"", "\"a b\"")},
+                {"name": "n", "position": 3}]});
         let told: TableInfo = serde_json::from_value(told).unwrap();
         let description = told.description().unwrap();
         assert_eq!(
             description.schema.to_string(),
             "`s` STRUCT<a: BIGINT NOT NULL COMMENT 'c'> DEFAULT NULL, \
-             `u` string collate UTF8_LCASE MASK c.s.f USING COLUMNS (`s`)"
+             `u` STRING COLLATE UTF8_LCASE MASK c.s.f USING COLUMNS (`s`), \
+             `o` STRUCT<`a b`: BIGINT NOT NULL COMMENT 'c'> DEFAULT NULL, `n` "
         );
         assert_eq!(description.clustering_columns, ["a", "s.a"]);
         assert_eq!(description.checks().collect::<Vec<_>>(), [("c", "a > 0")]);

@@ -1,6 +1,6 @@
 //! Unity Catalog over REST: catalogs, schemas, tables, volumes and functions, grants, temporary credentials.
 //!
-//! `client`, `volumes`, `functions`, `grants` and `credentials` have the calls, `info` what they answer, `paging` how lists
+//! `client`, `volumes`, `functions`, `grants` and `credentials` have the calls, `info` and `objects` what they answer, `paging` how lists
 //! become streams.
 
 mod client;
@@ -8,10 +8,12 @@ mod credentials;
 mod functions;
 mod grants;
 mod info;
+mod objects;
 mod paging;
 mod volumes;
 
 pub use client::{CatalogClient, NewObject};
 pub use credentials::{CloudCredentials, StorageAccess, TemporaryCredentials};
 pub use grants::{EffectiveGrant, EffectivePrivilege, Grant, GrantChange, Privilege, Securable};
-pub use info::{CatalogInfo, ColumnInfo, FunctionInfo, SchemaInfo, TableInfo, TableSummary, VolumeInfo};
+pub use info::{ColumnInfo, TableInfo};
+pub use objects::{CatalogInfo, FunctionInfo, SchemaInfo, TableSummary, VolumeInfo};

@@ -17,7 +17,9 @@ impl TableDescription {
         let (class, column) = match change {
             SchemaChange::SetProperty { .. } => return None,
             SchemaChange::AddColumn(new) if self.has(&new.path()) => ("FIELD_ALREADY_EXISTS", new.path()),
-            SchemaChange::AddColumn(new) if new.parent.names().is_empty() || self.has(&new.parent) => return None,
+            SchemaChange::AddColumn(new) if new.parent.names().is_empty() || self.has(&new.parent) => {
+                return None;
+            }
             change => match change.column() {
                 Some(column) if !self.has(&column) => ("UNRESOLVED_COLUMN", column),
                 _ => return None,

@@ -180,9 +180,9 @@ fn feature_remark(key: &str) -> Option<&'static str> {
         super::property::TIMESTAMP_NTZ => Some(
             "the table's protocol gains the feature timestampNtz: older readers and writers are shut out",
         ),
-        super::property::VARIANT => Some(
-            "the table's protocol gains the feature variantType: older readers and writers are shut out",
-        ),
+        super::property::VARIANT => {
+            Some("the table's protocol gains the feature variantType: older readers and writers are shut out")
+        }
         _ => None,
     }
 }

@@ -103,9 +103,12 @@ impl Diff<'_> {
             return;
         }
         self.require_mapping(column, "drop");
-        let dependents = self.table.computed_from(column.root()).into_iter().chain(self.table.laid_out_by(column));
-        self.reasons.extend(dependents.map(|on| {
-            Incompatibility::Dependent { column: column.clone(), action: "drop", on }
+        let dependents =
+            self.table.computed_from(column.root()).into_iter().chain(self.table.laid_out_by(column));
+        self.reasons.extend(dependents.map(|on| Incompatibility::Dependent {
+            column: column.clone(),
+            action: "drop",
+            on,
         }));
         self.found.push(SchemaChange::DropColumn { column: column.clone() });
     }
@@ -119,9 +122,11 @@ impl Diff<'_> {
             self.needs_mapping |= left.len() < faults.len();
             faults = left;
         }
-        self.reasons.extend(faults.into_iter().map(|(column, error)| {
-            Incompatibility::InvalidColumn { column, error: Box::new(error) }
-        }));
+        self.reasons.extend(
+            faults
+                .into_iter()
+                .map(|(column, error)| Incompatibility::InvalidColumn { column, error: Box::new(error) }),
+        );
         if !column.nullable || holds_not_null(&column.data_type) {
             self.reasons.push(Incompatibility::NotNullAdded { column: path.clone() });
         }
@@ -166,8 +171,9 @@ impl Diff<'_> {
             (wanted.mask.is_some() && wanted.mask != current.mask, "its mask"),
         ];
         self.reasons.extend(fixed.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| {
-            let reason =
-                format!("{what} is wanted otherwise, which no evolution changes: write the statement yourself");
+            let reason = format!(
+                "{what} is wanted otherwise, which no evolution changes: write the statement yourself"
+            );
             Incompatibility::Fixed { column: path.clone(), reason }
         }));
     }

@@ -51,8 +51,10 @@ impl Diff<'_> {
             self.reasons.push(Incompatibility::InvalidColumn { column: column.clone(), error });
         }
         let dependents = self.table.computed_from(column.root()).into_iter();
-        self.reasons.extend(dependents.map(|on| {
-            Incompatibility::Dependent { column: column.clone(), action: "rename", on }
+        self.reasons.extend(dependents.map(|on| Incompatibility::Dependent {
+            column: column.clone(),
+            action: "rename",
+            on,
         }));
         self.found.push(SchemaChange::RenameColumn { column, to: to.to_owned() });
     }
@@ -63,7 +65,11 @@ impl Diff<'_> {
         let options = self.options;
         for (index, (column, to)) in options.renames.iter().enumerate() {
             if !self.renames_met.contains(&index) {
-                self.refuse(column, to, "the table and the wanted schema do not both have the struct it is in");
+                self.refuse(
+                    column,
+                    to,
+                    "the table and the wanted schema do not both have the struct it is in",
+                );
             }
         }
     }
@@ -77,8 +83,11 @@ impl Diff<'_> {
         let (mut old, mut new) = (ColumnPath::default(), ColumnPath::default());
         for name in column.parent().names() {
             let (by_old, by_new) = (old.child(name), new.child(name));
-            let renamed =
-                self.options.renames.iter().find(|(other, _)| other.matches(&by_old) || other.matches(&by_new));
+            let renamed = self
+                .options
+                .renames
+                .iter()
+                .find(|(other, _)| other.matches(&by_old) || other.matches(&by_new));
             new = new.child(renamed.map_or(name, |(_, to)| to));
             old = by_old;
         }

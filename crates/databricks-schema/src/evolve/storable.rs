@@ -116,7 +116,10 @@ mod tests {
             let error = DataType::parse(text).unwrap().check_storable().unwrap_err();
             assert!(matches!(error, SchemaError::InvalidDataType { .. }), "{text}: {error}");
             let message = error.to_string();
-            assert!(message.starts_with("invalid data type `") && message.contains(reason), "{text}: {error}");
+            assert!(
+                message.starts_with("invalid data type `") && message.contains(reason),
+                "{text}: {error}"
+            );
         }
         for invalid in [
             DataType::Decimal { precision: 39, scale: 0 },
@@ -142,7 +145,10 @@ mod tests {
             let found = faults(&ColumnPath::column(path), &DataType::parse(text).unwrap(), rules);
             found.iter().map(|(path, error)| format!("{path}: {error}")).collect()
         };
-        let found = told("a b", "STRUCT<`c d`: VOID, e: ARRAY<INTERVAL DAY>, `_change_type`: INT, f: MAP<INT, STRUCT<>>>");
+        let found = told(
+            "a b",
+            "STRUCT<`c d`: VOID, e: ARRAY<INTERVAL DAY>, `_change_type`: INT, f: MAP<INT, STRUCT<>>>",
+        );
         let places = ["`a b`: ", "`a b`.`c d`: ", "`a b`.`c d`: ", "`a b`.e.element: ", "`a b`.f.value: "];
         assert_eq!(found.len(), places.len(), "{found:?}");
         assert!(found.iter().zip(places).all(|(found, place)| found.starts_with(place)), "{found:?}");

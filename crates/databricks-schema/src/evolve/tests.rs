@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use crate::{DataType, SchemaError, TableDescription, TableKey, TableName, TableSchema};
+use crate::{ColumnSchema, DataType, SchemaError, TableDescription, TableKey, TableName, TableSchema};
 
 fn table(columns: &str) -> TableDescription {
     let name = TableName::new("main", "sales", "orders").unwrap();
@@ -260,6 +260,81 @@ fn a_rename_is_made_once_and_names_what_is_in_its_way() {
     assert_eq!(renamed[1..], ["RENAME COLUMN `s`.`x` TO `y`", "ALTER COLUMN `s`.`y` TYPE BIGINT"]);
 }
 
+/// After it has run, a plan with renames has nothing to do: where a name is freed and taken anew, and inside of what is
+/// renamed itself.
+#[test]
+fn renames_may_free_names_and_go_inside_of_one_another() {
+    let chain = defaults().with_rename("b", "c").with_rename("a", "b");
+    let renamed = sql(&mapped("a INT, b INT"), "b INT, c INT", &chain);
+    assert_eq!(renamed, ["RENAME COLUMN `b` TO `c`", "RENAME COLUMN `a` TO `b`"]);
+    let freed = sql(&mapped("a INT"), "a STRING, b INT", &defaults().with_rename("a", "b"));
+    assert_eq!(freed, ["RENAME COLUMN `a` TO `b`", "ADD COLUMNS (`a` STRING)"]);
+    for field in ["s", "t"] {
+        // Dropping what is not wanted must not take a renamed field for it.
+        let nested = defaults()
+            .with_rename("s", "t")
+            .with_rename(ColumnPath::new([field, "x"]), "y")
+            .with_drop_missing(true);
+        let renamed = sql(&mapped("s STRUCT<x: INT>"), "t STRUCT<y: INT>", &nested);
+        assert_eq!(renamed, ["RENAME COLUMN `s` TO `t`", "RENAME COLUMN `t`.`x` TO `y`"]);
+    }
+    let in_collections = defaults().with_rename(ColumnPath::new(["l", "element", "x"]), "y");
+    let renamed = sql(&mapped("l ARRAY<STRUCT<x: INT>>"), "l ARRAY<STRUCT<y: INT>>", &in_collections);
+    assert_eq!(renamed, ["RENAME COLUMN `l`.`element`.`x` TO `y`"]);
+}
+
+#[test]
+fn a_rename_that_meets_nothing_is_refused_before_its_column_is_dropped() {
+    let lost = defaults().with_rename(ColumnPath::new(["typo", "x"]), "y").with_drop_missing(true);
+    let found = reasons(&mapped("s STRUCT<x: INT>"), "s STRUCT<y: INT>", &lost);
+    assert!(found.len() == 1 && found[0].starts_with("typo.x: cannot be renamed to y"), "{found:?}");
+    let feed = mapped("a INT").with_property("delta.enableChangeDataFeed", "true");
+    for (to, reason) in [("_change_type", "reserved"), ("", "empty"), (&*"x".repeat(256), "256 characters")] {
+        let wanted = TableSchema::new([ColumnSchema::new(to, DataType::Int)]);
+        let compatibility = SchemaCompatibility::of_table(&feed, &wanted, &defaults().with_rename("a", to));
+        let SchemaCompatibility::Incompatible { reasons } = compatibility else { panic!("{to}") };
+        assert!(reasons.len() == 1 && reasons[0].to_string().contains(reason), "{reasons:?}");
+    }
+}
+
+/// Databricks gives these features to tables that are made with such columns, but not to those that get one.
+#[test]
+fn features_of_types_are_set_first() {
+    let first = "SET TBLPROPERTIES ('delta.feature.timestampNtz' = 'supported', \
+                 'delta.feature.variantType-preview' = 'supported')";
+    let wanted = "a INT, at TIMESTAMP_NTZ, s STRUCT<v: ARRAY<VARIANT>>";
+    let expected = [first, "ADD COLUMNS (`at` TIMESTAMP_NTZ, `s` STRUCT<v: ARRAY<VARIANT>>)"];
+    assert_eq!(sql(&table("a INT"), wanted, &defaults()), expected);
+    assert_eq!(
+        sql(&table("a DATE"), "a TIMESTAMP_NTZ", &defaults())[0],
+        "SET TBLPROPERTIES ('delta.enableTypeWidening' = 'true', 'delta.feature.timestampNtz' = 'supported')"
+    );
+    let there = table("t TIMESTAMP_NTZ, v VARIANT");
+    assert_eq!(
+        sql(&there, "t TIMESTAMP_NTZ, v VARIANT, w VARIANT", &defaults()),
+        ["ADD COLUMNS (`w` VARIANT)"]
+    );
+}
+
+/// All of a wide table changes at once: each column is widened, moved and joined by others.
+#[test]
+fn a_thousand_columns_are_widened_moved_and_added_to() {
+    const COLUMNS: usize = 1_000;
+    let columns = |data_type: &DataType, order: &mut dyn Iterator<Item = usize>| -> TableSchema {
+        order.map(|n| ColumnSchema::new(format!("Column_{n}"), data_type.clone())).collect()
+    };
+    let current = columns(&DataType::Int, &mut (0..COLUMNS));
+    let wanted = columns(&DataType::BigInt, &mut (0..COLUMNS + 100).rev());
+    let mut table = table("a INT");
+    table.schema = current;
+    let options = defaults().with_reorder(true);
+    let plan = EvolutionPlan::between(&table, &wanted, &options).unwrap();
+    // A property, one statement for all additions, and a widening and a move for each column but the last.
+    assert_eq!(plan.commits(), 2 + COLUMNS + COLUMNS - 1);
+    let after = table.after(&plan);
+    assert_eq!(after.schema, wanted);
+}
+
 #[test]
 fn order_is_followed_when_it_is_asked_for() {
     let options = defaults().with_reorder(true);
@@ -349,6 +424,22 @@ fn one_column_that_is_wrong_is_an_error_of_its_own() {
 }
 
 #[test]
+fn every_duplicate_is_told_beside_all_else() {
+    let wanted = TableSchema::new([
+        ColumnSchema::new("a", DataType::String),
+        ColumnSchema::new("A", DataType::String),
+        ColumnSchema::new("b", data_type("STRUCT<x: INT, X: INT>")),
+        ColumnSchema::new("c d", DataType::Void),
+    ]);
+    let compatibility = SchemaCompatibility::of_table(&table("a INT, gone INT"), &wanted, &defaults());
+    let SchemaCompatibility::Incompatible { reasons } = compatibility else { panic!("duplicates") };
+    let mut found: Vec<String> = reasons.iter().map(|reason| reason.column().to_string()).collect();
+    found.sort();
+    found.dedup();
+    assert_eq!(found, ["A", "`c d`", "a", "b.X", "gone"], "{reasons:?}");
+}
+
+#[test]
 fn a_type_that_is_not_known_is_compared_as_it_stands() {
     let mut current = table("a INT");
     current.schema.columns[0].data_type = DataType::from_server("string collate UTF8_LCASE");
@@ -356,4 +447,11 @@ fn a_type_that_is_not_known_is_compared_as_it_stands() {
     let plan = EvolutionPlan::between(&current, &same, &defaults()).unwrap();
     assert!(plan.is_empty());
     assert_eq!(reasons(&current, "a STRING", &defaults()).len(), 1);
+    // What stands beside it is evolved all the same.
+    let beside = table("s STRUCT<c: STRING COLLATE UTF8_LCASE, n: INT>");
+    let wanted = "s STRUCT<c: STRING COLLATE UTF8_LCASE, n: INT, m: INT>";
+    assert_eq!(sql(&beside, wanted, &defaults()), ["ADD COLUMNS (`s`.`m` INT)"]);
+    // Nor does a schema that was kept lose it.
+    let json = serde_json::to_string(&beside).unwrap();
+    assert_eq!(serde_json::from_str::<TableDescription>(&json).unwrap(), beside);
 }

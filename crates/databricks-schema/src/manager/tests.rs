@@ -216,7 +216,8 @@ fn old_servers_describe_tables_by_rows() {
         .then("DESCRIBE TABLE `main`", Ok(rows(&["col_name", "data_type", "comment"], lines)))
         .then("SHOW TBLPROPERTIES", Ok(rows(&["key", "value"], &[&["delta.columnMapping.mode", "name"]])));
     let table = futures::executor::block_on(script.manager().describe(&orders())).unwrap();
-    let expected = "`id` BIGINT COMMENT 'the key', `day` DATE, `s` STRUCT<a: INT, b: ARRAY<STRING>>, `# odd` INT";
+    let expected =
+        "`id` BIGINT COMMENT 'the key', `day` DATE, `s` STRUCT<a: INT, b: ARRAY<STRING>>, `# odd` INT";
     assert_eq!(table.schema.to_string(), expected);
     assert_eq!((table.partition_columns[0].as_str(), table.clustering_columns[0].as_str()), ("day", "id"));
     assert!(table.has_column_mapping() && table.nullability_unknown);
@@ -279,5 +280,73 @@ fn a_plan_that_was_reviewed_is_run_and_nothing_else() {
     let error = futures::executor::block_on(manager.apply(&plan.unwrap())).unwrap_err();
     assert!(
         matches!(&error, SchemaError::PlanOutdated { unplanned, .. } if unplanned == "~ id: TINYINT -> BIGINT")
+    );
+}
+
+#[test]
+fn the_statement_that_failed_is_told_where_the_table_cannot_be_looked_at_either() {
+    let script = Script::default()
+        .described("id INT")
+        .failed("ADD COLUMNS", StatementError::new("connection reset").with_unsettled(true))
+        .then("DESCRIBE TABLE EXTENDED", Err(StatementError::new("connection refused")));
+    match evolve(&script, "id INT, note STRING").unwrap_err() {
+        SchemaError::Statement { sql, error } => {
+            assert!(sql.contains("ADD COLUMNS") && error.is_unsettled(), "{sql}: {error}");
+        }
+        other => panic!("{other}"),
+    }
+    let dropped = Script::default()
+        .described("id INT")
+        .failed("ADD COLUMNS", error("TABLE_OR_VIEW_NOT_FOUND"))
+        .then("DESCRIBE TABLE EXTENDED", Err(error("TABLE_OR_VIEW_NOT_FOUND")));
+    assert!(matches!(evolve(&dropped, "id INT, note STRING"), Err(SchemaError::TableNotFound { .. })));
+    assert!(script.is_done() && dropped.is_done());
+}
+
+/// Tables in memory refuse what real ones would, so that programs in many threads add each column once there, too.
+#[test]
+fn threads_that_evolve_one_table_in_memory_make_each_change_once() {
+    let table = TableDescription::new(orders(), TableSchema::parse("id INT").unwrap());
+    let manager = SchemaManager::mock_with([table]);
+    let wanted: TableSchema = (0..40).map(|n| ColumnSchema::new(format!("c{n}"), DataType::String)).collect();
+    let mut columns = vec![ColumnSchema::new("id", DataType::Int)];
+    for column in &wanted.columns {
+        columns.push(column.clone());
+        let wanted = TableSchema::new(columns.clone());
+        let (barrier, changed) = (std::sync::Barrier::new(4), std::sync::atomic::AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    let result = futures::executor::block_on(manager.evolve_safely(&orders(), &wanted));
+                    changed.fetch_add(
+                        usize::from(result.unwrap().changed()),
+                        std::sync::atomic::Ordering::SeqCst,
+                    );
+                });
+            }
+        });
+        assert_eq!(changed.into_inner(), 1);
+    }
+    let schema = futures::executor::block_on(manager.get_schema(&orders())).unwrap();
+    assert_eq!(schema, TableSchema::new(columns));
+}
+
+#[test]
+fn a_rename_in_memory_takes_what_names_the_column_with_it() {
+    let table = TableDescription::new(orders(), TableSchema::parse("a INT, b INT").unwrap())
+        .with_property("delta.columnMapping.mode", "name")
+        .with_partition_columns(["A"])
+        .with_key(crate::TableKey::primary("pk", ["a"]));
+    let renaming = EvolutionOptions::default().with_rename("a", "c");
+    let manager = SchemaManager::mock_with([table]).with_options(renaming);
+    let wanted = TableSchema::parse("c INT, b INT").unwrap();
+    let table = futures::executor::block_on(async {
+        manager.evolve_safely(&orders(), &wanted).await.unwrap();
+        manager.describe(&orders()).await.unwrap()
+    });
+    assert_eq!(
+        (table.partition_columns, &table.keys[0].columns[..]),
+        (vec!["c".to_owned()], &["c".to_owned()][..])
     );
 }

@@ -91,7 +91,9 @@ async fn pages_are_asked_for_when_they_are_needed() {
 async fn tokens_that_go_round_are_an_error() {
     for (before, length) in [(0, 1), (0, 2), (1, 1), (3, 5), (40, 7)] {
         let token = |page: usize| if page < before { page } else { before + (page - before) % length };
-        let page = |page| (200, json!({"catalogs": [{"name": "main"}], "next_page_token": format!("t{}", token(page))}));
+        let page = |page| {
+            (200, json!({"catalogs": [{"name": "main"}], "next_page_token": format!("t{}", token(page))}))
+        };
         let script = Script::new((0..1_000).map(page));
         let error = script.catalog().list_catalogs().try_collect::<Vec<_>>().await.unwrap_err();
         assert!(error.to_string().contains("once more"), "{error}");

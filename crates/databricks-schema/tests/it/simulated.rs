@@ -5,9 +5,10 @@ use std::sync::Arc;
 use databricks_schema::catalog::{GrantChange, NewObject, Privilege, Securable, StorageAccess};
 use databricks_schema::{CatalogClient, SchemaError, SchemaManager, TableName};
 use databricks_testkit::{Column, MemoryCatalogStore, SimulatedWorkspace};
-use databricks_transport::{Client, DatabricksConfig, ErrorKind};
+use databricks_transport::{Body, Client, DatabricksConfig, Error, ErrorKind};
 use futures::TryStreamExt;
 use serde_json::json;
+use tower::Service;
 
 fn workspace(catalog: MemoryCatalogStore, empty_pages: usize) -> SimulatedWorkspace {
     SimulatedWorkspace::builder().catalog(Arc::new(catalog)).empty_pages(empty_pages).build()
@@ -24,6 +25,67 @@ fn kind<T: std::fmt::Debug>(result: Result<T, SchemaError>) -> Option<ErrorKind>
         Err(SchemaError::Transport(error)) => Some(error.kind()),
         _ => None,
     }
+}
+
+/// Pages that are made when they are asked for, so that nothing but the list itself takes memory: 50 tables with ten
+/// columns each, and an empty page behind each of them.
+#[derive(Clone)]
+struct Pages {
+    tables: usize,
+}
+
+impl Service<http::Request<Body>> for Pages {
+    type Response = http::Response<Body>;
+    type Error = Error;
+    type Future = std::future::Ready<Result<http::Response<Body>, Error>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let query = request.uri().query().unwrap();
+        let token = query.split('&').find_map(|pair| pair.strip_prefix("page_token="));
+        let page: usize = token.map_or(0, |token| token.parse().unwrap());
+        let first = page / 2 * 50;
+        let names = if page % 2 == 1 { 0..0 } else { first..(first + 50).min(self.tables) };
+        let columns: Vec<_> = (0..10)
+            .map(|n| json!({"name": format!("column_{n}"), "type_text": "struct<a:bigint,b:string>", "position": n}))
+            .collect();
+        let tables: Vec<_> = names
+            .map(|n| json!({"name": format!("t{n:05}"), "catalog_name": "main", "schema_name": "s", "columns": columns}))
+            .collect();
+        let next = if first + 50 < self.tables { (page + 1).to_string() } else { String::new() };
+        let body = json!({"tables": tables, "next_page_token": next}).to_string();
+        std::future::ready(Ok(http::Response::new(Body::from(body))))
+    }
+}
+
+/// The most bytes that were held at once while that many tables were listed.
+fn most_bytes(tables: usize) -> u64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let config = DatabricksConfig::new("https://h.example").unwrap().with_token("t".to_owned());
+    let catalog = CatalogClient::new(&Client::builder(config).leaf(Pages { tables }).build().unwrap());
+    let mut seen = 0;
+    let counted = allocation_counter::measure(|| {
+        runtime.block_on(async {
+            let mut list = catalog.with_page_size(50).list_tables("main", "s").unwrap();
+            while let Some(table) = list.try_next().await.unwrap() {
+                assert_eq!(table.columns.len(), 10);
+                seen += 1;
+            }
+        });
+    });
+    assert_eq!(seen, tables);
+    counted.bytes_max
+}
+
+/// A list of ten thousand tables takes the memory of a few pages, whatever came before.
+#[test]
+fn a_long_list_takes_no_more_memory_than_a_short_one() {
+    let (short, long) = (most_bytes(200), most_bytes(10_000));
+    println!("at most {short} bytes for 200 tables, {long} for 10,000");
+    assert!(long < short + short / 10, "{short} bytes for 200 tables, {long} for 10,000");
 }
 
 /// Ten thousand tables in pages of 50, an empty page between any two. No more than one page is ever held: the next is
