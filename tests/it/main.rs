@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod delta_faults;
+mod delta_writes;
 mod evolution;
 mod failures;
 mod kill;

@@ -86,7 +86,7 @@ pub use create_table::CreateTable;
 pub use detail::TableDetail;
 pub use dml::{Delete, RowsChanged, Update};
 pub use error::{BoxError, DeltaError, Result};
-pub use files::{DirectoryEntry, FilesClient, Upload};
+pub use files::{DirectoryEntry, FileMetadata, FilesClient, Upload};
 pub use history::{Commit, History};
 pub use maintenance::{
     Optimize, OptimizeMetrics, OptimizeResult, Restore, RestoreResult, Vacuum, VacuumResult,
@@ -97,5 +97,5 @@ pub use progress::{WriteEvent, WriteProgress};
 pub use read::Read;
 pub use resume::Resumed;
 pub use stage::sweep::SweepResult;
-pub use write::{SchemaMode, Write, WriteCompression, WriteMode, WriteOptions, WriteResult};
+pub use write::{DryRunResult, SchemaMode, Write, WriteCompression, WriteMode, WriteOptions, WriteResult};
 pub use write_id::WriteId;
