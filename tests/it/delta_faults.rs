@@ -15,6 +15,7 @@ use databricks_local::LocalWorkspace;
 use databricks_testkit::{Fault, StallPoint, SweepCase, SweepRun, sweep};
 use futures::{TryStreamExt, stream};
 use http::{Method, StatusCode};
+use parquet::arrow::ArrowWriter;
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -24,6 +25,8 @@ type Row = (i64, Option<i64>);
 type Rows = Option<Vec<Row>>;
 
 const KEY: &str = "the same";
+/// A file of a volume that is loaded where it lies.
+const RAW: &str = "/Volumes/main/default/raw/days.parquet";
 /// After this time the process of an operation that has stalled is killed: before its client gives up and tries again.
 const KILLED_AFTER: Duration = Duration::from_secs(5);
 /// The stack that the plans of the engine need in a debug build.
@@ -32,6 +35,8 @@ const STACK: usize = 32 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {
     Append,
+    FilesHere,
+    FilesInVolume,
     Overwrite,
     ReplaceWhere,
     MergeValues,
@@ -46,7 +51,9 @@ impl Operation {
 
     fn after(self) -> Rows {
         let rows: &[Row] = match self {
-            Self::Append => &[(1, Some(1)), (2, Some(2)), (2, Some(20)), (3, None), (4, Some(40))],
+            Self::Append | Self::FilesHere | Self::FilesInVolume => {
+                &[(1, Some(1)), (2, Some(2)), (2, Some(20)), (3, None), (4, Some(40))]
+            }
             Self::Overwrite | Self::Create => &[(2, Some(20)), (4, Some(40))],
             Self::ReplaceWhere => &[(1, Some(1)), (2, Some(20)), (4, Some(40))],
             // A merge that ran twice would show: 42.
@@ -62,6 +69,15 @@ impl Operation {
         let write = |mode| delta.write_batch("days", &days).mode(mode).idempotency_key(KEY).send();
         match self {
             Self::Append => write(WriteMode::Append).await.map(drop),
+            Self::FilesHere => {
+                let file = tempfile::NamedTempFile::new().unwrap();
+                std::fs::write(file.path(), parquet(&days)).unwrap();
+                let path = file.path().to_str().unwrap();
+                delta.write_files("days", [path]).idempotency_key(KEY).send().await.map(drop)
+            }
+            Self::FilesInVolume => {
+                delta.write_files("days", [RAW]).idempotency_key(KEY).send().await.map(drop)
+            }
             Self::Overwrite => write(WriteMode::Overwrite).await.map(drop),
             Self::ReplaceWhere => write(WriteMode::ReplaceWhere("id >= 2".to_owned())).await.map(drop),
             Self::Create => write(WriteMode::ErrorIfExists).await.map(drop),
@@ -94,6 +110,14 @@ fn batch(days: &[Day]) -> (Arc<Schema>, RecordBatch) {
     (schema, batch.unwrap())
 }
 
+/// The days as a Parquet file.
+fn parquet(days: &[Day]) -> Vec<u8> {
+    let (schema, batch) = batch(days);
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema, None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
 /// A workspace with the table as it is before.
 struct World {
     _folder: TempDir,
@@ -108,6 +132,12 @@ impl World {
         // Appending finds no volume, and makes it.
         if operation != Operation::Append {
             world.execute("CREATE VOLUME main.default._staging").await;
+        }
+        if operation == Operation::FilesInVolume {
+            world.execute("CREATE VOLUME main.default.raw").await;
+            let days = [Day { id: 2, n: 20 }, Day { id: 4, n: 40 }];
+            let delta = world.delta(None);
+            delta.files().unwrap().upload(RAW, parquet(&days)).send().await.unwrap();
         }
         if operation != Operation::Create {
             let rows = "VALUES (1L, 1L), (2L, 2L), (3L, CAST(NULL AS BIGINT)) AS v(id, n)";
@@ -275,6 +305,16 @@ fn check(operation: Operation) {
 #[test]
 fn an_append_happens_once_or_not_at_all() {
     check(Operation::Append);
+}
+
+#[test]
+fn files_of_this_machine_are_appended_once_or_not_at_all() {
+    check(Operation::FilesHere);
+}
+
+#[test]
+fn files_of_a_volume_are_appended_once_or_not_at_all() {
+    check(Operation::FilesInVolume);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod bulk_load;
 mod crowd;
 mod delta_faults;
+mod delta_writes;
 mod evolution;
 mod evolution_race;
 mod failures;

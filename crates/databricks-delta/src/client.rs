@@ -29,7 +29,7 @@ use crate::resume::{self, Resumed};
 use crate::stage::DEFAULT_VOLUME;
 use crate::stage::sweep::{self, SweepResult};
 use crate::statement::ddl;
-use crate::write::{Write, staging_volume};
+use crate::write::{DryRunResult, Write, WriteMode, staging_volume};
 use crate::write_id::WriteId;
 use crate::{detail, lookup};
 
@@ -124,6 +124,38 @@ impl DeltaClient {
         E: Into<BoxError> + 'a,
     {
         Write::batches(self.clone(), self.target(table), schema, batches)
+    }
+
+    /// Appends the rows of Parquet files that are there already, as one commit and without encoding them anew.
+    ///
+    /// The paths name files of this machine, which are staged as they are, or files of one directory of a volume
+    /// (`/Volumes/<catalog>/<schema>/<volume>/..`), which are loaded where they lie and stay there. A path of a directory
+    /// means the `.parquet` files in it. All files have the same columns.
+    ///
+    /// A file of a volume is appended once, whoever asks for it how often: [`WriteResult::rows_affected`] counts what was
+    /// new, and [`WriteResult::already_applied`] says that nothing was. To load it again, give it another name.
+    ///
+    /// [`WriteResult::rows_affected`]: crate::WriteResult::rows_affected
+    /// [`WriteResult::already_applied`]: crate::WriteResult::already_applied
+    pub fn write_files<P: Into<String>>(
+        &self,
+        table: impl IntoTableName,
+        paths: impl IntoIterator<Item = P>,
+    ) -> Write<'static> {
+        Write::files(self.clone(), self.target(table), paths.into_iter().map(Into::into).collect())
+    }
+
+    /// What a write of these rows would do, with nothing written. [`Write::dry_run`] asks the same of any write.
+    ///
+    /// # Errors
+    /// As [`Write::dry_run`].
+    pub async fn write_dry_run<T: Serialize + Sync>(
+        &self,
+        table: impl IntoTableName,
+        rows: &[T],
+        mode: WriteMode,
+    ) -> Result<DryRunResult> {
+        self.write_batch(table, rows).mode(mode).dry_run().await
     }
 
     /// Updates, deletes and inserts rows of a table by those of a source, as one commit.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
-use databricks_schema::{ColumnNameRules, ColumnSchema, TableName, TableSchema};
+use databricks_schema::{ColumnNameRules, ColumnSchema, TableName, TableSchema, Widening};
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 
@@ -82,6 +82,33 @@ impl<'a> Input<'a> {
         };
         let missing = fields.iter().filter(|field| table.column(field.name()).is_none());
         missing.map(new_column).collect()
+    }
+
+    /// The columns that a table needs to take the data as it is: its own, those that it lacks and, where types may be
+    /// widened, the data's types where they are wider.
+    pub(crate) fn wanted(&self, table: &TableSchema, widens: bool) -> Result<TableSchema> {
+        let mut wanted = table.clone();
+        if widens {
+            for field in &self.fields()? {
+                let name = field.name().to_lowercase();
+                let column = wanted.columns.iter_mut().find(|column| column.name.to_lowercase() == name);
+                // A type that no table has is cast to the column's as ever.
+                let (Some(column), Ok(given)) = (column, new_column(field)) else { continue };
+                if Widening::between(&column.data_type, &given.data_type) == Some(Widening::Automatic) {
+                    column.data_type = given.data_type;
+                }
+            }
+        }
+        wanted.columns.extend(self.columns_beyond(table)?);
+        Ok(wanted)
+    }
+
+    /// The columns of the data, with the types that it gives them.
+    pub(crate) fn fields(&self) -> Result<Vec<FieldRef>> {
+        match self {
+            Self::Rows(rows) => rows.infer_fields(),
+            Self::Batches { schema, .. } => Ok(schema.fields().to_vec()),
+        }
     }
 
     /// Prepares the rows for a table that they are to make.
@@ -247,6 +274,16 @@ mod tests {
         let merge = Input::rows(&data).for_merge(&schema()).await.unwrap();
         let casts: Vec<_> = merge.casts.iter().map(CastColumn::to_sql).collect();
         assert_eq!(casts, ["CAST(`ID` AS INT) AS `id`", "`deleted`"]);
+    }
+
+    #[test]
+    fn a_table_takes_wider_types_of_the_data_only_when_it_widens() {
+        let data = [Row { id: 1, deleted: true }];
+        let wanted = |widens| Input::rows(&data).wanted(&schema(), widens).unwrap();
+        let columns =
+            |widens| wanted(widens).columns.into_iter().map(|column| column.to_string()).collect::<Vec<_>>();
+        assert_eq!(columns(false), ["`id` INT", "`price` DECIMAL(10,2)", "`deleted` BOOLEAN"]);
+        assert_eq!(columns(true), ["`id` BIGINT", "`price` DECIMAL(10,2)", "`deleted` BOOLEAN"]);
     }
 
     #[tokio::test]

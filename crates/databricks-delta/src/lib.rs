@@ -87,7 +87,7 @@ pub use create_table::CreateTable;
 pub use detail::TableDetail;
 pub use dml::{Delete, RowsChanged, Update};
 pub use error::{BoxError, DeltaError, Result};
-pub use files::{DirectoryEntry, FilesClient, Upload};
+pub use files::{DirectoryEntry, FileMetadata, FilesClient, Upload};
 pub use history::{Commit, History};
 pub use maintenance::{
     Optimize, OptimizeMetrics, OptimizeResult, Restore, RestoreResult, Vacuum, VacuumResult,
@@ -102,5 +102,5 @@ pub use scheduler::{
     TableReport, Upkeep,
 };
 pub use stage::sweep::SweepResult;
-pub use write::{SchemaMode, Write, WriteCompression, WriteMode, WriteOptions, WriteResult};
+pub use write::{DryRunResult, SchemaMode, Write, WriteCompression, WriteMode, WriteOptions, WriteResult};
 pub use write_id::WriteId;

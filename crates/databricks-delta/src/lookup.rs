@@ -36,6 +36,12 @@ pub(crate) async fn table(remote: &Remote, table: &TableName) -> Result<Found> {
 }
 
 impl Found {
+    /// Whether types of its columns may be widened: that needs readers who know of it, so the table says it and not a
+    /// write.
+    pub(crate) fn allows_widening(&self) -> bool {
+        self.properties.get("delta.enableTypeWidening").is_some_and(|on| on.eq_ignore_ascii_case("true"))
+    }
+
     fn of(info: &TableInfo) -> Result<Self> {
         Ok(Self {
             schema: info.schema()?,

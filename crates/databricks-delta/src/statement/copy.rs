@@ -5,7 +5,7 @@ use databricks_schema::{TableName, quote};
 use super::cast::CastColumn;
 
 /// The most files that FILES may name.
-const MOST_FILES: usize = 1_000;
+pub(crate) const MOST_FILES: usize = 1_000;
 
 /// Loads the files of the directory into the table's named columns, as one commit.
 ///

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use databricks_schema::{TableName, TableSchema, quote};
 
 use super::cast::CastColumn;
+use crate::stage::StagedFile;
 
 /// Staged rows.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +13,8 @@ pub(crate) struct Rows<'a> {
     pub(crate) directory: &'a str,
     /// How many there are.
     pub(crate) count: u64,
+    /// The files of the directory that hold them, when it holds others too.
+    pub(crate) named: &'a [StagedFile],
     pub(crate) casts: &'a [CastColumn],
 }
 
@@ -79,14 +82,26 @@ impl Rows<'_> {
     }
 
     fn from(&self, columns: Vec<String>) -> String {
-        format!("SELECT {}\nFROM {}", columns.join(", "), staged(self.directory, Some(self.count)))
+        let columns = columns.join(", ");
+        let select = |from| format!("SELECT {columns}\nFROM {from}");
+        if self.named.is_empty() {
+            return select(staged(self.directory, Some(self.count)));
+        }
+        let files = self.named.iter().map(|StagedFile { name, rows, .. }| {
+            select(counted(&format!("{}/{name}", self.directory), Some(*rows)))
+        });
+        files.collect::<Vec<_>>().join("\nUNION ALL\n")
     }
 }
 
 /// The staged files as a relation and, where it is known how many rows they hold, the condition that all are there: a
 /// directory that has lost files would read as fewer rows, and so the statement fails instead.
 pub(crate) fn staged(directory: &str, rows: Option<u64>) -> String {
-    let files = format!("read_files({}, format => 'parquet')", quote::string(&format!("{directory}/")));
+    counted(&format!("{directory}/"), rows)
+}
+
+fn counted(path: &str, rows: Option<u64>) -> String {
+    let files = format!("read_files({}, format => 'parquet')", quote::string(path));
     let Some(rows) = rows else { return files };
     format!(
         "{files}\nWHERE CAST(CASE WHEN (SELECT count(*) FROM {files}) = {rows} THEN 'true' ELSE 'staged files are missing' END AS BOOLEAN)"
@@ -106,7 +121,14 @@ mod tests {
             CastColumn::new("WI`ND", "wi`nd", &schema.columns[1].data_type, false).unwrap(),
             CastColumn::new("day", "day", &schema.columns[0].data_type, true).unwrap(),
         ];
-        let rows = Rows { directory: "/Volumes/main/weather/_staging/it's/5b3", count: 25, casts: &casts };
+        let rows = Rows {
+            directory: "/Volumes/main/weather/_staging/it's/5b3",
+            count: 25,
+            named: &[],
+            casts: &casts,
+        };
+        let file = |name: &str, rows| StagedFile { name: name.to_owned(), bytes: 1, rows };
+        let named = [file("a.parquet", 10), file("it's.parquet", 15)];
         let condition = "(day = :day -- today\n) AND true".to_owned();
         let property = ("databricks_delta.write_id", "5b3".to_owned());
         let statements = [
@@ -115,6 +137,7 @@ mod tests {
             replace(&table, &Replace::Using(vec!["day".to_owned(), "wi`nd".to_owned()]), &rows, &schema),
             create(&table, &["day".to_owned()], &property, &rows),
             create(&table, &[], &property, &rows),
+            replace(&table, &Replace::All, &Rows { named: &named, ..rows }, &schema),
         ];
         insta::assert_snapshot!(statements.join("\n;\n"));
     }

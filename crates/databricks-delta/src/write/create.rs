@@ -5,13 +5,12 @@ use std::future::ready;
 use databricks_sql::SqlError;
 
 use super::WriteMode;
+use super::load::Load;
 use super::run::{Committed, Job};
 use crate::commit::{self, Outcome};
 use crate::error::{DeltaError, Result};
 use crate::lookup::{self, Found};
-use crate::stage::{Stage, Staged};
-use crate::statement::cast::CastColumn;
-use crate::statement::insert::{self, Rows};
+use crate::statement::insert;
 use crate::write_id::WriteId;
 
 /// The table property that names the write which created the table.
@@ -22,21 +21,16 @@ pub(crate) fn made_by(found: &Found, write_id: WriteId) -> bool {
     found.properties.get(WRITE_ID).is_some_and(|id| *id == write_id.to_string())
 }
 
-pub(super) async fn commit(
-    job: &Job<'_>,
-    stage: &Stage<'_>,
-    staged: &Staged,
-    casts: &[CastColumn],
-) -> Result<Committed> {
-    // Where another creates the table first, these files are appended: then their names say whether they were before.
-    if job.key().is_some() {
-        stage.settle(staged).await?;
-    }
-    let rows = Rows { directory: stage.directory(), count: staged.rows, casts };
+pub(super) fn sql(job: &Job<'_>, load: &Load<'_>) -> String {
     let property = (WRITE_ID, job.write_id.to_string());
-    let sql = insert::create(job.table, &job.options.partitioned_by, &property, &rows);
+    insert::create(job.table, &job.options.partitioned_by, &property, &load.rows())
+}
+
+pub(super) async fn commit(job: &Job<'_>, load: &Load<'_>) -> Result<Committed> {
+    // Where another creates the table first, these files are appended: then their names say whether they were before.
+    load.settle(job).await?;
     // Sent twice it creates one table: the second sending meets the first one's.
-    let statement = job.statement(sql);
+    let statement = job.statement(sql(job, load));
     let (error, is_settled) = match commit::repeatedly(&statement, ready(())).await {
         Outcome::Applied { .. } => return Ok(Committed::Now),
         Outcome::Failed(error) => (error, true),
@@ -46,7 +40,7 @@ pub(super) async fn commit(
         Ok(Some(found)) if made_by(&found, job.write_id) => Ok(Committed::Now),
         Ok(Some(_)) if is_there_already(&error) => match job.options.mode {
             WriteMode::ErrorIfExists => Err(DeltaError::TableExists { table: job.table.full_name() }),
-            _ => super::append::commit(job, stage, staged, casts).await,
+            _ => super::append::commit(job, load).await,
         },
         _ if is_settled => Err(error.into()),
         _ => Err(job.unknown(error)),

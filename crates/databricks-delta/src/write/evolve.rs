@@ -1,30 +1,34 @@
-//! Columns of the data that the table lacks, added before the rows that need them.
+//! The table's columns, made to take the data before the rows are sent.
 
-use databricks_schema::{ColumnSchema, TableSchema};
+use databricks_schema::{EvolutionOptions, SchemaManager, TableSchema};
 
 use super::run::Job;
-use crate::commit;
+use crate::client::Remote;
 use crate::error::Result;
-use crate::lookup;
-use crate::statement::ddl;
+use crate::input::Input;
+use crate::lookup::{self, Found};
 
-/// Adds columns to the table, in one commit, and to `schema`.
-pub(super) async fn add(job: &Job<'_>, missing: Vec<ColumnSchema>, schema: &mut TableSchema) -> Result<()> {
-    if missing.is_empty() {
+/// What a write may change about a table: it adds columns, and widens types where the table allows it. Another program
+/// may have got further.
+pub(super) fn options() -> EvolutionOptions {
+    EvolutionOptions::default().with_comments(false).with_accept_newer(true)
+}
+
+pub(super) fn manager(remote: &Remote) -> SchemaManager {
+    SchemaManager::new(remote.sql.clone()).with_catalog(remote.catalog.clone()).with_options(options())
+}
+
+/// The schema that takes the data as it is.
+pub(super) fn wanted(input: &Input<'_>, found: &Found) -> Result<TableSchema> {
+    input.wanted(&found.schema, found.allows_widening())
+}
+
+/// Brings the table to what the data needs, and `found` to what the table is then.
+pub(super) async fn evolve(job: &Job<'_>, wanted: TableSchema, found: &mut Found) -> Result<()> {
+    if wanted == found.schema {
         return Ok(());
     }
-    let sql = ddl::add_columns(job.table, &missing);
-    if let Err(error) = commit::retrying_conflicts(&job.remote.sql.statement(sql)).await {
-        // Its answer was lost, or another write added them in the meantime.
-        let now = lookup::table(job.remote, job.table).await?.schema;
-        if missing.iter().any(|column| now.column(&column.name).is_none()) {
-            return Err(error.into());
-        }
-        *schema = now;
-        return Ok(());
-    }
-    let names: Vec<&str> = missing.iter().map(|column| column.name.as_str()).collect();
-    tracing::warn!(table = %job.table, columns = names.join(", "), "columns added to the table");
-    schema.columns.extend(missing);
+    manager(job.remote).evolve_safely(job.table, &wanted).await?;
+    *found = lookup::table(job.remote, job.table).await?;
     Ok(())
 }

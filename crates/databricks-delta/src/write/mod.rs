@@ -2,7 +2,10 @@
 
 mod append;
 mod create;
+mod dry_run;
 mod evolve;
+mod files;
+mod load;
 mod options;
 mod replace;
 mod result;
@@ -25,6 +28,8 @@ use crate::progress::WriteProgress;
 use crate::stage::DEFAULT_VOLUME;
 
 pub(crate) use create::made_by;
+pub use dry_run::DryRunResult;
+pub(crate) use files::LocalFile;
 pub use options::{SchemaMode, WriteCompression, WriteMode, WriteOptions};
 pub use result::WriteResult;
 
@@ -36,18 +41,26 @@ pub use result::WriteResult;
 pub struct Write<'a> {
     client: DeltaClient,
     table: Target,
-    input: Input<'a>,
+    source: Source<'a>,
     options: WriteOptions,
     volume: Option<Target>,
     parameters: Vec<(String, Param)>,
 }
 
+/// Where the rows of a write come from.
+#[derive(Debug)]
+enum Source<'a> {
+    Data(Input<'a>),
+    /// Paths of Parquet files.
+    Files(Vec<String>),
+}
+
 impl fmt::Debug for Write<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { client: _, table, input, options, volume, parameters } = self;
+        let Self { client: _, table, source, options, volume, parameters } = self;
         f.debug_struct("Write")
             .field("table", table)
-            .field("input", input)
+            .field("source", source)
             .field("options", options)
             .field("volume", volume)
             .field("parameters", &parameters.iter().map(|(name, _)| name).collect::<Vec<_>>())
@@ -57,7 +70,7 @@ impl fmt::Debug for Write<'_> {
 
 impl<'a> Write<'a> {
     pub(crate) fn rows<T: Serialize + Sync>(client: DeltaClient, table: Target, rows: &'a [T]) -> Self {
-        Self::new(client, table, Input::rows(rows))
+        Self::new(client, table, Source::Data(Input::rows(rows)))
     }
 
     pub(crate) fn batches<S, E>(client: DeltaClient, table: Target, schema: SchemaRef, batches: S) -> Self
@@ -65,12 +78,16 @@ impl<'a> Write<'a> {
         S: Stream<Item = Result<RecordBatch, E>> + Send + 'a,
         E: Into<BoxError> + 'a,
     {
-        Self::new(client, table, Input::batches(schema, batches))
+        Self::new(client, table, Source::Data(Input::batches(schema, batches)))
     }
 
-    fn new(client: DeltaClient, table: Target, input: Input<'a>) -> Self {
+    pub(crate) fn files(client: DeltaClient, table: Target, paths: Vec<String>) -> Self {
+        Self::new(client, table, Source::Files(paths))
+    }
+
+    fn new(client: DeltaClient, table: Target, source: Source<'a>) -> Self {
         let options = WriteOptions::default();
-        Self { client, table, input, options, volume: None, parameters: Vec::new() }
+        Self { client, table, source, options, volume: None, parameters: Vec::new() }
     }
 
     /// Takes all settings from `options`, those that were made before among them.

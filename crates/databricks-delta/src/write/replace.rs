@@ -3,12 +3,13 @@
 use databricks_schema::TableSchema;
 
 use super::WriteMode;
+use super::load::Load;
 use super::run::{Committed, Job};
 use crate::commit::{self, Outcome};
 use crate::error::{DeltaError, Result};
 use crate::lookup::Found;
 use crate::mark::{self, Mark};
-use crate::statement::insert::{self, Rows};
+use crate::statement::insert;
 
 /// A replacement of rows of a table that is there.
 pub(super) struct Replace {
@@ -54,20 +55,24 @@ fn check_columns(job: &Job<'_>, columns: &[String], found: &Found) -> Result<()>
     }
 }
 
+pub(super) fn sql(job: &Job<'_>, how: &Replace, load: &Load<'_>, schema: &TableSchema) -> String {
+    insert::replace(job.table, &how.what, &load.rows(), schema)
+}
+
 pub(super) async fn commit(
     job: &Job<'_>,
     how: &Replace,
-    rows: &Rows<'_>,
+    load: &Load<'_>,
     schema: &TableSchema,
 ) -> Result<Committed> {
-    let statement = job.statement(insert::replace(job.table, &how.what, rows, schema));
+    let statement = job.statement(sql(job, how, load, schema));
     let look = || mark::find(job.remote, job.table, job.write_id);
     let outcome = match how.is_marked {
         true => commit::settled(&job.remote.sql, &statement, look).await,
         false => commit::unmarked(&job.remote.sql, &statement).await,
     };
     match outcome {
-        Outcome::Applied { result, .. } => check_count(job, rows.count, result.inserted_rows()),
+        Outcome::Applied { result, .. } => check_count(job, load.files.rows, result.inserted_rows()),
         Outcome::Found(_) => Ok(Committed::Now),
         Outcome::Failed(error) => Err(error.into()),
         Outcome::Unknown(error) => Err(job.unknown(error)),

@@ -4,21 +4,23 @@ use databricks_schema::TableName;
 use databricks_sql::{Param, SqlError, Statement};
 use tracing::Instrument;
 
+use super::files::{At, Files};
+use super::load::Load;
 use super::result::measure;
 use super::{
-    SchemaMode, Write, WriteMode, WriteOptions, WriteResult, append, create, evolve, replace, staging_volume,
+    SchemaMode, Source, Write, WriteMode, WriteOptions, WriteResult, append, create, evolve, replace,
+    staging_volume,
 };
 use crate::client::Remote;
 use crate::error::{DeltaError, Result};
-use crate::input::Prepared;
+use crate::input::{Input, Prepared};
 use crate::lookup::{self, Found};
 use crate::progress::Reporter;
 use crate::stage::{Pace, Sharing, Stage, Staged};
-use crate::statement::insert::Rows;
 use crate::write_id::WriteId;
 
 /// What a write does, once it is known whether the table is there.
-enum Plan {
+pub(super) enum Plan {
     Append,
     Replace(replace::Replace),
     Create,
@@ -27,7 +29,7 @@ enum Plan {
 }
 
 impl Plan {
-    fn sharing(&self, key: Option<&str>) -> Sharing {
+    pub(super) fn sharing(&self, key: Option<&str>) -> Sharing {
         match (self, key) {
             (_, None) => Sharing::Alone,
             (Self::Append | Self::Create, Some(_)) => Sharing::SameFiles,
@@ -76,56 +78,83 @@ impl Write<'_> {
     }
 
     async fn run(self, table: &TableName, pace: &Pace) -> Result<WriteResult> {
-        let Self { client, table: _, input, options, volume, parameters } = self;
+        let Self { client, table: _, source, options, volume, parameters } = self;
         check(&options, &parameters)?;
         let key = options.idempotency_key.as_deref();
         let write_id = key.map_or_else(WriteId::random, |key| WriteId::derived(key, table));
         let nothing = WriteResult::of(write_id, &Staged::default());
-        if input.is_known_empty() {
+        if source.is_known_empty() {
             return Ok(nothing);
         }
         let remote = client.remote()?;
+        let (input, files) = source.open(remote).await?;
         let job = Job { remote, table, write_id, options: &options, parameters: &parameters };
         let mut found = lookup::find(remote, table).await?;
         let plan = job.plan(found.as_ref()).await?;
-        let reporter = Reporter::new(options.progress.clone(), input.known_rows());
+        let known_rows = files.as_ref().map(|files| files.rows).or(input.known_rows());
+        let reporter = Reporter::new(options.progress.clone(), known_rows);
         let volume = staging_volume(volume.as_ref(), table)?;
         let stage = Stage::new(remote, volume, write_id, plan.sharing(key), pace, &reporter);
         if matches!(plan, Plan::Done) {
             return Ok(WriteResult { staging_left: stage.clean().await, ..nothing.already() });
         }
         if let (SchemaMode::Evolve, Some(found)) = (options.schema, &mut found) {
-            let missing = input.columns_beyond(&found.schema)?;
-            evolve::add(&job, missing, &mut found.schema).await?;
+            let wanted = evolve::wanted(&input, found)?;
+            evolve::evolve(&job, wanted, found).await?;
         }
         let rows = match &found {
             Some(found) => input.for_table(table, &found.schema).await?,
             None => input.for_new_table().await?,
         };
         let Prepared { batches, layout, casts } = rows;
-        let staged = match stage.upload(batches, &layout).await {
-            Ok(staged) if staged.parts > 0 => staged,
-            nothing_staged => {
+        let load = match files.map(|files| files.at) {
+            None => stage.upload(batches, &layout).await.map(|staged| Load::staged(&stage, staged, &casts)),
+            Some(At::Here(files)) => {
+                let staged = stage.upload_files(&files).await;
+                staged.map(|staged| Load::staged(&stage, staged, &casts))
+            }
+            Some(At::Volume { directory, files }) => Load::in_place(&stage, directory, files, &casts),
+        };
+        let load = match load {
+            Ok(load) if load.files.parts > 0 => load,
+            nothing_to_load => {
                 stage.abandon().await;
-                return nothing_staged.map(|_| nothing);
+                return nothing_to_load.map(|_| nothing);
             }
         };
         let committed = match (&plan, &found) {
-            (Plan::Append, _) => append::commit(&job, &stage, &staged, &casts).await,
-            (Plan::Replace(how), Some(found)) => {
-                let rows = Rows { directory: stage.directory(), count: staged.rows, casts: &casts };
-                replace::commit(&job, how, &rows, &found.schema).await
-            }
-            _ => create::commit(&job, &stage, &staged, &casts).await,
+            (Plan::Append, _) => append::commit(&job, &load).await,
+            (Plan::Replace(how), Some(found)) => replace::commit(&job, how, &load, &found.schema).await,
+            _ => create::commit(&job, &load).await,
         };
-        let result = job.finish(&stage, &staged, committed).await?;
-        reporter.committed(staged.rows);
+        let result = job.finish(&load, committed).await?;
+        reporter.committed(load.files.rows);
         Ok(result)
     }
 }
 
+impl<'a> Source<'a> {
+    pub(super) fn is_known_empty(&self) -> bool {
+        match self {
+            Self::Data(input) => input.is_known_empty(),
+            Self::Files(_) => false,
+        }
+    }
+
+    /// The rows, or the columns of files and the files.
+    pub(super) async fn open(self, remote: &Remote) -> Result<(Input<'a>, Option<Files>)> {
+        match self {
+            Self::Data(input) => Ok((input, None)),
+            Self::Files(paths) => {
+                let files = Files::open(remote, &paths).await?;
+                Ok((files.columns(), Some(files)))
+            }
+        }
+    }
+}
+
 impl Job<'_> {
-    async fn plan(&self, found: Option<&Found>) -> Result<Plan> {
+    pub(super) async fn plan(&self, found: Option<&Found>) -> Result<Plan> {
         let Some(found) = found else {
             return match self.options.mode {
                 WriteMode::ErrorIfExists => Ok(Plan::Create),
@@ -169,25 +198,23 @@ impl Job<'_> {
     }
 
     /// Cleans up after the statement, unless its files may still be read by it, or are needed to find out what is wrong.
-    async fn finish(
-        &self,
-        stage: &Stage<'_>,
-        staged: &Staged,
-        committed: Result<Committed>,
-    ) -> Result<WriteResult> {
-        let result = WriteResult::of(self.write_id, staged);
+    async fn finish(&self, load: &Load<'_>, committed: Result<Committed>) -> Result<WriteResult> {
+        let staged =
+            if load.in_place { Staged { bytes: 0, ..load.files.clone() } } else { load.files.clone() };
+        let result = WriteResult::of(self.write_id, &staged);
         let result = match committed {
             Ok(Committed::Now) => result,
+            Ok(Committed::InPart(rows_affected)) => WriteResult { rows_affected, ..result },
             Ok(Committed::Before) => result.already(),
             Err(error @ (DeltaError::OutcomeUnknown { .. } | DeltaError::RowCountMismatch { .. })) => {
                 return Err(error);
             }
             Err(error) => {
-                stage.abandon().await;
+                load.stage.abandon().await;
                 return Err(error);
             }
         };
-        Ok(WriteResult { staging_left: stage.clean().await, ..result })
+        Ok(WriteResult { staging_left: load.stage.clean().await, ..result })
     }
 }
 
@@ -196,11 +223,13 @@ impl Job<'_> {
 pub(super) enum Committed {
     /// In this run.
     Now,
+    /// So many of them in this run: files that lie in a volume can have been loaded before by anyone.
+    InPart(u64),
     /// In an earlier run of the same key.
     Before,
 }
 
-fn pace(options: &WriteOptions) -> Result<Pace> {
+pub(super) fn pace(options: &WriteOptions) -> Result<Pace> {
     let default = Pace::default();
     let pace = Pace {
         batch_size: options.batch_size.unwrap_or(default.batch_size),
@@ -211,7 +240,7 @@ fn pace(options: &WriteOptions) -> Result<Pace> {
     Ok(pace)
 }
 
-fn check(options: &WriteOptions, parameters: &[(String, Param)]) -> Result<()> {
+pub(super) fn check(options: &WriteOptions, parameters: &[(String, Param)]) -> Result<()> {
     let refuse = |option, value: &str, reason: &str| {
         Err(DeltaError::InvalidOption { option, value: format!("`{value}`"), reason: reason.to_owned() })
     };

@@ -57,3 +57,21 @@ async fn a_directory_is_made_listed_and_removed() {
     let error = files.list_directory(directory).try_collect::<Vec<_>>().await.unwrap_err();
     assert_eq!(kind(&error), Some(ErrorKind::NotFound), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_part_of_a_file_can_be_read_and_its_length_asked_for() {
+    let world = world_with_volume().await;
+    let files = world.delta.files().unwrap();
+    let path = "/Volumes/main/default/_staging/x";
+    files.upload(path, "0123456789").send().await.unwrap();
+    let metadata = files.metadata(path).await.unwrap();
+    assert_eq!(metadata.size, 10);
+    assert!(metadata.last_modified.is_some());
+    for (start, length, expected) in [(0, 3, "012"), (7, 100, "789"), (4, 1, "4"), (4, 0, "")] {
+        let body = files.download_range(path, start, length).await.unwrap();
+        assert_eq!(&body.collect(100).await.unwrap()[..], expected.as_bytes(), "{start} {length}");
+    }
+    let error = files.metadata("/Volumes/main/default/_staging/no").await.unwrap_err();
+    assert_eq!(kind(&error), Some(ErrorKind::NotFound), "{error:?}");
+    assert!(files.download_range(path, 10, 1).await.is_err());
+}

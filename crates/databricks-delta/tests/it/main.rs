@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bulk_load;
+mod dry_run;
 mod files;
 mod merge;
 mod modes;
 mod read;
 mod support;
+mod uploads;
 mod write;
+mod write_files;

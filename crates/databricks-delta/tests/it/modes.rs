@@ -189,7 +189,18 @@ async fn a_missing_table_is_created_with_its_rows_by_one_statement() {
 #[tokio::test(start_paused = true)]
 async fn columns_that_are_new_are_added_when_that_was_said() {
     let world = World::new();
-    world.engine.on_containing("ALTER TABLE").empty();
+    let columns = [
+        ("id", "BIGINT"),
+        ("day", "DATE"),
+        ("wind", "DOUBLE"),
+        ("price", "DECIMAL(10,2)"),
+        ("rain", "DOUBLE"),
+        ("Tags", "ARRAY<STRING>"),
+    ];
+    world.on_alter(
+        "ALTER TABLE `main`.`default`.`days` ADD COLUMNS (`rain` DOUBLE, `Tags` ARRAY<STRING>)",
+        &columns,
+    );
     world.engine.on_containing("COPY INTO").affected(1);
     let rows = [Rain { id: 1, rain: 2.5, tags: vec!["a"] }];
     let refused = world.delta.write_batch("days", &rows).send().await;

@@ -6,6 +6,7 @@ use databricks_delta::DeltaClient;
 use databricks_sql::SqlClient;
 use databricks_testkit::{
     Column, Fault, FaultRule, MemoryCatalogStore, MemoryVolumeStore, ScriptedEngine, SimulatedWorkspace,
+    UploadProtocol, VolumePath,
 };
 use databricks_transport::{Client, DatabricksConfig};
 use http::Method;
@@ -30,6 +31,7 @@ pub(crate) fn days(count: i64) -> Vec<Day> {
 pub(crate) struct World {
     pub(crate) engine: ScriptedEngine,
     pub(crate) volumes: MemoryVolumeStore,
+    catalog: MemoryCatalogStore,
     pub(crate) workspace: SimulatedWorkspace,
     pub(crate) delta: DeltaClient,
 }
@@ -40,6 +42,11 @@ impl World {
     }
 
     pub(crate) fn with_quota(bytes: Option<u64>) -> Self {
+        Self::with(bytes, UploadProtocol::default())
+    }
+
+    /// A workspace that takes large files this way.
+    pub(crate) fn with(bytes: Option<u64>, protocol: UploadProtocol) -> Self {
         let columns = [("id", "BIGINT"), ("day", "DATE"), ("wind", "DOUBLE"), ("price", "DECIMAL(10,2)")];
         let columns = columns.map(|(name, data_type)| Column::new(name, data_type));
         let catalog = MemoryCatalogStore::new().with_table("main", "default", "days", &columns);
@@ -58,13 +65,43 @@ impl World {
             creates
         };
         engine.on_matching(move |request| creates_volume(&request.statement)).empty();
+        let catalog_of_world = catalog.clone();
         let workspace = SimulatedWorkspace::builder()
             .engine(Arc::new(engine.clone()))
             .catalog(Arc::new(catalog))
             .volumes(Arc::new(volumes.clone()))
+            .upload_protocol(protocol)
             .build();
         let delta = delta(&workspace);
-        Self { engine, volumes, workspace, delta }
+        Self { engine, volumes, workspace, delta, catalog: catalog_of_world }
+    }
+
+    /// Answers a statement that makes the table `days` have these columns.
+    pub(crate) fn on_alter(&self, statement: &'static str, columns: &[(&str, &str)]) {
+        let columns: Vec<Column> = columns.iter().map(|(name, kind)| Column::new(*name, *kind)).collect();
+        let catalog = self.catalog.clone();
+        let alters = move |sent: &str| {
+            let is_it = sent == statement;
+            if is_it {
+                let _ = catalog.clone().with_table("main", "default", "days", &columns);
+            }
+            is_it
+        };
+        self.engine.on_matching(move |request| alters(&request.statement)).empty();
+    }
+
+    /// A volume with these files.
+    pub(crate) async fn volume(&self, name: &str, files: &[(&str, Vec<u8>)]) {
+        let _ = self.catalog.clone().with_volume("main", "default", name);
+        for (file, content) in files {
+            let path = format!("/Volumes/main/default/{name}/{file}");
+            self.delta.files().unwrap().upload(path, content.clone()).send().await.unwrap();
+        }
+    }
+
+    /// What lies at a path of a volume.
+    pub(crate) fn content(&self, path: &str) -> Option<Vec<u8>> {
+        self.volumes.content(&VolumePath::parse(path).unwrap()).map(|bytes| bytes.to_vec())
     }
 
     /// Statements that were sent and begin with this word.
