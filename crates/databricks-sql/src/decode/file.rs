@@ -44,13 +44,32 @@ impl ArrowFile {
         Self { content, bytes: 0 }
     }
 
-    /// Takes the next piece.
-    pub(crate) fn push(&mut self, part: &[u8]) {
-        self.bytes = self.bytes.saturating_add(part.len() as u64);
-        match &mut self.content {
+    /// Takes of the next piece as much as there is memory for, and says how much that was. More memory, as
+    /// [`memory_to_come`](Self::memory_to_come) says, is only taken when it is called again.
+    pub(crate) fn push(&mut self, part: &[u8]) -> usize {
+        let taken = match &mut self.content {
             Content::Plain(messages) => messages.push(part),
             Content::Compressed(parts) => parts.push(part),
+        };
+        self.bytes = self.bytes.saturating_add(taken as u64);
+        taken
+    }
+
+    /// Takes the whole piece.
+    pub(crate) fn push_all(&mut self, mut part: &[u8]) {
+        while !part.is_empty() {
+            let taken = self.push(part);
+            part = part.get(taken..).unwrap_or_default();
         }
+    }
+
+    /// The memory that it will have after the next push, in bytes.
+    pub(crate) fn memory_to_come(&self) -> u64 {
+        let bytes = match &self.content {
+            Content::Plain(messages) => messages.memory().saturating_add(messages.wants()),
+            Content::Compressed(parts) => parts.memory().saturating_add(parts.wants()),
+        };
+        bytes as u64
     }
 
     /// The bytes that came.
@@ -85,7 +104,7 @@ impl ArrowFile {
 pub(crate) fn arrow_file(file: Bytes, compressed: bool, row_count: Option<u64>) -> Result<Vec<RecordBatch>> {
     let pool = Pool::default();
     let mut arrow = ArrowFile::new(compressed, &pool);
-    arrow.push(&file);
+    arrow.push_all(&file);
     drop(file);
     arrow.batches(row_count, &pool, &mut Scratch::default())
 }
@@ -106,7 +125,7 @@ fn of_frames(parts: Parts, mut messages: Messages, scratch: &mut Scratch) -> Out
         if part.is_empty() {
             break;
         }
-        messages.push(part);
+        messages.push_all(part);
         let taken = part.len();
         frames.consume(taken);
         messages.take().into_iter().try_for_each(|message| reader.take(message))?;
@@ -267,7 +286,7 @@ mod tests {
         for size in [1, 7, 1000, plain.len()] {
             for (bytes, compressed) in [(&plain[..], false), (&packed[..], true)] {
                 let mut arrow = ArrowFile::new(compressed, &Pool::default());
-                bytes.chunks(size).for_each(|part| arrow.push(part));
+                bytes.chunks(size).for_each(|part| arrow.push_all(part));
                 assert_eq!(arrow.bytes(), bytes.len() as u64);
                 let batches = arrow.batches(None, &Pool::default(), &mut Scratch::default()).unwrap();
                 assert_eq!(batches, expected, "{size} {compressed}");

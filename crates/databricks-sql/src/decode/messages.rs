@@ -26,6 +26,8 @@ pub(super) struct Messages {
     pool: Pool,
     state: State,
     ready: Vec<Message>,
+    /// Of all bodies, in bytes.
+    memory: usize,
 }
 
 /// Where in a message the stream stands.
@@ -44,7 +46,8 @@ enum State {
     Body {
         head: Vec<u8>,
         left: u64,
-        bytes: Memory,
+        /// None yet for a body that has just begun.
+        bytes: Option<Memory>,
     },
     /// At the end mark; what follows it is nobody's.
     End,
@@ -74,16 +77,13 @@ impl State {
         }
     }
 
-    fn after_head(head: Vec<u8>, pool: &Pool) -> Self {
+    fn after_head(head: Vec<u8>) -> Self {
         let announced = match root_as_message(&head) {
             Ok(message) => message.bodyLength(),
             Err(error) => return Self::Damaged(format!("a message is unreadable: {error}")),
         };
         match u64::try_from(announced) {
-            Ok(left) => {
-                let aside = usize::try_from(left.min(SET_ASIDE)).unwrap_or_default();
-                Self::Body { head, left, bytes: pool.take(aside) }
-            }
+            Ok(left) => Self::Body { head, left, bytes: None },
             Err(_) => Self::Damaged(format!("a message says that it has {announced} bytes")),
         }
     }
@@ -94,10 +94,38 @@ impl Messages {
         Self { pool, ..Self::default() }
     }
 
-    /// Takes the next piece of the stream.
-    pub(super) fn push(&mut self, mut part: &[u8]) {
+    /// Takes of the next piece of the stream as much as comes before the next body, for which memory is set aside only
+    /// when this is called again, and says how much that was.
+    pub(super) fn push(&mut self, part: &[u8]) -> usize {
+        if let State::Body { left, bytes: bytes @ None, .. } = &mut self.state {
+            self.memory = self.memory.saturating_add(aside(*left));
+            *bytes = Some(self.pool.take(aside(*left)));
+        }
+        let mut rest = part;
+        while !rest.is_empty() && self.wants() == 0 {
+            rest = self.step(rest);
+        }
+        part.len() - rest.len()
+    }
+
+    /// Takes the whole piece.
+    pub(super) fn push_all(&mut self, mut part: &[u8]) {
         while !part.is_empty() {
-            part = self.step(part);
+            let taken = self.push(part);
+            part = part.get(taken..).unwrap_or_default();
+        }
+    }
+
+    /// The memory of the bodies so far, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// The memory that the next push sets aside, in bytes.
+    pub(super) fn wants(&self) -> usize {
+        match self.state {
+            State::Body { left, bytes: None, .. } => aside(left),
+            _ => 0,
         }
     }
 
@@ -117,7 +145,7 @@ impl Messages {
             }
             State::Body { left, bytes, .. } => {
                 let (taken, rest) = split(part, usize::try_from(*left).unwrap_or(usize::MAX));
-                bytes.extend(taken);
+                bytes.iter_mut().for_each(|bytes| bytes.extend(taken));
                 *left -= taken.len() as u64;
                 rest
             }
@@ -131,13 +159,14 @@ impl Messages {
     fn advance(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::End) {
             State::Word { bytes, read: 4, continued } => State::after_word(bytes, continued),
-            State::Head { length, bytes } if bytes.len() == length => State::after_head(bytes, &self.pool),
+            State::Head { length, bytes } if bytes.len() == length => State::after_head(bytes),
             unfinished => unfinished,
         };
         // A message may have no body at all.
         self.state = match std::mem::replace(&mut self.state, State::End) {
             State::Body { head, left: 0, bytes } => {
-                self.ready.push(Message { head, body: bytes.freeze() });
+                let body = bytes.map_or_else(|| Buffer::from(&[]), Memory::freeze);
+                self.ready.push(Message { head, body });
                 State::default()
             }
             unfinished => unfinished,
@@ -164,4 +193,9 @@ impl Messages {
 
 fn split(part: &[u8], at: usize) -> (&[u8], &[u8]) {
     part.split_at_checked(at).unwrap_or((part, &[]))
+}
+
+/// The memory for a body of which so many bytes are to come.
+fn aside(left: u64) -> usize {
+    usize::try_from(left.min(SET_ASIDE)).unwrap_or_default()
 }

@@ -6,8 +6,8 @@ use std::io::{BufRead, Read, Result};
 use super::memory::{Memory, Pool};
 
 /// The most bytes of a block. Pieces of the network are copied into blocks, since each may hold on to more memory than
-/// it has bytes.
-const BLOCK: usize = 256 * 1024;
+/// it has bytes. Allocators tend to give what is as large as this memory of its own.
+const BLOCK: usize = 512 * 1024;
 
 /// The bytes of a file that are not read yet. Reading takes them, so that what they become is never held beside the
 /// whole of them.
@@ -25,19 +25,27 @@ impl Parts {
         Self { pool, ..Self::default() }
     }
 
-    /// Adds a piece at the end.
-    pub(super) fn push(&mut self, mut part: &[u8]) {
-        self.bytes += part.len();
-        while !part.is_empty() {
-            match self.blocks.back_mut().filter(|block| block.room() > 0) {
-                Some(block) => {
-                    let (taken, rest) = part.split_at_checked(block.room()).unwrap_or((part, &[]));
-                    block.extend(taken);
-                    part = rest;
-                }
-                None => self.blocks.push_back(self.pool.take(BLOCK)),
-            }
+    /// Adds of a piece as much as a block has room for, and says how much that was. A new block is taken only when the
+    /// last one is full.
+    pub(super) fn push(&mut self, part: &[u8]) -> usize {
+        if self.wants() > 0 {
+            self.blocks.push_back(self.pool.take(BLOCK));
         }
+        let Some(block) = self.blocks.back_mut() else { return 0 };
+        let taken = part.get(..block.room()).unwrap_or(part);
+        block.extend(taken);
+        self.bytes += taken.len();
+        taken.len()
+    }
+
+    /// The memory of the blocks, in bytes: the last one counts as far as it is written.
+    pub(super) fn memory(&self) -> usize {
+        self.bytes
+    }
+
+    /// The memory that the next push takes, in bytes.
+    pub(super) fn wants(&self) -> usize {
+        if self.blocks.back().is_some_and(|block| block.room() > 0) { 0 } else { BLOCK }
     }
 
     /// How many are left to read.
@@ -82,7 +90,14 @@ mod tests {
     fn pieces_read_as_one_file_and_their_blocks_are_let_go_of() {
         let file: Vec<u8> = (0..3 * BLOCK + 7).map(|n| n as u8).collect();
         let mut parts = Parts::default();
-        file.chunks(1000).for_each(|piece| parts.push(piece));
+        for mut piece in file.chunks(1000) {
+            while !piece.is_empty() {
+                let wanted = parts.wants() > 0;
+                let blocks = parts.blocks.len();
+                piece = &piece[parts.push(piece)..];
+                assert_eq!(parts.blocks.len() > blocks, wanted, "memory is announced");
+            }
+        }
         assert_eq!((parts.len(), parts.blocks.len()), (file.len(), 4));
         let mut head = vec![0; BLOCK + 1];
         parts.read_exact(&mut head).unwrap();

@@ -14,7 +14,7 @@ use super::Reading;
 use super::chunk::Chunk;
 use super::plan::Plan;
 use super::task::Task;
-use super::walker::{Chunks, Walker};
+use super::walker::{Chunks, OnItsWay, Walker};
 use crate::cancel::{CancelGuard, runtime};
 use crate::decode::Layout;
 use crate::progress::Meter;
@@ -46,7 +46,7 @@ enum State {
     /// Between chunks.
     Idle,
     /// The next chunk is on its way.
-    Waiting(Task<Chunk>),
+    Waiting(OnItsWay),
     /// A chunk is being handed out.
     Draining(Chunk),
     Done,
@@ -117,14 +117,14 @@ impl BatchStream {
             match &mut self.state {
                 State::Done => return Poll::Ready(None),
                 State::Idle => match ready!(self.queue.poll_recv(context)) {
-                    Some(Ok(task)) => self.state = State::Waiting(task),
+                    Some(Ok(chunk)) => self.state = State::Waiting(chunk),
                     Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                     // Chunks also end when their task does, as with its runtime: that is not the end of the result.
                     None => {
                         return Pin::new(&mut self.walker).poll(context).map(|walked| walked.err().map(Err));
                     }
                 },
-                State::Waiting(task) => match ready!(Pin::new(task).poll(context)) {
+                State::Waiting(chunk) => match ready!(Pin::new(chunk).poll(context)) {
                     Ok(chunk) => {
                         self.meter.chunk(chunk.bytes());
                         self.state = State::Draining(chunk);

@@ -75,7 +75,7 @@ mod tests {
         let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
         writer.write(batch).unwrap();
         let mut file = decode::ArrowFile::new(false, &decode::Pool::default());
-        file.push(&writer.into_inner().unwrap());
+        file.push_all(&writer.into_inner().unwrap());
         let scratch = &mut decode::Scratch::default();
         file.batches(None, &decode::Pool::default(), scratch).unwrap().remove(0)
     }

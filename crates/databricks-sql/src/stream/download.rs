@@ -7,8 +7,8 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use chrono::{DateTime, TimeDelta, Utc};
 use databricks_transport::{Body, Error, ErrorKind};
-use futures::TryStreamExt;
 use futures::future::{Either, select};
+use futures::{FutureExt, TryStreamExt};
 use http::Response;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -31,6 +31,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// The most bytes that are reserved only because a storage host announces them.
 const LIKELY: u64 = 32 * 1024 * 1024;
+/// A download is well under way when this part of it is there: a quarter.
+const WELL_UNDER_WAY: u64 = 4;
 /// A chunk of no more bytes is decoded sooner than a thread is found for it: about a millisecond.
 const SMALL: u64 = 1536 * 1024;
 /// A link this close to its end is resolved again before it is used.
@@ -97,6 +99,13 @@ impl Download {
                 Err(Failure::Passing(error)) => (error, pause),
                 Err(Failure::LinkRefused(error)) => (error, Duration::ZERO),
             };
+            // A store may close a connection on which nobody reads, which says nothing of the next one.
+            if self.reservation.take_waited() {
+                tracing::debug!(%error, "chunk not fetched, after it had waited for room; trying again");
+                self.reservation.cover(0).await;
+                self.reservation.take_waited();
+                continue;
+            }
             if attempt == ATTEMPTS {
                 return Err(error);
             }
@@ -149,14 +158,16 @@ impl Download {
             begun.late(Step::File, began).await;
             tracing::debug!(chunk_index = index, "chunk is late; asking for it once more");
         };
-        let (decoded, mut beside) = (self.decoded, plan.files.nothing());
+        let (decoded, mut beside) = (self.decoded, plan.files.nothing(index));
         let once_more = async {
             let link = plan.fresh_link(index).await.map_err(resolve_failure)?;
-            plan.get(&link, decoded, plan.streams.extra(), &mut beside).await
+            plan.get(&link, decoded, plan.streams.extra(), begun, &mut beside).await
         };
-        let first = plan.get(&link, decoded, place, &mut self.reservation);
+        let first = plan.get(&link, decoded, place, begun, &mut self.reservation);
         let file = sooner(first, late, once_more).await?;
-        plan.pace.took(Step::File, began.elapsed());
+        if !self.reservation.waited() {
+            plan.pace.took(Step::File, began.elapsed());
+        }
         Ok(file)
     }
 
@@ -210,6 +221,7 @@ impl Plan {
         link: &Link,
         decoded: u64,
         place: Place,
+        begun: &Begun,
         reservation: &mut Reservation,
     ) -> Attempt<ArrowFile> {
         let response = self.api.fetch(link).await.map_err(fetch_failure)?;
@@ -220,17 +232,25 @@ impl Plan {
         // Now the file's size is known, so that the budget holds what it really takes.
         // More than looks likely counts when it comes, so that a wrong length costs nothing.
         let likely = announced.unwrap_or(self.file_bytes(decoded)).min(decoded.max(LIKELY));
-        reservation.set(likely);
+        reservation.expect(likely);
         let mut file = ArrowFile::new(self.compressed, &self.pool);
-        let mut half = announced.map(|announced| announced / 2);
+        let mut under_way = Some(announced.map_or(u64::MAX, |announced| announced / WELL_UNDER_WAY));
         let mut body = pin!(response.into_body().into_stream());
         while let Some(part) = body.try_next().await.map_err(|error| Failure::Passing(error.into()))? {
-            file.push(&part);
-            if half.take_if(|half| file.bytes() >= *half).is_some() {
-                place.half();
+            let mut part: &[u8] = &part;
+            while !part.is_empty() {
+                let needed = file.memory_to_come().min(likely.max(file.bytes() + part.len() as u64));
+                if reservation.lacks(needed) {
+                    let mut room = pin!(reservation.cover(needed));
+                    if (&mut room).now_or_never().is_none() {
+                        begun.waiting(place.without(room)).await;
+                    }
+                }
+                let taken = file.push(part);
+                part = part.get(taken..).unwrap_or_default();
             }
-            if file.bytes() > reservation.bytes() {
-                reservation.set(file.bytes());
+            if under_way.take_if(|bytes| file.bytes() >= *bytes).is_some() {
+                place.under_way();
             }
         }
         match announced {
@@ -238,6 +258,9 @@ impl Plan {
                 Err(Failure::Passing(short_body(announced, file.bytes())))
             }
             _ => {
+                if under_way.is_some() {
+                    place.under_way();
+                }
                 place.brought(file.bytes());
                 Ok(file)
             }

@@ -14,7 +14,7 @@ const ROUNDS_BETWEEN_TRIES: u32 = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Growth {
     streams: usize,
-    /// As many without asking whether they pay, once the first are half there.
+    /// As many without asking whether they pay, once the first are well under way.
     usual: usize,
     most: usize,
     round: Round,
@@ -39,9 +39,9 @@ impl Growth {
         Self { streams, usual, most, round: Round::default(), before: None, pause: 0 }
     }
 
-    /// A download is half there. In the beginning another may follow it: so they do not all end at the same time, and
+    /// A download is well under way. In the beginning another may follow it: so they do not all end at the same time, and
     /// hold less together.
-    pub(super) fn half(&mut self) {
+    pub(super) fn under_way(&mut self) {
         if self.streams < self.usual {
             self.streams += 1;
         }
@@ -129,12 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_are_few_until_they_are_half_there() {
+    fn the_first_are_few_until_they_are_well_under_way() {
         let (mut growth, mut now) = (Growth::new(8, 16, 64), 0.0);
         assert_eq!(after(&mut growth, &mut now, 3, |streams| streams as f64 * 4e7), 8);
-        (0..5).for_each(|_| growth.half());
+        (0..5).for_each(|_| growth.under_way());
         assert_eq!(growth.streams(), 13);
-        (0..50).for_each(|_| growth.half());
+        (0..50).for_each(|_| growth.under_way());
         assert_eq!(growth.streams(), 16);
         assert_eq!(after(&mut growth, &mut now, 1, |streams| streams as f64 * 4e7), 24);
     }

@@ -15,6 +15,7 @@ mod scratch;
 mod streams;
 mod task;
 mod walker;
+mod window;
 
 pub use batches::BatchStream;
 pub use row_stream::RowStream;
@@ -27,7 +28,7 @@ use crate::wire::StatementResponse;
 
 /// The most chunks that wait for the reader, whatever their bytes: a manifest may leave sizes out.
 const MOST_QUEUED: usize = 256;
-/// Downloads at once until the first ones are half there, so that the chunk which the reader waits for shares the line
+/// Downloads at once until the first ones are well under way, so that the chunk which the reader waits for shares the line
 /// with few; then; and as many as there may be if that pays.
 const FIRST_STREAMS: usize = 8;
 const STREAMS: usize = 16;

@@ -38,6 +38,8 @@ struct Shared {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Front {
     chunk: Option<u64>,
+    /// Since when it is that chunk.
+    since: Option<Instant>,
     link: Option<Duration>,
     file: Option<Duration>,
 }
@@ -73,6 +75,8 @@ struct Times(VecDeque<Duration>);
 pub(super) struct Begun {
     shared: Arc<Shared>,
     chunk: u64,
+    /// When it last got room that it had to wait for; `None` while it waits.
+    resumed: Mutex<Option<Instant>>,
 }
 
 impl Pace {
@@ -84,7 +88,25 @@ impl Pace {
     /// A chunk is begun: after all that come before it in the result.
     pub(super) fn begin(&self, chunk: u64) -> Begun {
         self.shared.change(|state| state.open.insert(chunk));
-        Begun { shared: Arc::clone(&self.shared), chunk }
+        Begun { shared: Arc::clone(&self.shared), chunk, resumed: Mutex::new(Some(Instant::now())) }
+    }
+
+    /// Ends when the first chunk that is not there has been the first for so long. Not as long as all are there.
+    pub(super) async fn stuck(&self, time: Duration) {
+        let mut front = self.shared.front.subscribe();
+        loop {
+            let since = front.borrow_and_update().since;
+            let stuck = async {
+                match since {
+                    Some(since) => tokio::time::sleep_until(since + time).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stuck => return,
+                changed = front.changed() => if changed.is_err() { std::future::pending().await },
+            }
+        }
     }
 
     /// A step took so long, with what it waited for.
@@ -101,8 +123,10 @@ impl Shared {
         let mut state: MutexGuard<'_, State> = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
         let chunk = state.open.first().copied();
-        let now = Front { chunk, link: state.links.patience(), file: state.files.patience() };
+        let (link, file) = (state.links.patience(), state.files.patience());
         self.front.send_if_modified(|front| {
+            let since = if chunk == front.chunk { front.since } else { chunk.map(|_| Instant::now()) };
+            let now = Front { chunk, since, link, file };
             let tells = front.news() != now.news();
             *front = now;
             tells
@@ -130,15 +154,32 @@ impl Times {
 }
 
 impl Begun {
+    /// Waits for what the chunk needs to go on; that time is nobody's fault.
+    pub(super) async fn waiting<T>(&self, room: impl Future<Output = T>) -> T {
+        *self.resumed() = None;
+        let room = room.await;
+        *self.resumed() = Some(Instant::now());
+        // Whoever measures the time begins anew.
+        self.shared.front.send_modify(|_| ());
+        room
+    }
+
+    fn resumed(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.resumed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Ends when the reader waits for this chunk, and a step that was begun at `since` takes longer than usual. What the
-    /// reader does not wait for may take its time.
-    pub(super) async fn late(&self, step: Step, since: Instant) {
+    /// reader does not wait for may take its time, and so may what waits for room.
+    pub(super) async fn late(&self, step: Step, began: Instant) {
         let mut front = self.shared.front.subscribe();
         loop {
             let now = *front.borrow_and_update();
-            match now.patience(step) {
-                Some(patience) if now.chunk == Some(self.chunk) && since.elapsed() >= patience => return,
-                Some(patience) if since.elapsed() < patience => {
+            let since = self.resumed().map(|resumed| resumed.max(began));
+            match now.patience(step).zip(since) {
+                Some((patience, since)) if now.chunk == Some(self.chunk) && since.elapsed() >= patience => {
+                    return;
+                }
+                Some((patience, since)) if since.elapsed() < patience => {
                     tokio::time::sleep_until(since + patience).await;
                 }
                 _ => {
@@ -201,6 +242,33 @@ mod tests {
         let since = Instant::now();
         only.late(Step::File, since).await;
         assert_eq!(since.elapsed(), SHORTEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_without_room_makes_nothing_late() {
+        let pace = Pace::new();
+        let only = pace.begin(0);
+        paced(&pace, 100);
+        let since = Instant::now();
+        let mut waiting = Box::pin(only.waiting(tokio::time::sleep(Duration::from_secs(10))));
+        assert!((&mut waiting).now_or_never().is_none());
+        let mut late = Box::pin(only.late(Step::File, since));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!((&mut late).now_or_never().is_none());
+        waiting.await;
+        late.await;
+        assert_eq!(since.elapsed(), Duration::from_millis(10_300));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_chunk_is_stuck_after_a_while_as_the_first() {
+        let pace = Pace::new();
+        let (first, _second) = (pace.begin(0), pace.begin(1));
+        let since = Instant::now();
+        tokio::time::advance(Duration::from_millis(60)).await;
+        drop(first);
+        pace.stuck(Duration::from_millis(100)).await;
+        assert_eq!(since.elapsed(), Duration::from_millis(160));
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ use super::budget::Budget;
 use super::pace::{Pace, Step};
 use super::scratch::Scratches;
 use super::streams::Streams;
+use super::window::Window;
 use super::{Fetch, MOST_QUEUED};
 use crate::api::Api;
 use crate::decode::{Layout, Pool};
@@ -41,6 +42,7 @@ pub(crate) struct Plan {
     /// For batches of compressed files. Files that are not compressed become batches in their place.
     pub(super) rows: Budget,
     pub(super) streams: Streams,
+    pub(super) window: Window,
     pub(super) pace: Pace,
     /// One for each file that is decoded at a time.
     pub(super) decoders: Arc<Semaphore>,
@@ -78,6 +80,7 @@ impl Plan {
             ratio: Ratio::default(),
             rows: Budget::new(for_rows),
             streams: Streams::new(fetch.growth()),
+            window: Window::new(),
             pace: Pace::new(),
             decoders: Arc::new(Semaphore::new(decoders)),
             scratches: Scratches::new(files.clone(), for_scratch, decoders),

@@ -53,8 +53,8 @@ mod tests {
     async fn what_decoders_do_not_take_is_for_files() {
         let files = Budget::new(100);
         let scratches = Scratches::new(files.clone(), 50, 2);
-        let _held = files.reserve(100).await;
-        let mut next = Box::pin(files.reserve(50));
+        let _held = files.reserve(0, 100).await;
+        let mut next = Box::pin(files.reserve(1, 50));
         assert!((&mut next).now_or_never().is_none());
         scratches.put(scratches.take());
         assert!(next.now_or_never().is_some());

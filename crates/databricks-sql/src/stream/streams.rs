@@ -60,6 +60,11 @@ impl Streams {
         }
     }
 
+    /// How many downloads may run at once at the moment.
+    pub(super) fn at_once(&self) -> usize {
+        self.shared.state().growth.streams()
+    }
+
     /// A place beside the others, for a chunk that has one already.
     pub(super) fn extra(&self) -> Place {
         self.shared.state().taken += 1;
@@ -91,10 +96,19 @@ impl Shared {
 }
 
 impl Place {
-    /// The download is half there.
-    pub(super) fn half(&self) {
-        self.shared.state().growth.half();
+    /// The download is well under way.
+    pub(super) fn under_way(&self) {
+        self.shared.state().growth.under_way();
         Shared::hand_out(&self.shared);
+    }
+
+    /// Waits for something without the place: what waits uses no line, and whoever it waits for may need one. It goes on
+    /// at once then.
+    pub(super) async fn without<T>(&self, something: impl Future<Output = T>) -> T {
+        let left = Left::of(&self.shared);
+        let done = something.await;
+        drop(left);
+        done
     }
 
     /// The download brought so many bytes.
@@ -103,6 +117,23 @@ impl Place {
         let mut state = self.shared.state();
         let full = !state.waiting.is_empty();
         state.growth.ended(now, bytes, full);
+    }
+}
+
+/// A place that is left for a while.
+struct Left<'p>(&'p Arc<Shared>);
+
+impl<'p> Left<'p> {
+    fn of(shared: &'p Arc<Shared>) -> Self {
+        shared.state().taken -= 1;
+        Shared::hand_out(shared);
+        Self(shared)
+    }
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        self.0.state().taken += 1;
     }
 }
 
@@ -145,6 +176,23 @@ mod tests {
         drop(held);
         drop(handed_and_dropped);
         assert!(streams.enter(3).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_waits_without_its_place_lets_others_in() {
+        let streams = Streams::new(Growth::new(1, 1, 1));
+        let held = streams.enter(5).await;
+        let (go_on, waits) = oneshot::channel::<()>();
+        let mut waiting = Box::pin(held.without(waits));
+        assert!((&mut waiting).now_or_never().is_none());
+        let other = streams.enter(0).now_or_never();
+        assert!(other.is_some());
+        assert_eq!(go_on.send(()), Ok(()));
+        assert!(waiting.now_or_never().is_some(), "it goes on although the place is taken");
+        drop(other);
+        assert!(streams.enter(1).now_or_never().is_none());
+        drop(held);
+        assert!(streams.enter(1).now_or_never().is_some());
     }
 
     #[tokio::test]

@@ -1,7 +1,9 @@
 //! Walks the chunks of a result in order and opens what each needs: a download, or nothing when its rows came along.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use arrow::array::RecordBatch;
 use tokio::runtime::Handle;
@@ -14,14 +16,30 @@ use super::chunk::Chunk;
 use super::download::{Download, Source, fetch_span};
 use super::plan::Plan;
 use super::task::Task;
+use super::window::Ahead;
 use crate::wire::{Link, ResultPage};
 use crate::{Result, SqlError, decode};
 
 /// Links that are asked for ahead of their downloads, so that a call that takes its time is over before it matters.
-const LINKS_AHEAD: usize = 32;
+const LINKS_AHEAD: usize = 64;
 
 /// The chunks in order.
-pub(crate) type Chunks = mpsc::Receiver<Result<Task<Chunk>>>;
+pub(crate) type Chunks = mpsc::Receiver<Result<OnItsWay>>;
+
+/// A chunk that the reader can wait for, in its place ahead of the reader.
+#[derive(Debug)]
+pub(crate) struct OnItsWay {
+    task: Task<Chunk>,
+    _ahead: Ahead,
+}
+
+impl Future for OnItsWay {
+    type Output = Result<Chunk>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Chunk>> {
+        Pin::new(&mut self.task).poll(context)
+    }
+}
 
 /// The task that walks the chunks. It reserves the bytes of each file in order before opening it.
 pub(crate) struct Walker {
@@ -33,31 +51,31 @@ pub(crate) struct Walker {
 
 /// A chunk that is on its way.
 struct Opened {
-    task: Task<Chunk>,
-    /// The bytes of its batches, and who waits for room for them.
-    rows: Option<(u64, oneshot::Sender<Reservation>)>,
+    chunk: OnItsWay,
+    /// Its index, the bytes of its batches, and who waits for room for them.
+    rows: Option<(u64, u64, oneshot::Sender<Reservation>)>,
 }
 
 /// Gives the chunks room for their batches, in order.
 struct Room {
     plan: Arc<Plan>,
     opened: mpsc::Receiver<Result<Opened>>,
-    out: mpsc::Sender<Result<Task<Chunk>>>,
+    out: mpsc::Sender<Result<OnItsWay>>,
 }
 
 impl Room {
     async fn run(mut self) {
         while let Some(opened) = self.opened.recv().await {
-            let task = match opened {
-                Ok(Opened { task, rows: None }) => Ok(task),
-                Ok(Opened { task, rows: Some((bytes, waiter)) }) => {
+            let chunk = match opened {
+                Ok(Opened { chunk, rows: None }) => Ok(chunk),
+                Ok(Opened { chunk, rows: Some((index, bytes, waiter)) }) => {
                     // If the download has failed, nobody waits for the room.
-                    let _ = waiter.send(self.plan.rows.reserve(bytes).await);
-                    Ok(task)
+                    let _ = waiter.send(self.plan.rows.reserve(index, bytes).await);
+                    Ok(chunk)
                 }
                 Err(error) => Err(error),
             };
-            if self.out.send(task).await.is_err() {
+            if self.out.send(chunk).await.is_err() {
                 return;
             }
         }
@@ -159,12 +177,13 @@ impl Way {
     /// Begins a download as soon as there is room for its file; `None` when the reader is gone.
     async fn download(&self, index: u64, row_count: Option<u64>, source: Source) -> Option<()> {
         let decoded = self.plan.decoded_bytes(index, source.held());
+        let ahead = self.ahead().await;
         // The size of the file is known when it answers.
-        let reservation = self.plan.files.reserve(self.plan.file_bytes(decoded)).await;
+        let reservation = self.plan.files.begin(index, self.plan.file_bytes(decoded)).await;
         let (rows, room) = match self.plan.compressed {
             true => {
                 let (waiter, room) = oneshot::channel();
-                (Some((decoded, waiter)), Some(room))
+                (Some((index, decoded, waiter)), Some(room))
             }
             false => (None, None),
         };
@@ -173,20 +192,35 @@ impl Way {
         let download =
             Download { plan, begun, index, row_count, source, decoded, reservation, room, rows: None };
         let task = Task::owning(self.runtime.spawn(download.run().in_current_span()));
-        self.opened.send(Ok(Opened { task, rows })).await.ok()
+        self.open(task, ahead, rows).await
+    }
+
+    async fn ahead(&self) -> Ahead {
+        self.plan.window.enter(self.plan.streams.at_once(), &self.plan.pace).await
+    }
+
+    async fn open(
+        &self,
+        task: Task<Chunk>,
+        ahead: Ahead,
+        rows: Option<(u64, u64, oneshot::Sender<Reservation>)>,
+    ) -> Option<()> {
+        let chunk = OnItsWay { task, _ahead: ahead };
+        self.opened.send(Ok(Opened { chunk, rows })).await.ok()
     }
 
     /// Decodes the rows that a page brought along; `None` when the reader is gone.
     async fn decode(&self, page: ResultPage) -> Option<()> {
         let bytes = self.plan.decoded_bytes(page.chunk_index, None);
-        let reservation = self.plan.files.reserve(bytes).await;
+        let ahead = self.ahead().await;
+        let reservation = self.plan.files.reserve(page.chunk_index, bytes).await;
         let plan = Arc::clone(&self.plan);
         let task = Task::owning(self.runtime.spawn_blocking(move || {
             let span = fetch_span(&plan.id, page.chunk_index, page.row_count);
             let batches = span.in_scope(|| decode_page(&plan, page))?;
             Ok(Chunk::new(batches, reservation))
         }));
-        self.opened.send(Ok(Opened { task, rows: None })).await.ok()
+        self.open(task, ahead, None).await
     }
 }
 

@@ -7,11 +7,16 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::ipc::writer::StreamWriter;
+use bytes::Bytes;
 use databricks_sql::SqlClient;
-use databricks_transport::{Body, Client, DatabricksConfig, Error};
+use databricks_transport::{Body, Client, DatabricksConfig, Error, ErrorKind};
+use futures::{StreamExt, stream};
 use http::{HeaderMap, Request, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use lz4_flex::frame::FrameEncoder;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 /// One request as the leaf saw it.
 #[derive(Clone, Debug)]
@@ -46,6 +51,8 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
     pub(crate) content_length: Option<usize>,
     pub(crate) after: Duration,
+    /// The body comes in two halves, and breaks off when the second is not asked for in this time.
+    pub(crate) impatience: Option<Duration>,
 }
 
 impl Reply {
@@ -54,7 +61,7 @@ impl Reply {
     }
 
     pub(crate) fn bytes(body: impl Into<Vec<u8>>) -> Self {
-        Self { status: 200, body: body.into(), content_length: None, after: Duration::ZERO }
+        Self { status: 200, body: body.into(), content_length: None, after: Duration::ZERO, impatience: None }
     }
 
     pub(crate) fn status(status: u16) -> Self {
@@ -120,7 +127,11 @@ impl Leaf {
         if let Some(length) = reply.content_length {
             response = response.header("content-length", length);
         }
-        Ok(response.body(Body::from_bytes(reply.body)).unwrap())
+        let body = match reply.impatience {
+            Some(impatience) => impatient(&reply.body, impatience),
+            None => Body::from_bytes(reply.body),
+        };
+        Ok(response.body(body).unwrap())
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {
@@ -210,9 +221,7 @@ pub(crate) fn numbers_from(start: u64, rows: u64) -> Vec<u8> {
 
 /// A batch as the warehouse stores it: an Arrow stream in two LZ4 frames.
 pub(crate) fn file(batch: &RecordBatch) -> Vec<u8> {
-    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
-    writer.write(batch).unwrap();
-    let plain = writer.into_inner().unwrap();
+    let plain = arrow(batch);
     let frame = |part: &[u8]| {
         let mut encoder = FrameEncoder::new(Vec::new());
         encoder.write_all(part).unwrap();
@@ -220,4 +229,48 @@ pub(crate) fn file(batch: &RecordBatch) -> Vec<u8> {
     };
     let (head, tail) = plain.split_at(plain.len() / 2);
     [frame(head), frame(tail)].concat()
+}
+
+fn impatient(body: &[u8], impatience: Duration) -> Body {
+    let (first, second) = body.split_at(body.len() / 2 + body.len() / 10);
+    let halves = [first.to_vec(), second.to_vec()].map(Bytes::from);
+    let began = Instant::now();
+    let halves = stream::iter(halves).map(move |half| {
+        let is_late = began.elapsed() > impatience;
+        if is_late { Err(Error::new(ErrorKind::Io, "closed: nobody reads")) } else { Ok(Frame::data(half)) }
+    });
+    Body::wrap(StreamBody::new(halves))
+}
+
+/// The same result in files that are not compressed, with their sizes.
+pub(crate) fn plain(
+    chunks: &'static [u64],
+    storage: impl Fn(Vec<u8>) -> Reply + Send + Sync + 'static,
+) -> Leaf {
+    let file = |index: u64| {
+        let start: u64 = chunks[..index as usize].iter().sum();
+        let column: ArrayRef =
+            Arc::new(Int64Array::from_iter_values((start..start + chunks[index as usize]).map(|n| n as i64)));
+        arrow(&RecordBatch::try_from_iter([("n", column)]).unwrap())
+    };
+    let mut answer = result(chunks, &link_page(chunks, 0));
+    answer["manifest"]["result_compression"] = Value::Null;
+    for index in 0..chunks.len() {
+        answer["manifest"]["chunks"][index]["byte_count"] = json!(file(index as u64).len());
+    }
+    Leaf::new(move |call, _| match call.line.as_str() {
+        SUBMIT => Reply::json(&answer),
+        CANCEL => Reply::json(&json!({})),
+        line if line.starts_with("GET /file/") => {
+            let file = file(call.chunk());
+            Reply { content_length: Some(file.len()), ..storage(file) }
+        }
+        _ => Reply::json(&link_page(chunks, call.chunk())),
+    })
+}
+
+fn arrow(batch: &RecordBatch) -> Vec<u8> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    writer.write(batch).unwrap();
+    writer.into_inner().unwrap()
 }

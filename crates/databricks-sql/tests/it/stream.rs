@@ -11,7 +11,8 @@ use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
 
 use crate::leaf::{
-    CANCEL, GET, Leaf, Reply, SUBMIT, chunk_line, external, link_page, numbers, numbers_from, result, state,
+    CANCEL, GET, Leaf, Reply, SUBMIT, chunk_line, external, link_page, numbers, numbers_from, plain, result,
+    state,
 };
 
 async fn all(leaf: &Leaf) -> Result<Vec<i64>, SqlError> {
@@ -157,6 +158,28 @@ async fn chunk_above_the_budget_still_comes() {
     let leaf = external(&[1000; 5], |_, _| None);
     let statement = leaf.sql().statement("SELECT n FROM t").prefetch_bytes(1);
     assert_eq!(statement.fetch_all::<i64>().await.unwrap().len(), 5000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn downloads_that_lost_their_connection_while_the_reader_slept_are_begun_again() {
+    const CHUNKS: &[u64] = &[1000; 20];
+    let patience = Duration::from_secs(30);
+    let leaf = plain(CHUNKS, move |file| Reply { impatience: Some(patience), ..Reply::bytes(file) });
+    // Room for two files and a half, so that some are held up in the middle.
+    let mut rows =
+        leaf.sql().statement("SELECT n FROM t").prefetch_bytes(21_000).rows::<i64>().await.unwrap();
+    let mut read = Vec::new();
+    while let Some(row) = rows.try_next().await.unwrap() {
+        if row % 1000 == 0 {
+            tokio::time::sleep(patience * 2).await;
+        }
+        read.push(row);
+    }
+    assert_eq!(read, (0..20_000).collect::<Vec<i64>>());
+    let downloads = leaf.downloads();
+    assert!(downloads.len() > 20, "none was held up");
+    let most = (0..20).map(|chunk| downloads.iter().filter(|call| call.chunk() == chunk).count()).max();
+    assert_eq!(most, Some(2), "what was broken off once is begun again when there is room for all of it");
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,6 +26,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(50);
 /// How many idle connections of HTTP/1 are kept for a host: what a burst of calls leaves behind does not pile up.
 const MOST_IDLE: usize = 128;
+/// What is read of a connection of HTTP/1 at a time, in bytes, and the most that the head of an answer may have. hyper would
+/// go to three times as much, for each of many connections, and read no faster.
+const READ_AT_ONCE: usize = 128 * 1024;
 /// How often a connection of HTTP/2 is asked whether it lives, and how long it may be silent about that. One that died
 /// without a word would else swallow every call that is put on it, each up to its timeout.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -74,6 +77,7 @@ pub(super) fn pool<C: Connect + Clone>(connector: C) -> HyperClient<C, Body> {
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(MOST_IDLE)
         .retry_canceled_requests(true)
+        .http1_max_buf_size(READ_AT_ONCE)
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(PING_INTERVAL)
