@@ -110,11 +110,10 @@ async fn two_processes_that_evolve_one_table_make_each_change_once() {
             let reports = programs.each_mut().map(Program::report);
             let [one, two] = &reports;
             assert!(one.process != two.process && one.process != std::process::id());
-            assert_eq!(
-                (one.added + two.added, one.widened + two.widened),
-                (1, usize::from(widens)),
-                "{reports:?}"
-            );
+            assert_eq!(one.added + two.added, 1, "round {round}: {reports:?}");
+            // Widening what is as wide already succeeds and changes nothing: then both have done it.
+            let times = one.widened + two.widened;
+            assert_eq!((1..=2).contains(&times), widens, "round {round}: {reports:?}");
         }
         programs.into_iter().for_each(Program::end);
         columns

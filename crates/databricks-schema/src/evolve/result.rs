@@ -3,7 +3,8 @@
 use super::change::{NewColumn, SchemaChange, WidenedColumn};
 use super::compatibility::sorted;
 
-/// What an evolution did to a table. Changes that another program made in the meantime are not among them.
+/// What an evolution did to a table. What another program did in the meantime is not among it, but for a change that can
+/// be made twice and was: a type widened to what it is by then, a comment that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SchemaEvolutionResult {
