@@ -3,7 +3,8 @@
 use arrow::datatypes::DataType as Arrow;
 use serde_json::Value;
 
-use super::guess::Guess;
+use super::guess::{self, Guess};
+use super::kind::Kind;
 
 /// The columns of a file, as far as a look shows them.
 #[derive(Debug, Default)]
@@ -25,7 +26,8 @@ pub(crate) struct Seen {
 pub(crate) enum Values {
     /// Text and numbers.
     Plain(Guess),
-    /// Some arrays or objects, and perhaps other values.
+    /// Some arrays or objects, and perhaps other values: of those that are alike, one, and of its texts and numbers only
+    /// what they are.
     Nested(Vec<Value>),
     /// Of a type that the file declares.
     Typed(Arrow),
@@ -52,16 +54,45 @@ impl Values {
     pub(crate) fn see(&mut self, value: Value) {
         match (self, value) {
             (_, Value::Null) => {}
-            (Self::Nested(values), value) => values.push(value),
+            (Self::Nested(values), value) => {
+                let value = outline(value);
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
             (this @ Self::Plain(_), value @ (Value::Array(_) | Value::Object(_))) => {
                 // Those before it were plain: with them, the type cannot be told.
                 let before = matches!(this, Self::Plain(guess) if *guess != Guess::default());
                 let before = before.then_some(Value::Bool(true));
-                *this = Self::Nested(before.into_iter().chain([value]).collect());
+                *this = Self::Nested(before.into_iter().chain([outline(value)]).collect());
             }
             (Self::Plain(guess), Value::String(_)) => guess.see_text(),
             (Self::Plain(guess), value) => guess.see(&value.to_string()),
             (Self::Typed(_), _) => {}
         }
+    }
+}
+
+/// The value with all texts the same, and all numbers of a type. A number that no type of numbers holds is a text.
+fn outline(value: Value) -> Value {
+    match value {
+        Value::String(_) => Value::from(""),
+        Value::Bool(_) => Value::from(true),
+        Value::Number(number) if number.is_i64() => Value::from(0),
+        Value::Number(number) if guess::is_of(&Kind::Double, &number.to_string()) => Value::from(0.5),
+        Value::Number(_) => Value::from(""),
+        Value::Array(elements) => {
+            let mut outlines: Vec<Value> = Vec::new();
+            for element in elements.into_iter().map(outline) {
+                if !outlines.contains(&element) {
+                    outlines.push(element);
+                }
+            }
+            Value::Array(outlines)
+        }
+        Value::Object(members) => {
+            Value::Object(members.into_iter().map(|(name, value)| (name, outline(value))).collect())
+        }
+        Value::Null => Value::Null,
     }
 }
