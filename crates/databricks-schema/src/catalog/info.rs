@@ -181,8 +181,9 @@ impl ColumnInfo {
         column.comment.clone_from(&self.comment);
         column.mask = self.extra.get("mask").and_then(mask);
         if let Some(told) = self.field() {
-            // The text leaves the comments and NOT NULL of nested fields out.
-            if bare(&told.data_type) == bare(&column.data_type) {
+            // The text leaves the comments and NOT NULL of nested fields out, and quotes no field's name: it can read as
+            // another type, or as none.
+            if has_fields(&told.data_type) || bare(&told.data_type) == bare(&column.data_type) {
                 column.data_type = told.data_type;
             }
             (column.default, column.generated) = (told.default, told.generated);
@@ -298,6 +299,16 @@ impl VolumeInfo {
     }
 }
 
+/// Whether a struct is the type, or in it.
+fn has_fields(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Array(element) => has_fields(element),
+        DataType::Map(key, value) => has_fields(key) || has_fields(value),
+        DataType::Struct(_) => true,
+        _ => false,
+    }
+}
+
 /// The same type without the comments and NOT NULL of its fields.
 fn bare(data_type: &DataType) -> DataType {
     match data_type {
@@ -336,6 +347,8 @@ mod tests {
         // The text of a column tells its type; the JSON beside it more, where it is whole.
         let field = r#"{"name":"s","type":{"type":"struct","fields":[{"name":"a","type":"long","nullable":false,
             "metadata":{"comment":"c"}}]},"nullable":true,"metadata":{"CURRENT_DEFAULT":"NULL"}}"#;
+        let quoted = r#"{"name":"q","type":{"type":"array","elementType":{"type":"struct","fields":[{"name":"a:int,b",
+            "type":"string","nullable":true,"metadata":{}}]},"containsNull":true},"nullable":true,"metadata":{}}"#;
         let told = json!({"name": "t", "catalog_name": "c", "schema_name": "s",
             "properties": {"clusteringColumns": "[[\"a\"],[\"s\",\"a\"]]", "delta.constraints.c": "a > 0"},
             "table_constraints": [
@@ -344,6 +357,7 @@ mod tests {
                 {"named_table_constraint": {"name": "other"}}],
             "columns": [
                 {"name": "s", "type_text": "struct<a:bigint>", "type_json": field},
+                {"name": "q", "type_text": "array<struct<a:int,b:string>>", "type_json": quoted},
                 {"name": "u", "type_text": "string collate UTF8_LCASE", "position": 1,
                  "mask": {"function_name": "c.s.f", "using_column_names": ["s"]}}]});
         let told: TableInfo = serde_json::from_value(told).unwrap();
@@ -351,7 +365,7 @@ mod tests {
         assert_eq!(
             description.schema.to_string(),
             "`s` STRUCT<a: BIGINT NOT NULL COMMENT 'c'> DEFAULT NULL, \
-             `u` string collate UTF8_LCASE MASK c.s.f USING COLUMNS (`s`)"
+             `q` ARRAY<STRUCT<`a:int,b`: STRING>>, `u` string collate UTF8_LCASE MASK c.s.f USING COLUMNS (`s`)"
         );
         assert_eq!(description.clustering_columns, ["a", "s.a"]);
         assert_eq!(description.checks().collect::<Vec<_>>(), [("c", "a > 0")]);
