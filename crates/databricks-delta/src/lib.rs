@@ -70,6 +70,7 @@ mod progress;
 mod stage;
 mod write_id;
 
+mod calendar;
 mod cells;
 mod columns;
 mod input;
