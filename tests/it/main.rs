@@ -5,8 +5,10 @@
 mod delta_faults;
 mod evolution;
 mod failures;
+mod hostile;
 mod kill;
 mod quickstart;
 mod reader;
+mod statements;
 mod story;
 mod workspace;
