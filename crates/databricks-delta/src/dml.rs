@@ -83,29 +83,36 @@ impl Rows {
     }
 }
 
+/// The setters that say which rows are meant, of a statement that does something to them.
+macro_rules! which_rows {
+    ($does:literal, $markers:literal) => {
+        #[doc = concat!($does, " the rows for which `condition` holds: SQL of the caller's own. Values go into it by")]
+        /// [`param`](Self::param): `day < :day`.
+        pub fn filter(mut self, condition: impl Into<String>) -> Self {
+            self.rows.which = Some(Which::Where(condition.into()));
+            self
+        }
+
+        #[doc = concat!($does, " all rows.")]
+        pub fn all_rows(mut self) -> Self {
+            self.rows.which = Some(Which::All);
+            self
+        }
+
+        #[doc = concat!("Binds the marker `:name` of ", $markers, ".")]
+        pub fn param(mut self, name: impl Into<String>, value: impl IntoParam) -> Self {
+            self.rows.parameters.push((name.into(), value.into_param()));
+            self
+        }
+    };
+}
+
 impl Delete {
     pub(crate) fn new(client: DeltaClient, table: Target) -> Self {
         Self { rows: Rows::new(client, table) }
     }
 
-    /// Deletes the rows for which `condition` holds: SQL of the caller's own. Values go into it by
-    /// [`param`](Self::param): `day < :day`.
-    pub fn filter(mut self, condition: impl Into<String>) -> Self {
-        self.rows.which = Some(Which::Where(condition.into()));
-        self
-    }
-
-    /// Deletes all rows.
-    pub fn all_rows(mut self) -> Self {
-        self.rows.which = Some(Which::All);
-        self
-    }
-
-    /// Binds the marker `:name` of the condition.
-    pub fn param(mut self, name: impl Into<String>, value: impl IntoParam) -> Self {
-        self.rows.parameters.push((name.into(), value.into_param()));
-        self
-    }
+    which_rows!("Deletes", "the condition");
 
     /// The statement that [`send`](Self::send) runs.
     ///
@@ -137,24 +144,7 @@ impl Update {
         self
     }
 
-    /// Updates the rows for which `condition` holds: SQL of the caller's own. Values go into it by
-    /// [`param`](Self::param): `day < :day`.
-    pub fn filter(mut self, condition: impl Into<String>) -> Self {
-        self.rows.which = Some(Which::Where(condition.into()));
-        self
-    }
-
-    /// Updates all rows.
-    pub fn all_rows(mut self) -> Self {
-        self.rows.which = Some(Which::All);
-        self
-    }
-
-    /// Binds the marker `:name` of the condition or of a value.
-    pub fn param(mut self, name: impl Into<String>, value: impl IntoParam) -> Self {
-        self.rows.parameters.push((name.into(), value.into_param()));
-        self
-    }
+    which_rows!("Updates", "the condition or of a value");
 
     /// The statement that [`send`](Self::send) runs.
     ///

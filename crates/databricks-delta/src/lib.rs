@@ -71,6 +71,7 @@ mod progress;
 mod stage;
 mod write_id;
 
+mod calendar;
 mod cells;
 mod columns;
 mod input;

@@ -35,6 +35,7 @@ mod error_text;
 mod failure;
 
 mod lex;
+mod qualifiers;
 mod redact;
 
 mod param;
@@ -74,6 +75,7 @@ pub use handle::{StatementHandle, StatementState};
 pub use id::{StatementId, WarehouseId};
 pub use param::{Decimal, IntoParam, Param};
 pub use progress::{Progress, ProgressStream};
+pub use qualifiers::qualifiers;
 pub use query::QueryBuilder;
 pub use result::StatementResult;
 pub use statement::Statement;

@@ -273,7 +273,8 @@ impl<'a> MergeBuilder<'a> {
     ///
     /// # Errors
     /// [`DeltaError::InvalidMerge`] for what the server would refuse: no source, no condition, no WHEN clause, two
-    /// clauses of a kind without a condition. [`DeltaError::InvalidName`], [`DeltaError::InvalidData`].
+    /// clauses of a kind without a condition, a clause BY SOURCE that names `source`. [`DeltaError::InvalidName`],
+    /// [`DeltaError::InvalidData`].
     pub fn build_sql(&self) -> Result<String> {
         let target = self.check()?;
         let source = match &self.source {

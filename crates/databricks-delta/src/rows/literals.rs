@@ -43,7 +43,7 @@ impl FieldSink for &mut LiteralSink {
 
 /// Why a value has no literal.
 #[derive(Debug)]
-enum NoLiteral {
+pub(super) enum NoLiteral {
     Nested,
     Failed(String),
 }
@@ -66,7 +66,7 @@ impl ser::Error for NoLiteral {
 }
 
 /// Writes one scalar as the literal of its SQL type.
-struct LiteralSerializer;
+pub(super) struct LiteralSerializer;
 
 type Literal = Result<String, NoLiteral>;
 type Nested = Impossible<String, NoLiteral>;
@@ -107,11 +107,13 @@ impl Serializer for LiteralSerializer {
     }
 
     fn serialize_f32(self, value: f32) -> Literal {
-        Ok(float(value.is_finite(), format!("{value:E}"), format!("{value}"), "FLOAT"))
+        // As text, since a number would be rounded twice: to a DOUBLE first.
+        Ok(cast(&named(value.into()).map_or_else(|| format!("{value:E}"), str::to_owned), "FLOAT"))
     }
 
     fn serialize_f64(self, value: f64) -> Literal {
-        Ok(float(value.is_finite(), format!("{value:E}"), format!("{value}"), "DOUBLE"))
+        // The exponent makes it a DOUBLE, where plain digits would be a DECIMAL.
+        Ok(named(value).map_or_else(|| format!("{value:E}"), |name| cast(name, "DOUBLE")))
     }
 
     fn serialize_char(self, value: char) -> Literal {
@@ -202,21 +204,18 @@ impl Serializer for LiteralSerializer {
     }
 }
 
-/// The exponent makes a literal a DOUBLE where plain digits would be a DECIMAL. Both forms of the number are the
-/// shortest that read back as the same value.
-fn float(finite: bool, digits: String, name: String, sql_type: &str) -> String {
-    match (finite, sql_type) {
-        (true, "DOUBLE") => digits,
-        (true, _) => format!("CAST({digits} AS {sql_type})"),
-        (false, _) => {
-            let name = match name.as_str() {
-                "inf" => "Infinity",
-                "-inf" => "-Infinity",
-                _ => "NaN",
-            };
-            format!("CAST({} AS {sql_type})", quote::string(name))
-        }
+/// What a number without digits is called.
+fn named(value: f64) -> Option<&'static str> {
+    match value {
+        f64::INFINITY => Some("Infinity"),
+        f64::NEG_INFINITY => Some("-Infinity"),
+        nan if nan.is_nan() => Some("NaN"),
+        _ => None,
     }
+}
+
+fn cast(text: &str, sql_type: &str) -> String {
+    format!("CAST({} AS {sql_type})", quote::string(text))
 }
 
 #[cfg(test)]
@@ -247,7 +246,7 @@ mod tests {
             literal(()),
             literal(Some("x")),
         ];
-        insta::assert_snapshot!(literals.join("\n"));
+        insta::assert_snapshot!(literals.join(",\n"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Rows as callers have them (values of a serde type), turned into columns or into literals.
 
+#[cfg(test)]
+mod laws;
 mod literals;
 mod names;
 
@@ -8,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType as ArrowType, Field, FieldRef};
+use arrow::datatypes::{DataType as ArrowType, FieldRef};
 use serde::Serialize;
 
 pub(crate) use names::Names;
@@ -55,11 +57,7 @@ impl<T: Serialize + Sync> Rows for Slice<'_, T> {
         // maps.
         let are_maps = self.0.first().is_some_and(names::is_map);
         let fields = databricks_schema::infer_fields(self.0, are_maps).map_err(DeltaError::data)?;
-        // A field that is NULL in every row has no type of its own, and Parquet readers dislike one without a type.
-        Ok(fields
-            .into_iter()
-            .map(|field| if field.data_type().is_null() { text_field(field.name()) } else { field })
-            .collect())
+        Ok(fields.iter().map(with_column_type).collect())
     }
 
     fn encode(&self, range: Range<usize>, fields: &[FieldRef]) -> Result<RecordBatch> {
@@ -79,8 +77,23 @@ impl<T: Serialize + Sync> Rows for Slice<'_, T> {
     }
 }
 
-fn text_field(name: &str) -> FieldRef {
-    Arc::new(Field::new(name, ArrowType::Utf8, true))
+/// The field as a column can hold it.
+///
+/// A field that is NULL in every row has no type of its own, and Parquet readers dislike one without a type: it is
+/// text. Databricks has no unsigned integers, and every number of JSON that is not below 0 is one: the next wider type
+/// holds them, BIGINT the widest, into which larger ones do not fit when they are encoded.
+fn with_column_type(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        ArrowType::Null => ArrowType::Utf8,
+        ArrowType::UInt8 => ArrowType::Int16,
+        ArrowType::UInt16 => ArrowType::Int32,
+        ArrowType::UInt32 | ArrowType::UInt64 => ArrowType::Int64,
+        ArrowType::List(element) => ArrowType::List(with_column_type(element)),
+        ArrowType::Map(entries, sorted) => ArrowType::Map(with_column_type(entries), *sorted),
+        ArrowType::Struct(fields) => ArrowType::Struct(fields.iter().map(with_column_type).collect()),
+        other => other.clone(),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
 /// The names of all rows' fields, in the order in which they are first seen.
@@ -103,6 +116,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use arrow::array::AsArray;
+    use arrow::datatypes::Field;
 
     use super::*;
 
@@ -151,6 +165,28 @@ mod tests {
         assert_eq!(fields.iter().map(|field| field.name().as_str()).collect::<Vec<_>>(), ["a", "b"]);
         let batch = Slice(&rows).encode(0..1, &fields).unwrap();
         assert_eq!((batch.num_rows(), batch.num_columns()), (1, 2));
+    }
+
+    #[test]
+    fn numbers_that_are_never_below_0_get_a_type_that_the_server_has() {
+        #[derive(Serialize)]
+        struct Row {
+            a: u8,
+            b: u16,
+            c: u32,
+            d: u64,
+            e: Vec<BTreeMap<String, u16>>,
+        }
+        let row =
+            |d| Row { a: 255, b: 65_535, c: u32::MAX, d, e: vec![BTreeMap::from([("k".to_owned(), 1)])] };
+        let rows = [row(i64::MAX as u64), row(u64::MAX)];
+        let fields = Slice(&rows).infer_fields().unwrap();
+        let types: Vec<_> = fields.iter().map(|field| field.data_type().clone()).collect();
+        assert_eq!(types[..4], [ArrowType::Int16, ArrowType::Int32, ArrowType::Int64, ArrowType::Int64]);
+        assert!(!types[4].to_string().contains("UInt"), "{}", types[4]);
+        Slice(&rows).encode(0..1, &fields).unwrap();
+        let error = Slice(&rows).encode(1..2, &fields).unwrap_err();
+        assert!(matches!(error, DeltaError::Encode { first_row: 1, .. }), "{error}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 
+use crate::calendar;
 use crate::error::{DeltaError, Result};
 
 const MILLISECONDS_A_DAY: i64 = 86_400_000;
@@ -68,6 +69,7 @@ impl Layout {
             }
             let column = convert(column, wanted.data_type())
                 .map_err(|error| invalid(format!("column `{}`: {error}", has.name())))?;
+            calendar::check(&column).map_err(|error| invalid(format!("column `{}`: {error}", has.name())))?;
             columns.push(column);
         }
         RecordBatch::try_new(Arc::clone(&self.file), columns).map_err(DeltaError::data)

@@ -98,7 +98,7 @@ mod tests {
             "ARRAY<VARCHAR(5)>",
             "MAP<STRING, STRUCT<a: INT NOT NULL COMMENT 'key', `b c`: DATE>>",
         ];
-        insta::assert_snapshot!(types.map(|data_type| cast(data_type).unwrap()).join("\n"));
+        insta::assert_snapshot!(types.map(|data_type| cast(data_type).unwrap()).join(",\n"));
     }
 
     #[test]

@@ -66,7 +66,7 @@ mod tests {
                 vacuum(&table(), false, Some(240), true),
                 vacuum(&table(), true, Some(168), true),
             ]
-            .join("\n")
+            .join("\n;\n")
         );
     }
 
@@ -74,7 +74,7 @@ mod tests {
     fn restore_by_version_and_by_time() {
         let at = "2026-01-02T03:04:05Z".parse().unwrap();
         insta::assert_snapshot!(
-            [restore(&table(), AsOf::Version(7)), restore(&table(), AsOf::Timestamp(at))].join("\n")
+            [restore(&table(), AsOf::Version(7)), restore(&table(), AsOf::Timestamp(at))].join("\n;\n")
         );
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use databricks_schema::{TableName, quote};
+use databricks_sql::qualifiers;
 
 use super::cast::CastColumn;
 use super::insert;
@@ -128,6 +129,12 @@ fn check_clause(clause: &Clause) -> Result<(), String> {
     if clause.condition.as_deref().is_some_and(empty) {
         return Err(format!("a {} clause has an empty condition", clause.when.as_str()));
     }
+    if clause.when == When::NotMatchedBySource && clause.names_source() {
+        return Err(format!(
+            "a {} clause names the source, which has no row there: name columns of the target only (one of them that is itself called `source` is `target.source`)",
+            clause.when.as_str()
+        ));
+    }
     match &clause.action {
         Action::Update(set) if empty(set) => Err(format!("a {} clause updates nothing: its SET list is empty", clause.when.as_str())),
         Action::Insert { columns, values } if empty(columns) || empty(values) => {
@@ -138,6 +145,16 @@ fn check_clause(clause: &Clause) -> Result<(), String> {
 }
 
 impl Clause {
+    /// Whether a column of the source is named, by the name that the source has in the statement.
+    fn names_source(&self) -> bool {
+        let set = match &self.action {
+            Action::Update(set) => Some(set),
+            _ => None,
+        };
+        let names = self.condition.iter().chain(set).flat_map(|sql| qualifiers(sql));
+        names.into_iter().any(|name| name.eq_ignore_ascii_case("source"))
+    }
+
     fn to_sql(&self) -> String {
         let mut sql = self.when.as_str().to_owned();
         if let Some(condition) = &self.condition {

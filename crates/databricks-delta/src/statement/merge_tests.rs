@@ -101,6 +101,18 @@ fn staged_files_as_a_source() {
 }
 
 #[test]
+fn a_clause_by_source_may_hold_the_word_source() {
+    use When::*;
+    let set = "note = 'source.n', n = target.source.n -- source.n".to_owned();
+    let plan = plan(vec![
+        clause(NotMatchedBySource, Some("source IS NULL AND target.`source`.n > 1"), Action::Update(set)),
+        clause(Matched, Some("source.n > 1"), Action::Delete),
+        clause(NotMatched, Some("source.n > 1"), insert()),
+    ]);
+    plan.check().unwrap();
+}
+
+#[test]
 fn what_the_server_would_refuse_is_refused_here() {
     use When::*;
     let delete = || clause(Matched, None, Action::Delete);
@@ -122,6 +134,14 @@ fn what_the_server_would_refuse_is_refused_here() {
         ),
         ("empty WHEN condition", plan(vec![clause(Matched, Some(" "), Action::Delete)])),
         ("empty SET", plan(vec![clause(Matched, None, Action::Update(String::new()))])),
+        (
+            "source BY SOURCE",
+            plan(vec![clause(NotMatchedBySource, Some("target.n > `Source` . n"), Action::Delete)]),
+        ),
+        (
+            "source in a SET BY SOURCE",
+            plan(vec![clause(NotMatchedBySource, None, Action::Update("n = source.n".into()))]),
+        ),
         (
             "insert without columns",
             plan(vec![clause(

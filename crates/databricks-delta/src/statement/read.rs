@@ -143,13 +143,15 @@ mod tests {
     fn a_read_of_changes() {
         let read =
             |to| Select { changes: Some(Changes { from: 2, to }), limit: Some(5), ..Select::default() };
-        insta::assert_snapshot!([select(&table(), &read(None)), select(&table(), &read(Some(7)))].join("\n"));
+        insta::assert_snapshot!(
+            [select(&table(), &read(None)), select(&table(), &read(Some(7)))].join("\n;\n")
+        );
     }
 
     #[test]
     fn history_and_detail() {
         insta::assert_snapshot!(
-            [history(&table(), Some(5)), history(&table(), None), detail(&table())].join("\n")
+            [history(&table(), Some(5)), history(&table(), None), detail(&table())].join("\n;\n")
         );
     }
 }

@@ -31,9 +31,6 @@ use crate::error::{LocalError, Result};
 use crate::parse::{self, AssignedValue, Assignment, Name};
 use crate::query;
 
-/// The source's column that says whether a row is one to be replaced.
-const REPLACED: &str = "__replaced";
-
 /// Whether an expression asks a query.
 pub(super) fn asks(expr: &ast::Expr) -> bool {
     use ast::Expr::{Exists, InSubquery, Subquery};
@@ -70,7 +67,7 @@ impl Statement {
         let on = if keys.is_empty() { lit(true) } else { same(&keys, Operator::IsNotDistinctFrom) };
         let predicate = over.condition.map(|condition| vec![condition.to_string()]).unwrap_or_default();
         let parameters = [("predicate", serde_json::json!(predicate).to_string())];
-        let builder = self.merging(table, source, on, over.statement, &parameters);
+        let builder = self.merging(table, source, on, over.statement, &parameters)?;
         let builder = if over.assignments.is_empty() {
             builder.when_matched_delete(|delete| delete)?
         } else {
@@ -117,7 +114,7 @@ impl Statement {
             if assigned.iter().any(|(other, _)| *other == index) {
                 return Err(super::projection::named_twice(target.schema.field(index).name()));
             }
-            let name = format!("__value{number}");
+            let name = unused(&format!("__value{number}"), &target.schema);
             let value = match &assignment.value {
                 AssignedValue::Expr(value) => value.as_ref().clone(),
                 AssignedValue::Default => super::alter::written_default(target.schema.field(index))?,
@@ -152,6 +149,8 @@ impl Statement {
         guard: OwnedMutexGuard<()>,
     ) -> Result<u64> {
         let mut keys = Vec::with_capacity(using.len());
+        // The source's column that says whether a row is one to be replaced.
+        let replaced = &unused("__replaced", &target.schema);
         for name in using {
             keys.push(target.schema.field(position(&target.schema, name)?).name().clone());
         }
@@ -164,7 +163,7 @@ impl Statement {
         let bare = |name: &str| Expr::Column(Column::new_unqualified(name));
         let columns = || target.schema.fields().iter();
         let added: Vec<Expr> =
-            columns().map(|field| bare(field.name())).chain([lit(false).alias(REPLACED)]).collect();
+            columns().map(|field| bare(field.name())).chain([lit(false).alias(replaced)]).collect();
         let added = scan()?.project(added)?.build()?;
         let mut removed = Vec::with_capacity(target.schema.fields().len() + 1);
         for field in columns() {
@@ -173,10 +172,10 @@ impl Statement {
                 false => lit(ScalarValue::try_from(field.data_type())?).alias(field.name()),
             });
         }
-        removed.push(lit(true).alias(REPLACED));
+        removed.push(lit(true).alias(replaced));
         let removed = scan()?.project(removed)?.distinct()?;
         let source = DataFrame::new(self.context.state(), removed.union(added)?.build()?);
-        let flag = Expr::Column(Column::new(Some(TableReference::bare(SOURCE)), REPLACED));
+        let flag = Expr::Column(Column::new(Some(TableReference::bare(SOURCE)), replaced));
         let on = same(&keys, Operator::Eq).and(flag.clone());
         let values: Vec<(Column, Expr)> = columns()
             .map(|field| {
@@ -189,7 +188,7 @@ impl Statement {
             ("mode", "Overwrite".to_owned()),
             ("partitionBy", serde_json::json!(target.partitions).to_string()),
         ];
-        let builder = self.merging(table, source, on, "WRITE", &parameters);
+        let builder = self.merging(table, source, on, "WRITE", &parameters)?;
         let builder = builder.when_matched_delete(|delete| delete)?.when_not_matched_insert(|insert| {
             let insert = insert.predicate(flag.is_false());
             values.into_iter().fold(insert, |insert, (column, value)| insert.set(column, value))
@@ -205,14 +204,15 @@ impl Statement {
         on: Expr,
         operation: &'static str,
         parameters: &[(&'static str, String)],
-    ) -> MergeBuilder {
-        table
+    ) -> Result<MergeBuilder> {
+        let properties = writer_properties(&table)?;
+        Ok(table
             .merge(source, on)
             .with_target_alias(TARGET)
             .with_source_alias(SOURCE)
             .with_session_state(self.state())
-            .with_writer_properties(writer_properties())
-            .with_commit_properties(commit::properties_as(&self.user, operation, parameters))
+            .with_writer_properties(properties)
+            .with_commit_properties(commit::properties_as(&self.user, operation, parameters)))
     }
 }
 
@@ -239,6 +239,15 @@ fn mentioned(table: &SchemaRef, over: &OverRows<'_>) -> Vec<String> {
     }
     let fields = table.fields().iter().map(|field| field.name());
     fields.filter(|name| words.contains(&name.to_lowercase())).cloned().collect()
+}
+
+/// A name that no column of the table has.
+fn unused(name: &str, table: &SchemaRef) -> String {
+    let mut name = name.to_owned();
+    while table.fields().iter().any(|field| field.name().to_lowercase() == name) {
+        name.push('_');
+    }
+    name
 }
 
 /// The two sides agree on the columns.

@@ -7,6 +7,7 @@ use arrow::datatypes::{Field, Schema};
 use databricks_testkit::VolumePath;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
+use datafusion::common::config::TableParquetOptions;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::datasource::{ViewTable, provider_as_source};
@@ -117,7 +118,10 @@ pub(super) async fn provider(
     }
     let urls: Vec<ListingTableUrl> = files.iter().map(|file| url(&file.place)).collect::<Result<_>>()?;
     // Views and the like stay out of plans: the engine's types are the table's types.
-    let format = ParquetFormat::default().with_force_view_types(false);
+    let mut parquet = TableParquetOptions::default();
+    // The statistics of files pass over NaN, so nothing is concluded from them, here and in `session`.
+    (parquet.global.pruning, parquet.global.enable_page_index) = (false, false);
+    let format = ParquetFormat::default().with_options(parquet).with_force_view_types(false);
     let options = ListingOptions::new(Arc::new(format)).with_file_extension("");
     let state = statement.context.state();
     let mut footers = Vec::with_capacity(files.len());

@@ -141,7 +141,7 @@ impl Statement {
             .with_session_state(self.state())
             .with_save_mode(SaveMode::Overwrite)
             .with_replace_where(predicate)
-            .with_writer_properties(writer_properties())
+            .with_writer_properties(writer_properties(&table)?)
             .with_commit_properties(commit::properties_of(&self.user));
         commit::in_task(async move {
             let _only_writer = guard;
@@ -158,7 +158,8 @@ impl Statement {
 /// its column.
 fn replace_where_mismatch(error: LocalError) -> LocalError {
     let of_column = error.message().starts_with("NOT NULL constraint violated for column");
-    if error.class() != "DELTA_NOT_NULL_CONSTRAINT_VIOLATED" || of_column {
+    let broken = ["DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"];
+    if !broken.contains(&error.class()) || of_column {
         return error;
     }
     let message = format!(

@@ -52,11 +52,12 @@ impl Statement {
         let columns = zorder_columns(&table, zorder_by)?;
         let ordered = !columns.is_empty();
         let kind = if ordered { OptimizeType::ZOrder(columns) } else { OptimizeType::Compact };
+        let properties = writer_properties(&table)?;
         let builder: OptimizeBuilder<'static> = table.optimize();
         let builder = builder
             .with_type(kind)
             .with_session_state(self.state())
-            .with_writer_properties(writer_properties())
+            .with_writer_properties(properties)
             .with_max_concurrent_tasks(REWRITES_AT_ONCE)
             .with_commit_properties(commit::properties_of(&self.user));
         let metrics = commit::run(builder, guard).await?;

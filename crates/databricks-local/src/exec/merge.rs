@@ -81,12 +81,13 @@ impl Statement {
         source: DataFrame,
     ) -> Result<MergeBuilder> {
         let on = self.merge_condition(sides, &sides.both, &merge.on).await?;
+        let properties = writer_properties(&table)?;
         let mut builder = table
             .merge(source, on)
             .with_target_alias(TARGET)
             .with_source_alias(SOURCE)
             .with_session_state(self.state())
-            .with_writer_properties(writer_properties())
+            .with_writer_properties(properties)
             .with_commit_properties(commit::properties_of(&self.user));
         for clause in &merge.clauses {
             builder = self.merge_clause(builder, sides, clause).await?;

@@ -21,6 +21,7 @@ mod files;
 mod history;
 mod information_schema;
 mod insert;
+mod kept_filters;
 mod log;
 mod maintenance;
 mod merge;

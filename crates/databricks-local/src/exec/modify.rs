@@ -52,7 +52,7 @@ impl Statement {
             .clone()
             .update()
             .with_session_state(self.state())
-            .with_writer_properties(writer_properties())
+            .with_writer_properties(writer_properties(&table)?)
             .with_commit_properties(commit::properties_of(&self.user));
         let mut assigned = Vec::with_capacity(update.assignments.len());
         for assignment in &update.assignments {
@@ -69,7 +69,12 @@ impl Statement {
             assigned.push(column);
         }
         if let Some(predicate) = &update.predicate {
-            builder = builder.with_predicate(self.row_condition(&scope, predicate, "UPDATE").await?);
+            let predicate = self.row_condition(&scope, predicate, "UPDATE").await?;
+            builder = match condition::settle(predicate, &table)? {
+                Matching::None => return counts(self, [("num_affected_rows", 0)]).await,
+                Matching::Where(predicate) => builder.with_predicate(predicate),
+                Matching::All => builder,
+            };
         }
         let updated = commit::run(builder, guard).await?.num_updated_rows;
         counts(self, [("num_affected_rows", count(updated))]).await
@@ -125,7 +130,7 @@ impl Statement {
         let mut builder = table
             .delete()
             .with_session_state(self.state())
-            .with_writer_properties(writer_properties())
+            .with_writer_properties(writer_properties(&before)?)
             .with_commit_properties(commit::properties_of(&self.user));
         if let Some(predicate) = predicate.clone() {
             builder = builder.with_predicate(predicate);

@@ -9,6 +9,7 @@ use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
 use deltalake::{DeltaTable, DeltaTableBuilder};
 use url::Url;
 
+use super::kept_filters::KeptFilters;
 use super::log;
 use super::statement::Statement;
 use crate::error::{LocalError, Result};
@@ -52,7 +53,8 @@ impl Statement {
         table.update_datafusion_session(&session)?;
         // Partition columns have the table's types, as every other column; delta-rs would make them dictionaries.
         let config = DeltaScanConfig::new_from_session(&session).with_wrap_partition_values(false);
-        Ok(Arc::new(DeltaScanNext::new(table.snapshot()?.snapshot().clone(), config)?))
+        let scan = DeltaScanNext::new(table.snapshot()?.snapshot().clone(), config)?;
+        Ok(Arc::new(KeptFilters(Arc::new(scan))))
     }
 }
 

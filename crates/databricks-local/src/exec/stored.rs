@@ -17,10 +17,18 @@ use crate::error::{LocalError, Result};
 
 /// The value as the column takes it, or `[DELTA_NOT_NULL_CONSTRAINT_VIOLATED]` when it runs.
 pub(super) fn stored(value: Expr, field: &Field, partitions: &[String]) -> Expr {
-    let empty_is_null = field.data_type().is_string() && partitions.contains(field.name());
+    let empty_is_null = is_text_in_a_path(field, partitions);
     if field.is_nullable() && !empty_is_null {
         return value;
     }
+    checked(value, field, empty_is_null)
+}
+
+fn is_text_in_a_path(field: &Field, partitions: &[String]) -> bool {
+    field.data_type().is_string() && partitions.contains(field.name())
+}
+
+fn checked(value: Expr, field: &Field, empty_is_null: bool) -> Expr {
     let rules = Rules {
         column: field.name().clone(),
         nullable: field.is_nullable(),
@@ -31,10 +39,16 @@ pub(super) fn stored(value: Expr, field: &Field, partitions: &[String]) -> Expr 
 }
 
 /// A plan of the table's columns, in order, with each as the table takes it.
+///
+/// Each may be NULL, as far as the plan tells, whatever the rows are made of: what is planned on it (the condition of
+/// REPLACE WHERE) is also asked of the table's own rows, and there `x IS NULL` must not be folded to false.
 pub(super) fn project(plan: LogicalPlan, table: &SchemaRef, partitions: &[String]) -> Result<LogicalPlan> {
     let columns = plan.schema().columns().into_iter().zip(table.fields());
     let values: Vec<Expr> = columns
-        .map(|(column, field)| stored(Expr::Column(column), field, partitions).alias(field.name()))
+        .map(|(column, field)| {
+            let empty_is_null = is_text_in_a_path(field, partitions);
+            checked(Expr::Column(column), field, empty_is_null).alias(field.name())
+        })
         .collect();
     Ok(LogicalPlanBuilder::from(plan).project(values)?.build()?)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use deltalake::DeltaTable;
@@ -20,7 +20,8 @@ use deltalake::operations::get_num_idx_cols_and_stats_columns;
 use futures::StreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
 use tokio::task::JoinSet;
 
 use super::definition::{Definition, mapping};
@@ -88,7 +89,7 @@ impl Target {
         let config = WriterConfig::new(
             Arc::clone(physical.as_ref().unwrap_or(&schema)),
             in_files(definition, &definition.partition_columns),
-            Some(writer_properties()),
+            Some(properties_for(physical.as_ref().unwrap_or(&schema))),
             NonZeroU64::new(FILE_BYTES),
             None,
             counted,
@@ -112,13 +113,39 @@ fn in_files(definition: &Definition, columns: &[String]) -> Vec<String> {
     columns.iter().map(name).collect()
 }
 
-/// How this crate writes Parquet.
-pub(super) fn writer_properties() -> WriterProperties {
-    WriterProperties::builder()
+/// How this crate writes the files of a table.
+pub(super) fn writer_properties(table: &DeltaTable) -> Result<WriterProperties> {
+    let definition = Definition::of(table)?;
+    let schema: Schema = (&definition.schema()?).try_into_arrow().map_err(LocalError::from)?;
+    let physical = mapping::is_on(&definition).then(|| mapping::physical_schema(&schema));
+    Ok(properties_for(physical.as_ref().unwrap_or(&schema)))
+}
+
+/// As [`writer_properties`], for files with these columns.
+///
+/// Of floating point numbers no statistics are kept: those of Parquet pass over NaN, so that the engine would skip
+/// files that hold one, and read a file of one number and NaN as that number alone.
+fn properties_for(schema: &Schema) -> WriterProperties {
+    let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_created_by(concat!("databricks-local ", env!("CARGO_PKG_VERSION")).to_owned())
-        .build()
+        .set_created_by(concat!("databricks-local ", env!("CARGO_PKG_VERSION")).to_owned());
+    let mut floats = Vec::new();
+    schema.fields().iter().for_each(|field| floating(field, &[], &mut floats));
+    let without = |properties: WriterPropertiesBuilder, path| {
+        properties.set_column_statistics_enabled(ColumnPath::new(path), EnabledStatistics::None)
+    };
+    floats.into_iter().fold(properties, without).build()
+}
+
+/// Adds the paths of the floating point numbers in a column or in the fields of its struct.
+fn floating(field: &Field, parent: &[String], found: &mut Vec<Vec<String>>) {
+    let path = [parent, std::slice::from_ref(field.name())].concat();
+    match field.data_type() {
+        DataType::Float32 | DataType::Float64 => found.push(path),
+        DataType::Struct(fields) => fields.iter().for_each(|field| floating(field, &path, found)),
+        _ => {}
+    }
 }
 
 fn refuse_unknown_rules(properties: &HashMap<String, String>, schema: &SchemaRef) -> Result<()> {

@@ -351,7 +351,7 @@ impl Cursor {
 }
 
 /// A type's text from its tokens. Strings (field comments) are quoted again; words stay apart.
-fn append_type_token(text: &mut String, token: &Token) {
+pub(super) fn append_type_token(text: &mut String, token: &Token) {
     match token {
         Token::SingleQuotedString(value) => {
             text.push(' ');

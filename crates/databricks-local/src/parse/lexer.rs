@@ -5,6 +5,7 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
+use super::cast_types;
 use super::cursor::{position, syntax_error};
 use super::dialect::Databricks;
 use crate::error::{LocalError, Position, Result};
@@ -19,7 +20,7 @@ pub(super) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>> {
     while tokens.last().is_some_and(|t| matches!(t.token, Token::SemiColon | Token::EOF)) {
         tokens.pop();
     }
-    Ok(tokens)
+    Ok(cast_types::collapsed(tokens))
 }
 
 fn tokenizer_error(sql: &str, message: &str, line: u64, column: u64) -> LocalError {
@@ -239,9 +240,12 @@ fn unescape(text: &str, quote: char) -> String {
     out
 }
 
+/// Characters of `U0001F980`.
+const LONGEST_ESCAPE: usize = 9;
+
 /// One escape after its backslash. `\%` and `\_` stay as they are: LIKE gives them their meaning.
 fn escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
-    let rest: String = chars.clone().collect();
+    let rest: String = chars.clone().take(LONGEST_ESCAPE).collect();
     if let Some((code, used)) = unicode_escape(&rest).or_else(|| octal_escape(&rest)) {
         out.push(code);
         chars.by_ref().take(used).for_each(drop);

@@ -5,6 +5,7 @@
 //! does the rest. What Databricks has and this build does not is refused by name in `refused`.
 
 mod alter;
+mod cast_types;
 mod change;
 mod command;
 mod copy;
@@ -21,6 +22,7 @@ mod refused;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cast_types::type_text;
 pub(crate) use command::*;
 
 use crate::error::{LocalError, Result};

@@ -175,6 +175,10 @@ fn queries_reach_sqlparser_with_databricks_meaning() {
         (r"SELECT '\u0041\101'", "SELECT 'AA'"),
         ("SELECT 1L, 1.5D, 2BD, 3S, 1e3", "SELECT 1L, 1.5D, 2BD, 3S, 1e3"),
         ("SELECT 7 DIV 2 + 1", "SELECT 7 DIV 2 + 1"),
+        (
+            "SELECT CAST((SELECT x AS y) AS MAP<STRING, STRUCT<`a``)`: DECIMAL(5,2), b: INT NOT NULL>>) AS z",
+            "SELECT CAST((SELECT x AS y) AS \"MAP< STRING, STRUCT< `a``)`: DECIMAL(5,2), b: INT NOT NULL>>\") AS z",
+        ),
         ("SELECT * FROM t FOR VERSION AS OF 3", "SELECT * FROM t VERSION AS OF 3"),
         ("SELECT * FROM t@v3 AS x", "SELECT * FROM t AS x VERSION AS OF 3"),
         (

@@ -20,6 +20,7 @@ use super::setops::visible;
 use super::types::{self, Typed, name};
 use super::{cast, guard, literal, operators};
 use crate::error::{LocalError, Result};
+use crate::parse::type_text;
 
 impl Planner<'_> {
     /// A condition.
@@ -364,7 +365,7 @@ impl Planner<'_> {
         scope: &Scope,
     ) -> Result<Typed> {
         let value = self.scalar(expr, scope)?;
-        let to = types::parse(&to.to_string())?;
+        let to = types::parse(&type_text(to))?;
         match kind {
             CastKind::Cast | CastKind::DoubleColon => cast::cast(value, &to),
             CastKind::TryCast => cast::try_cast(value, &to),

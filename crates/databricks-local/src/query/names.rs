@@ -8,6 +8,7 @@ use sqlparser::ast::{
 
 use super::parameters::Parameters;
 use super::types;
+use crate::parse::type_text;
 
 /// The column name of an unaliased expression.
 pub(super) fn of(expr: &Expr, parameters: &Parameters) -> String {
@@ -48,7 +49,7 @@ impl Names<'_> {
                 let text = format!("between({}, {}, {})", self.text(expr), self.text(low), self.text(high));
                 if *negated { format!("(NOT {text})") } else { text }
             }
-            Expr::Cast { kind, expr, data_type, .. } => self.cast(kind, expr, &data_type.to_string()),
+            Expr::Cast { kind, expr, data_type, .. } => self.cast(kind, expr, &type_text(data_type)),
             Expr::Case { operand, conditions, else_result, .. } => {
                 let mut text = "CASE".to_owned();
                 for when in conditions {
@@ -179,6 +180,7 @@ mod tests {
             ("-1", "-1"),
             ("CAST(a AS string)", "CAST(a AS STRING)"),
             ("a::int", "CAST(a AS INT)"),
+            ("CAST(a AS map<string, array<int>>)", "CAST(a AS MAP<STRING, ARRAY<INT>>)"),
             ("a IS NULL", "(a IS NULL)"),
             ("a <> 1", "(a != 1)"),
             ("CASE WHEN a = 1 THEN 'x' ELSE 'y' END", "CASE WHEN (a = 1) THEN x ELSE y END"),

@@ -3,6 +3,7 @@
 
 mod alter;
 mod browse;
+mod conditions;
 mod copy_into;
 mod errors;
 mod face;

@@ -231,6 +231,8 @@ mod tests {
         // The text of a column tells its type; the JSON beside it more, where it is whole.
         let field = r#"{"name":"s","type":{"type":"struct","fields":[{"name":"a","type":"long","nullable":false,
             "metadata":{"comment":"c"}}]},"nullable":true,"metadata":{"CURRENT_DEFAULT":"NULL"}}"#;
+        let quoted = r#"{"name":"q","type":{"type":"array","elementType":{"type":"struct","fields":[{"name":"a:int,b",
+            "type":"string","nullable":true,"metadata":{}}]},"containsNull":true},"nullable":true,"metadata":{}}"#;
         let told = json!({"name": "t", "catalog_name": "c", "schema_name": "s",
             "properties": {"clusteringColumns": "[[\"a\"],[\"s\",\"a\"]]", "delta.constraints.c": "a > 0"},
             "table_constraints": [
@@ -239,6 +241,7 @@ mod tests {
                 {"named_table_constraint": {"name": "other"}}],
             "columns": [
                 {"name": "s", "type_text": "struct<a:bigint>", "type_json": field},
+                {"name": "q", "type_text": "array<struct<a:int,b:string>>", "type_json": quoted},
                 {"name": "u", "type_text": "string collate UTF8_LCASE", "position": 1,
                  "mask": {"function_name": "c.s.f", "using_column_names": ["s"]}},
                 {"name": "o", "type_text": "struct<a b:bigint>", "position": 2,
