@@ -6,6 +6,7 @@ mod partitions;
 mod warnings;
 
 use databricks_schema::{SchemaCompatibility, TableDescription, TableName, TableSchema};
+use futures::StreamExt;
 
 use super::files::At;
 use super::load::Load;
@@ -21,7 +22,6 @@ use crate::stage::{Stage, Staged, StagedFile, part_name, volume_path};
 use crate::statement::ddl;
 use crate::write_id::WriteId;
 use data::Data;
-use futures::StreamExt;
 
 /// What a write would do.
 #[derive(Debug)]
