@@ -7,6 +7,7 @@ use crate::commit;
 use crate::create_table::check_columns;
 use crate::error::{DeltaError, Result};
 use crate::names::Target;
+use crate::operation;
 use crate::statement::ddl;
 
 /// Columns being added.
@@ -52,6 +53,7 @@ impl AddColumns {
         let sql = self.build_sql()?;
         let columns = self.columns.len();
         commit::retrying_conflicts(&self.client.remote()?.sql.statement(sql)).await?;
+        operation::count(self.table.get()?, "add_columns", 0);
         tracing::warn!(table = %self.table.get()?, columns, "columns added to the table");
         Ok(())
     }

@@ -31,7 +31,7 @@ use crate::stage::sweep::{self, SweepResult};
 use crate::statement::ddl;
 use crate::write::{DryRunResult, Write, WriteMode, staging_volume};
 use crate::write_id::WriteId;
-use crate::{detail, lookup};
+use crate::{detail, lookup, operation};
 
 /// Reads, writes and looks after Delta tables. Cheap to clone.
 ///
@@ -240,6 +240,7 @@ impl DeltaClient {
         // Twice it sets the same.
         let statement = self.remote()?.sql.statement(ddl::set_properties(&table, &pairs)).idempotent();
         commit::retrying_conflicts(&statement).await?;
+        operation::count(&table, "set_properties", 0);
         Ok(())
     }
 

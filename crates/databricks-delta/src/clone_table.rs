@@ -6,6 +6,7 @@ use crate::client::DeltaClient;
 use crate::commit;
 use crate::error::{DeltaError, Result};
 use crate::names::{IntoTableName, Target};
+use crate::operation;
 use crate::statement::ddl::{self, Copy};
 use crate::statement::read::AsOf;
 
@@ -82,6 +83,7 @@ impl CloneTable {
         let sql = self.build_sql()?;
         let client = &self.client.remote()?.sql;
         commit::known(client, &client.statement(sql)).await?;
+        operation::count(self.to.get()?, "clone", 0);
         Ok(())
     }
 }

@@ -1,11 +1,12 @@
 //! Creating a table.
 
-use databricks_schema::{ColumnNameRules, ColumnSchema, TableSchema};
+use databricks_schema::{ColumnNameRules, ColumnSchema, DataType, TableSchema};
 
 use crate::client::DeltaClient;
 use crate::commit;
 use crate::error::{DeltaError, Result};
 use crate::names::Target;
+use crate::operation;
 use crate::statement::ddl::{self, NewTable};
 
 /// A table being prepared.
@@ -52,6 +53,23 @@ impl CreateTable {
         self
     }
 
+    /// Declares a primary key, which Databricks does not enforce, and makes its columns NOT NULL. A table with one is a
+    /// [feature table](DeltaClient::feature_table).
+    pub fn primary_key<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.new.primary_key = columns.into_iter().map(Into::into).collect();
+        for column in &mut self.new.columns {
+            let is_key = |key: &String| key.eq_ignore_ascii_case(&column.name);
+            column.nullable = column.nullable && !self.new.primary_key.iter().any(is_key);
+        }
+        self
+    }
+
+    /// Names the column of the primary key that tells from when on a row holds: a DATE or a TIMESTAMP.
+    pub fn timestamp_key(mut self, column: impl Into<String>) -> Self {
+        self.new.timeseries = Some(column.into());
+        self
+    }
+
     /// The statement that [`send`](Self::send) runs.
     ///
     /// # Errors
@@ -61,6 +79,8 @@ impl CreateTable {
         check_columns(&self.new.columns, self.name_rules())?;
         self.check_layout("partitioned_by", &self.new.partitioned_by)?;
         self.check_layout("clustered_by", &self.new.clustered_by)?;
+        self.check_layout("primary_key", &self.new.primary_key)?;
+        self.check_timestamp_key()?;
         if !self.new.partitioned_by.is_empty() && !self.new.clustered_by.is_empty() {
             return Err(DeltaError::InvalidOption {
                 option: "clustered_by",
@@ -79,6 +99,22 @@ impl CreateTable {
         ColumnNameRules::default()
             .with_column_mapping(matches!(property("delta.columnMapping.mode"), Some("name" | "id")))
             .with_change_data_feed(property("delta.enableChangeDataFeed") == Some("true"))
+    }
+
+    fn check_timestamp_key(&self) -> Result<()> {
+        let Some(name) = &self.new.timeseries else { return Ok(()) };
+        let refuse = |reason: &str| {
+            let (value, reason) = (name.clone(), reason.to_owned());
+            Err(DeltaError::InvalidOption { option: "timestamp_key", value, reason })
+        };
+        let column = self.new.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
+        match column.map(|column| &column.data_type) {
+            _ if !self.new.primary_key.iter().any(|key| key.eq_ignore_ascii_case(name)) => {
+                refuse("it is no column of the `primary_key`: name it there too")
+            }
+            Some(DataType::Date | DataType::Timestamp | DataType::TimestampNtz) => Ok(()),
+            _ => refuse("it is neither a DATE nor a TIMESTAMP"),
+        }
     }
 
     fn check_layout(&self, option: &'static str, columns: &[String]) -> Result<()> {
@@ -105,6 +141,7 @@ impl CreateTable {
         // A repeated CREATE would meet the table of the first attempt, unless it may.
         let statement = if self.new.if_not_exists { statement.idempotent() } else { statement };
         commit::retrying_conflicts(&statement).await?;
+        operation::count(self.table.get()?, "create", 0);
         Ok(())
     }
 }
@@ -124,8 +161,6 @@ pub(crate) fn check_columns(columns: &[ColumnSchema], rules: ColumnNameRules) ->
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use databricks_schema::DataType;
-
     use super::*;
 
     fn columns(names: &[&str]) -> Vec<ColumnSchema> {
@@ -159,6 +194,23 @@ mod tests {
         assert!(error.contains("partitioned_by = b"), "{error}");
         assert!(create(&["a", "b"]).partitioned_by(["A"]).build_sql().is_ok());
         assert!(create(&["a", "b"]).partitioned_by(["a"]).clustered_by(["b"]).build_sql().is_err());
+    }
+
+    #[test]
+    fn keys_are_columns_and_a_timestamp_key_is_one_of_them() {
+        let schema = TableSchema::parse("id BIGINT, at TIMESTAMP, n INT").unwrap();
+        let create = || DeltaClient::mock().create_table("t", schema.clone());
+        let refused = |create: CreateTable, wanted: &str| {
+            let error = create.build_sql().unwrap_err();
+            assert!(
+                matches!(&error, DeltaError::InvalidOption { option, .. } if *option == wanted),
+                "{wanted}: {error}"
+            );
+        };
+        refused(create().primary_key(["nowhere"]), "primary_key");
+        refused(create().primary_key(["id"]).timestamp_key("at"), "timestamp_key");
+        refused(create().primary_key(["id", "n"]).timestamp_key("n"), "timestamp_key");
+        insta::assert_snapshot!(create().primary_key(["ID", "at"]).timestamp_key("AT").build_sql().unwrap());
     }
 
     #[tokio::test]

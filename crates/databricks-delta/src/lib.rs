@@ -57,6 +57,7 @@ mod clone_table;
 mod create_table;
 mod detail;
 mod dml;
+mod features;
 mod history;
 mod maintenance;
 mod merge;
@@ -88,6 +89,7 @@ pub use create_table::CreateTable;
 pub use detail::TableDetail;
 pub use dml::{Delete, RowsChanged, Update};
 pub use error::{BoxError, DeltaError, Result};
+pub use features::{FeatureTable, PointInTime};
 pub use files::{DirectoryEntry, FileMetadata, FilesClient, Upload};
 pub use history::{Commit, History};
 pub use maintenance::{

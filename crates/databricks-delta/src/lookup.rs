@@ -22,8 +22,13 @@ pub(crate) struct Found {
 /// Asks Unity Catalog, and not the warehouse by DESCRIBE TABLE: that abbreviates structs of many fields and mixes
 /// partitions into its rows, while the catalog's `type_text` is the whole type; and it needs no running warehouse.
 pub(crate) async fn find(remote: &Remote, table: &TableName) -> Result<Option<Found>> {
+    info(remote, table).await?.map(|info| Found::of(&info)).transpose()
+}
+
+/// All that Unity Catalog says of a table.
+pub(crate) async fn info(remote: &Remote, table: &TableName) -> Result<Option<TableInfo>> {
     match remote.catalog.get_table(table).await {
-        Ok(info) => Ok(Some(Found::of(&info)?)),
+        Ok(info) => Ok(Some(info)),
         Err(SchemaError::Transport(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(SchemaError::Transport(error)) => Err(error.into()),
         Err(error) => Err(error.into()),

@@ -11,6 +11,9 @@ use super::read::AsOf;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NewTable {
     pub(crate) columns: Vec<ColumnSchema>,
+    pub(crate) primary_key: Vec<String>,
+    /// The column of the key that tells of when a row is.
+    pub(crate) timeseries: Option<String>,
     pub(crate) if_not_exists: bool,
     pub(crate) comment: Option<String>,
     pub(crate) properties: Vec<(String, String)>,
@@ -20,7 +23,8 @@ pub(crate) struct NewTable {
 
 pub(crate) fn create_table(table: &TableName, new: &NewTable) -> String {
     let exists = if new.if_not_exists { "IF NOT EXISTS " } else { "" };
-    let columns = new.columns.iter().map(ColumnSchema::to_string).collect::<Vec<_>>().join(",\n  ");
+    let columns = new.columns.iter().map(ColumnSchema::to_string).chain(primary_key(new));
+    let columns = columns.collect::<Vec<_>>().join(",\n  ");
     let mut sql = format!("CREATE TABLE {exists}{table} (\n  {columns}\n)");
     if !new.partitioned_by.is_empty() {
         let _ = write!(sql, "\nPARTITIONED BY ({})", quote::column_list(&new.partitioned_by));
@@ -35,6 +39,16 @@ pub(crate) fn create_table(table: &TableName, new: &NewTable) -> String {
         let _ = write!(sql, "\nTBLPROPERTIES ({})", properties(&new.properties));
     }
     sql
+}
+
+/// `PRIMARY KEY (`id`, `at` TIMESERIES)`, if there is one.
+fn primary_key(new: &NewTable) -> Option<String> {
+    let columns = new.primary_key.iter().map(|column| {
+        let of_time = new.timeseries.as_ref().is_some_and(|time| time.eq_ignore_ascii_case(column));
+        format!("{}{}", quote::identifier(column), if of_time { " TIMESERIES" } else { "" })
+    });
+    let columns: Vec<_> = columns.collect();
+    (!columns.is_empty()).then(|| format!("PRIMARY KEY ({})", columns.join(", ")))
 }
 
 fn properties(pairs: &[(String, String)]) -> String {
@@ -94,6 +108,8 @@ mod tests {
                     DataType::parse("ARRAY<STRUCT<at: TIMESTAMP, c: DECIMAL(5,2)>>").unwrap(),
                 ),
             ],
+            primary_key: vec!["date".into(), "a`b".into()],
+            timeseries: Some("DATE".into()),
             if_not_exists: true,
             comment: Some("the city's weather".into()),
             properties: vec![

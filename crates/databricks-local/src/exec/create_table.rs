@@ -54,7 +54,7 @@ impl Statement {
         if exists && !create.or_replace {
             return Err(table_exists(&path));
         }
-        let plan = self.table_plan(create, exists).await?;
+        let plan = self.table_plan(&path, create, exists).await?;
         let written = self.make_table(&path, exists, plan, guard).await?;
         self.created(answer, written.rows).await
     }
@@ -86,7 +86,7 @@ impl Statement {
     }
 
     /// Checks everything that can be checked before anything is written.
-    async fn table_plan(&self, create: CreateTable, replaces: bool) -> Result<Plan> {
+    async fn table_plan(&self, path: &ObjectPath, create: CreateTable, replaces: bool) -> Result<Plan> {
         check_properties(&create.properties)?;
         let mut schema = declared_schema(&create.columns)?;
         let mut rows = None;
@@ -107,7 +107,10 @@ impl Statement {
             let message = "A table without columns holds nothing: name its columns, or give a query with AS.";
             return Err(LocalError::new("DELTA_TARGET_TABLE_FINAL_SCHEMA_EMPTY", "428GU", message));
         }
-        let definition = self.definition(&create, &schema).await?;
+        let mut definition = self.definition(&create, &schema).await?;
+        if !create.primary_key.columns.is_empty() {
+            definition.declare_key(path, &create.primary_key)?;
+        }
         let operation = operation_name(replaces, rows.is_some());
         Ok(Plan { definition, rows, operation, parameters: Vec::new() })
     }

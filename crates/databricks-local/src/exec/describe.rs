@@ -83,6 +83,9 @@ impl Statement {
         if let Some(comment) = &definition.description {
             lines.push(line("Comment", comment));
         }
+        if let Some(key) = definition.primary_key() {
+            lines.extend([line("", ""), line("# Constraints", ""), line(&key.name, &key.to_sql())]);
+        }
         Ok(lines)
     }
 

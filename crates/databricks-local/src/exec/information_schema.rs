@@ -8,6 +8,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 
 use super::browse::Line;
+use super::definition::{Definition, PrimaryKey};
 use super::describe::catalog_text;
 use super::rows::Rows;
 use super::statement::Statement;
@@ -37,9 +38,11 @@ impl Statement {
             "schemata" => self.schema_rows(&schemas),
             "tables" => self.table_rows(self.tables_of(&browse, None)?).await?,
             "columns" => column_rows(&self.all_columns(&browse).await?),
+            "table_constraints" => constraint_rows(&self.keys(&browse).await?),
+            "key_column_usage" => key_column_rows(&self.keys(&browse).await?),
             other => {
                 return Err(LocalError::unsupported_feature(format_args!(
-                    "information_schema.{other}: catalogs, schemata, tables and columns are known"
+                    "information_schema.{other}: catalogs, schemata, tables, columns, table_constraints and key_column_usage are known"
                 )));
             }
         };
@@ -97,6 +100,20 @@ impl Statement {
             .text("storage_path", entries.iter().map(|(path, _, _)| Some(place(path)))))
     }
 
+    /// The tables that have a primary key, and the key.
+    async fn keys(&self, browse: &Browse) -> Result<Vec<(ObjectPath, PrimaryKey)>> {
+        let mut keys = Vec::new();
+        for path in self.tables_of(browse, None)? {
+            match self.open(&path).await {
+                Ok(table) => keys.extend(Definition::of(&table)?.primary_key().map(|key| (path, key))),
+                // A table dropped since it was listed is no longer of the list.
+                Err(_) if self.shared.metastore.state().table(&path).is_err() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(keys)
+    }
+
     async fn all_columns(&self, browse: &Browse) -> Result<Vec<Line>> {
         let mut lines = Vec::new();
         for path in self.tables_of(browse, None)? {
@@ -104,6 +121,44 @@ impl Statement {
         }
         Ok(lines)
     }
+}
+
+/// The names of a key's catalog and schema, its own, and those of its table.
+fn key_names<'a>(keys: impl Iterator<Item = (&'a ObjectPath, &'a PrimaryKey)> + Clone) -> Rows {
+    let rows = Rows::new()
+        .text("constraint_catalog", keys.clone().map(|(table, _)| Some(table.parent.catalog.as_str())))
+        .text("constraint_schema", keys.clone().map(|(table, _)| Some(table.parent.schema.as_str())))
+        .text("constraint_name", keys.clone().map(|(_, key)| Some(key.name.as_str())));
+    names(rows, keys.map(|(table, _)| table))
+}
+
+fn constraint_rows(keys: &[(ObjectPath, PrimaryKey)]) -> Rows {
+    let same = |text: &'static str| keys.iter().map(move |_| Some(text));
+    key_names(keys.iter().map(|(table, key)| (table, key)))
+        .text("constraint_type", same("PRIMARY KEY"))
+        .text("is_deferrable", same("YES"))
+        .text("initially_deferred", same("YES"))
+        .text("enforced", same("NO"))
+        .text("comment", keys.iter().map(|_| None::<&str>))
+}
+
+fn key_column_rows(keys: &[(ObjectPath, PrimaryKey)]) -> Rows {
+    let columns: Vec<_> = keys
+        .iter()
+        .flat_map(|(table, key)| {
+            (1_i32..).zip(&key.columns).map(move |(position, column)| (table, key, column, position))
+        })
+        .collect();
+    key_names(columns.iter().map(|(table, key, _, _)| (*table, *key)))
+        .text("column_name", columns.iter().map(|(_, _, column, _)| Some(column.as_str())))
+        .array(
+            "ordinal_position",
+            Arc::new(columns.iter().map(|(_, _, _, position)| Some(*position)).collect::<Int32Array>()),
+        )
+        .array(
+            "position_in_unique_constraint",
+            Arc::new(columns.iter().map(|_| None::<i32>).collect::<Int32Array>()),
+        )
 }
 
 /// The names of a table's catalog and schema, and its own.

@@ -41,7 +41,7 @@ mod stored;
 mod threads;
 mod write;
 
-pub(crate) use self::definition::table_properties;
+pub(crate) use self::definition::{table_key, table_properties};
 pub(crate) use self::describe::catalog_text;
 pub(crate) use self::engine::LocalEngine;
 pub(crate) use self::open::builder as table_builder;

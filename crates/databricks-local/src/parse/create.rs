@@ -3,7 +3,9 @@
 use sqlparser::tokenizer::Token;
 
 use super::alter;
-use super::command::{CloneTable, ColumnDefinition, Command, CreateObject, CreateTable, DropObject, Name};
+use super::command::{
+    CloneTable, ColumnDefinition, Command, CreateObject, CreateTable, DropObject, Name, PrimaryKey,
+};
 use super::cursor::Cursor;
 use super::maintain;
 use super::refused;
@@ -95,7 +97,7 @@ fn create_table(cursor: &mut Cursor, or_replace: bool) -> Result<Command> {
         name,
         or_replace,
         columns: Vec::new(),
-        primary_key: Vec::new(),
+        primary_key: PrimaryKey::default(),
         comment: None,
         properties: Vec::new(),
         partitioned_by: Vec::new(),
@@ -179,12 +181,12 @@ fn table_elements(cursor: &mut Cursor, table: &mut CreateTable) -> Result<()> {
     cursor.expect(&Token::LParen)?;
     loop {
         if cursor.words(&["CONSTRAINT"]) {
-            cursor.identifier()?;
-            constraint(cursor, &mut table.primary_key)?;
+            let name = cursor.identifier()?;
+            table.primary_key = constraint(cursor, Some(name))?;
         } else if cursor.peek_word().as_deref() == Some("PRIMARY")
             && cursor.peek_nth_word(1).as_deref() == Some("KEY")
         {
-            constraint(cursor, &mut table.primary_key)?;
+            table.primary_key = constraint(cursor, None)?;
         } else {
             let column = column(cursor, &mut table.primary_key)?;
             table.columns.push(column);
@@ -195,14 +197,16 @@ fn table_elements(cursor: &mut Cursor, table: &mut CreateTable) -> Result<()> {
     }
 }
 
-/// `PRIMARY KEY (a, b)`: informational on Databricks, and kept.
-fn constraint(cursor: &mut Cursor, primary_key: &mut Vec<String>) -> Result<()> {
+/// `PRIMARY KEY (a, b TIMESERIES)`: informational on Databricks, and kept.
+fn constraint(cursor: &mut Cursor, name: Option<String>) -> Result<PrimaryKey> {
     if !cursor.words(&["PRIMARY", "KEY"]) {
         return Err(refused::clause("CREATE TABLE", &["FOREIGN", "CHECK"], cursor));
     }
-    *primary_key = cursor.parenthesized(Cursor::identifier)?;
+    let columns = cursor.parenthesized(|cursor| Ok((cursor.identifier()?, cursor.word("TIMESERIES"))))?;
     constraint_options(cursor);
-    Ok(())
+    let timeseries =
+        columns.iter().filter(|(_, of_time)| *of_time).map(|(column, _)| column.clone()).collect();
+    Ok(PrimaryKey { name, columns: columns.into_iter().map(|(column, _)| column).collect(), timeseries })
 }
 
 fn constraint_options(cursor: &mut Cursor) {
@@ -211,7 +215,7 @@ fn constraint_options(cursor: &mut Cursor) {
     while OPTIONS.iter().any(|option| cursor.words(option)) {}
 }
 
-fn column(cursor: &mut Cursor, primary_key: &mut Vec<String>) -> Result<ColumnDefinition> {
+fn column(cursor: &mut Cursor, primary_key: &mut PrimaryKey) -> Result<ColumnDefinition> {
     let name = cursor.identifier()?;
     let data_type = cursor.data_type()?;
     let mut column = ColumnDefinition { name, data_type, nullable: true, comment: None, default: None };
@@ -223,7 +227,7 @@ fn column(cursor: &mut Cursor, primary_key: &mut Vec<String>) -> Result<ColumnDe
         } else if cursor.word("DEFAULT") {
             column.default = Some(cursor.default_value()?);
         } else if cursor.words(&["PRIMARY", "KEY"]) {
-            primary_key.push(column.name.clone());
+            primary_key.columns.push(column.name.clone());
             constraint_options(cursor);
         } else if cursor.next_is(&Token::Comma) || cursor.next_is(&Token::RParen) {
             return Ok(column);

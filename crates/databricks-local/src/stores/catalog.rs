@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::error::LocalError;
-use crate::exec::{LocalEngine, catalog_text, table_builder, table_properties};
+use crate::exec::{LocalEngine, catalog_text, table_builder, table_key, table_properties};
 use crate::metastore::{CatalogEntry, Entry, Metastore, ObjectName, ObjectPath, SchemaEntry, SchemaPath};
 
 pub(super) type Result<T> = std::result::Result<T, CatalogError>;
@@ -74,6 +74,7 @@ impl FolderCatalog {
                 "columns": columns(snapshot)?,
                 "properties": table_properties(&table).map_err(internal)?,
                 "comment": metadata.description(),
+                "table_constraints": table_key(&table).map_err(internal)?,
             }),
         );
         Ok(info)

@@ -75,3 +75,58 @@ async fn a_missing_catalog_is_an_error_and_a_strange_pattern_is_refused() {
     let refused = local.fails("SHOW TABLES IN CATALOG shop LIKE '[a-z]*'").await;
     assert_eq!(refused, ("UNSUPPORTED_FEATURE.LOCAL_WORKSPACE".into(), "0A000".into()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn primary_keys_are_kept_shown_and_follow_their_columns() {
+    let local = Local::new();
+    local
+        .run("CREATE TABLE users (id BIGINT, at TIMESTAMP, name STRING, CONSTRAINT of_users PRIMARY KEY (ID, at TIMESERIES) RELY) TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+        .await;
+    local.run("CREATE TABLE plain (id BIGINT PRIMARY KEY, n INT)").await;
+    local.run("CREATE TABLE none (id BIGINT)").await;
+    let local = local.restarted();
+    let keys = local
+        .run("SELECT * FROM information_schema.key_column_usage ORDER BY table_name, ordinal_position")
+        .await;
+    let shown = |rows: &crate::local::Answer, names: &[&str]| -> Vec<Vec<String>> {
+        (0..rows.rows.len())
+            .map(|row| names.iter().map(|name| rows.cell(row, name).to_owned()).collect())
+            .collect()
+    };
+    assert_eq!(
+        shown(&keys, &["constraint_name", "table_name", "column_name", "ordinal_position"]),
+        [
+            ["plain_pk", "plain", "id", "1"],
+            ["of_users", "users", "id", "1"],
+            ["of_users", "users", "at", "2"]
+        ]
+    );
+    let constraints =
+        local.run("SELECT * FROM main.information_schema.table_constraints WHERE table_name = 'users'").await;
+    assert_eq!(shown(&constraints, &["constraint_type", "enforced"]), [["PRIMARY KEY", "NO"]]);
+    let described = local.run("DESCRIBE TABLE EXTENDED users").await;
+    assert!(
+        described.texts().iter().any(|line| line[..2] == ["of_users", "PRIMARY KEY (`id`, `at` TIMESERIES)"]),
+        "{described:?}"
+    );
+    // Key columns are NOT NULL, said or not; the key itself is not enforced.
+    assert_eq!(
+        local.fails("INSERT INTO plain VALUES (NULL, 1)").await.0,
+        "DELTA_NOT_NULL_CONSTRAINT_VIOLATED"
+    );
+    local.run("INSERT INTO plain VALUES (1, 1), (1, 2)").await;
+
+    local.run("ALTER TABLE users RENAME COLUMN id TO user").await;
+    assert_eq!(local.fails("ALTER TABLE users DROP COLUMN user").await.1, "0A000");
+    assert_eq!(local.fails("ALTER TABLE users ALTER COLUMN user DROP NOT NULL").await.1, "0A000");
+    let keys = local.run("SELECT column_name FROM information_schema.key_column_usage WHERE table_name = 'users' ORDER BY ordinal_position").await;
+    assert_eq!(keys.texts(), [["user"], ["at"]]);
+
+    // The key is of the one table: a copy has none, and one that takes its place has what it declares.
+    local.run("CREATE TABLE copy DEEP CLONE plain").await;
+    local.run("CREATE OR REPLACE TABLE plain (id BIGINT)").await;
+    let left = local.run("SELECT DISTINCT table_name FROM information_schema.key_column_usage").await;
+    assert_eq!(left.texts(), [["users"]]);
+    assert_eq!(local.fails("CREATE TABLE t (a INT, PRIMARY KEY (b))").await.1, "42703");
+    assert_eq!(local.fails("CREATE TABLE t (a INT, PRIMARY KEY (a, A))").await.1, "42711");
+}

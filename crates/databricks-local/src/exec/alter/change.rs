@@ -152,6 +152,14 @@ fn sql(data_type: &DataType) -> String {
 }
 
 fn set_nullable(after: &mut Definition, path: &[String]) -> Result<()> {
+    if let (Some(key), [column]) = (after.primary_key(), path)
+        && key.columns.contains(column)
+    {
+        return Err(LocalError::unsupported_feature(format_args!(
+            "NULL in {column}, a column of the primary key {}",
+            key.name
+        )));
+    }
     at(&mut after.fields, path, |place| {
         match place {
             Place::Field(field) => field.nullable = true,

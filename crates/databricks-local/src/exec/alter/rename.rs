@@ -58,6 +58,8 @@ fn follow(after: &mut Definition, old: &[String], new: &[String]) {
         for column in after.partition_columns.iter_mut().filter(|column| *column == old) {
             column.clone_from(new);
         }
+        let key = after.primary_key().map(|key| key.renamed(old, new));
+        after.set_primary_key(key.as_ref());
     }
     let mut clustering = after.clustering();
     for path in clustering.iter_mut().filter(|path| path.starts_with(old)) {
@@ -99,6 +101,12 @@ fn drop_one(before: &Definition, after: &mut Definition, path: &[String]) -> Res
     if before.clustering().iter().any(|clustered| clustered.starts_with(path)) {
         let message = format!("Dropping clustering columns ({column}) is not allowed.");
         return Err(LocalError::new("DELTA_UNSUPPORTED_DROP_CLUSTERING_COLUMN", "0AKDC", message));
+    }
+    if let Some(key) = before.primary_key().filter(|key| path.len() == 1 && key.columns.contains(&column)) {
+        return Err(LocalError::unsupported_feature(format_args!(
+            "dropping {column}, a column of the primary key {}",
+            key.name
+        )));
     }
     let Some((name, parent)) = path.split_last() else {
         return Err(LocalError::internal("a dropped column without a name"));

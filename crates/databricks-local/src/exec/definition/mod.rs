@@ -7,6 +7,7 @@
 
 mod features;
 pub(super) mod fields;
+mod keys;
 pub(super) mod mapping;
 mod protocol;
 pub(super) mod widening;
@@ -18,6 +19,7 @@ use deltalake::kernel::{Action, Metadata, StructField, StructType};
 use serde_json::{Value, json};
 
 pub(super) use features::{Shown, own, shown};
+pub(super) use keys::PrimaryKey;
 pub(super) use protocol::Protocol;
 
 use crate::error::{LocalError, Result};
@@ -74,6 +76,8 @@ impl Definition {
     pub(super) fn copied(mut self) -> Self {
         let new = Self::new(Vec::new(), Vec::new());
         (self.id, self.created_time) = (new.id, new.created_time);
+        // Keys are the catalog's, and of the one table.
+        self.set_primary_key(None);
         self
     }
 
@@ -142,6 +146,21 @@ impl Definition {
 /// A protocol that cannot be understood.
 pub(crate) fn table_properties(table: &DeltaTable) -> Result<BTreeMap<String, String>> {
     Ok(Shown::listed(&Definition::of(table)?))
+}
+
+/// A table's primary key as Unity Catalog tells of it.
+///
+/// # Errors
+/// As [`table_properties`].
+pub(crate) fn table_key(table: &DeltaTable) -> Result<Option<Value>> {
+    let Some(PrimaryKey { name, columns, timeseries }) = Definition::of(table)?.primary_key() else {
+        return Ok(None);
+    };
+    let mut key = json!({ "name": name, "child_columns": columns });
+    if let Some(column) = timeseries {
+        key["timeseries_columns"] = json!([column]);
+    }
+    Ok(Some(json!([{ "primary_key_constraint": key }])))
 }
 
 trait FromDefinition: Sized {

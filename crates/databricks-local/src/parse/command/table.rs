@@ -16,8 +16,8 @@ pub(crate) struct CreateTable {
     pub(crate) or_replace: bool,
     /// The columns; empty when the query gives them.
     pub(crate) columns: Vec<ColumnDefinition>,
-    /// Columns of a `PRIMARY KEY`, declared inline or as a constraint. Informational: never enforced.
-    pub(crate) primary_key: Vec<String>,
+    /// `PRIMARY KEY`, declared inline or as a constraint. Informational: never enforced.
+    pub(crate) primary_key: PrimaryKey,
     /// `COMMENT`.
     pub(crate) comment: Option<String>,
     /// `TBLPROPERTIES`.
@@ -28,6 +28,17 @@ pub(crate) struct CreateTable {
     pub(crate) cluster_by: Vec<Name>,
     /// `AS query`.
     pub(crate) as_query: Option<Box<Query>>,
+}
+
+/// `[CONSTRAINT name] PRIMARY KEY (a, b TIMESERIES)`. Without columns there is none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct PrimaryKey {
+    /// The name, where one is given.
+    pub(crate) name: Option<String>,
+    /// The columns.
+    pub(crate) columns: Vec<String>,
+    /// Those of them that are followed by `TIMESERIES`.
+    pub(crate) timeseries: Vec<String>,
 }
 
 /// `CREATE [OR REPLACE] TABLE .. [SHALLOW | DEEP] CLONE ..`.
