@@ -17,8 +17,11 @@ pub(crate) struct Guess {
     fits: [bool; KINDS.len()],
 }
 
+/// Whether a value is one of a kind.
+type Test = fn(&str) -> bool;
+
 /// The kinds in the order of preference.
-const KINDS: [(Kind, fn(&str) -> bool); 6] = [
+const KINDS: [(Kind, Test); 6] = [
     (Kind::BigInt, is_bigint),
     (Kind::Double, is_double),
     (Kind::Boolean, is_boolean),
