@@ -121,6 +121,7 @@ async fn a_folder_of_mixed_files_becomes_a_table_once_however_often_it_is_loaded
     let planned = world.load("in", &["--dry-run"]).await;
     assert_eq!((&planned["rows"], &planned["table_is_new"]), (&6.into(), &true.into()), "{planned}");
     assert!(planned["bytes_uploaded"].as_u64().unwrap() > 0, "{planned}");
+    assert!(planned["statements"].to_string().contains("CREATE TABLE"), "{planned}");
     assert_eq!(table_in(world.served.folder()), None, "a dry run writes nothing");
 
     let first = world.load("in", &args).await;
@@ -194,7 +195,7 @@ async fn every_mode_does_what_it_says_and_a_rerun_of_its_key_does_nothing() {
         ("1.csv", &["--mode", "error-if-exists"][..], "table main.default.readings exists already"),
         ("1.csv", &["--mode", "error-if-exists", "--dry-run"], "table main.default.readings exists already"),
         ("wide.csv", &[], "column `score` of the data is not in table main.default.readings"),
-        ("wide.csv", &["--dry-run"], "column `score` of the data is not in table main.default.readings"),
+        ("wide.csv", &["--dry-run"], "main.default.readings: the table lacks `score`"),
         ("1.csv", &["--partition-by", "name"], "is there and partitioned by no column"),
     ] {
         let ran = world.run(path, args).await;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use databricks_delta::{DeltaClient, DeltaError, SchemaMode, WriteMode, WriteOptions};
+use databricks_delta::{DeltaClient, DeltaError, SchemaMode, Write, WriteMode, WriteOptions};
 use databricks_schema::{TableName, TableSchema};
 
 use super::args::{Args, Mode, Schema};
 use super::bar::Bar;
-use super::dry_run;
 use super::failure::Failure;
 use super::report::Report;
 use super::sources::{Batches, Dataset, Reading, SourceError, Tally};
@@ -38,7 +37,7 @@ pub(crate) async fn run(
     let tally = dataset.tally();
     let batches = dataset.read(bar.clone());
     let outcome = match args.dry_run {
-        true => dry_run::run(args, &table, there.as_ref(), batches, report).await,
+        true => dry_run(delta, args, &table, batches, report).await,
         false if !args.merge_on.is_empty() => merge(delta, args, &table, batches, report).await,
         false => write(delta, args, &table, batches, (bar, &tally), report).await,
     };
@@ -128,23 +127,51 @@ async fn write(
     (bar, tally): (&Bar, &Arc<Tally>),
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let mut options = WriteOptions::default()
+    let options = creating(args).progress(bar.follow(Arc::clone(tally)));
+    report.written(prepare(delta, table, batches, options).send().await?);
+    Ok(())
+}
+
+/// Reads and checks all that a load would write. A merge is looked at as an append to the table, which must be there.
+async fn dry_run(
+    delta: &DeltaClient,
+    args: &Args,
+    table: &TableName,
+    batches: Batches,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let is_merge = !args.merge_on.is_empty();
+    let options = if is_merge { options(args) } else { creating(args) };
+    let planned = prepare(delta, table, batches, options).dry_run().await?;
+    if planned.rows > 0 && !planned.would_write && !planned.already_applied {
+        return Err(Failure::Table(format!("{}: {}", table.full_name(), planned.warnings.join("; "))));
+    }
+    report.planned(planned, is_merge);
+    Ok(())
+}
+
+fn prepare<'a>(delta: &DeltaClient, table: &TableName, batches: Batches, options: WriteOptions) -> Write<'a> {
+    let schema = batches.schema();
+    delta.write_batches(table, schema, batches.stream()).options(options)
+}
+
+/// A load into a table that is made when it is missing.
+fn creating(args: &Args) -> WriteOptions {
+    options(args).create_if_missing().partitioned_by(args.partition_by.iter().cloned())
+}
+
+fn options(args: &Args) -> WriteOptions {
+    let options = WriteOptions::default()
         .mode(write_mode(args))
         .schema(match args.schema {
             Schema::Strict => SchemaMode::Strict,
             Schema::Evolve => SchemaMode::Evolve,
         })
-        .batch_size(args.part_rows)
-        .partitioned_by(args.partition_by.iter().cloned())
-        .create_if_missing()
-        .progress(bar.follow(Arc::clone(tally)));
-    if let Some(key) = &args.key {
-        options = options.idempotency_key(key);
+        .batch_size(args.part_rows);
+    match &args.key {
+        Some(key) => options.idempotency_key(key),
+        None => options,
     }
-    let schema = batches.schema();
-    let written = delta.write_batches(table, schema, batches.stream()).options(options).send().await?;
-    report.written(written);
-    Ok(())
 }
 
 fn write_mode(args: &Args) -> WriteMode {

@@ -3,7 +3,6 @@
 
 mod args;
 mod bar;
-mod dry_run;
 mod failure;
 mod load;
 mod report;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use databricks_delta::{DeltaError, MergeResult, WriteResult};
+use databricks_delta::{DeltaError, DryRunResult, MergeResult, WriteResult};
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -39,6 +39,15 @@ pub(crate) struct Report {
     pub(crate) rows_updated: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rows_inserted: Option<u64>,
+    /// The table's partitions that the rows of a dry run go to; 0 when it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) partitions: Option<usize>,
+    /// What a dry run would send, but for merges.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) statements: Vec<String>,
+    /// What a dry run found that could be better.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
     /// The staging directory, where files in it could not be removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) staging_left: Option<String>,
@@ -62,6 +71,17 @@ impl Report {
         self.write_id = Some(written.write_id.to_string());
         self.already_applied = written.already_applied;
         self.staging_left = written.staging_left;
+    }
+
+    /// A dry run's end. The statement of a merge is another than that which was looked at.
+    pub(crate) fn planned(&mut self, planned: DryRunResult, is_merge: bool) {
+        self.rows = if planned.already_applied { 0 } else { planned.rows };
+        self.parts = planned.parts;
+        self.bytes_uploaded = planned.estimated_size_bytes;
+        self.already_applied = planned.already_applied;
+        self.partitions = Some(planned.estimated_partitions);
+        self.statements = if is_merge { Vec::new() } else { planned.statements };
+        self.warnings = planned.warnings;
     }
 
     pub(crate) fn merged(&mut self, merged: MergeResult) {

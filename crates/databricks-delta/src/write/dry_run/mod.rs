@@ -30,6 +30,8 @@ pub struct DryRunResult {
     /// Whether the write would put rows into the table, as far as can be told before it is run. If not,
     /// [`warnings`](Self::warnings) say why.
     pub would_write: bool,
+    /// Whether a write of the same idempotency key is in the table already.
+    pub already_applied: bool,
     /// How the data's columns stand to the table's: identical when the table needs no change. Text is no difference,
     /// since the statement casts it.
     pub schema_compatibility: SchemaCompatibility,
@@ -137,6 +139,7 @@ impl Write<'_> {
         }
         Ok(DryRunResult {
             would_write,
+            already_applied: matches!(plan, Plan::Done),
             schema_compatibility: compatibility,
             rows: data.rows,
             parts: data.parts,
