@@ -1,6 +1,7 @@
 //! Databricks' rules of types: which are which, what two of them have in common, how wide a decimal gets.
 
 use arrow::datatypes::{DataType, TimeUnit};
+use databricks_schema::SchemaError;
 use datafusion::logical_expr::Expr;
 
 use crate::error::{LocalError, Result};
@@ -98,6 +99,13 @@ pub(super) fn name(ty: &DataType) -> String {
                 fields.iter().map(|f| format!("{}: {}", f.name(), name(f.data_type()))).collect();
             format!("STRUCT<{}>", fields.join(", "))
         }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) => {
+                let pair: Vec<_> = pair.iter().map(|field| name(field.data_type())).collect();
+                format!("MAP<{}>", pair.join(", "))
+            }
+            other => name(other),
+        },
         ty if is_string(ty) => "STRING".to_owned(),
         ty if is_binary(ty) => "BINARY".to_owned(),
         other => other.to_string().to_ascii_uppercase(),
@@ -110,7 +118,12 @@ pub(super) fn parse(text: &str) -> Result<DataType> {
         let message = format!("Unsupported data type \"{}\": {why}.", text.to_ascii_uppercase());
         LocalError::new("UNSUPPORTED_DATATYPE", "0A000", message)
     };
-    let ty = databricks_schema::DataType::parse(text).map_err(|e| unsupported(&e))?;
+    let ty = databricks_schema::DataType::parse(text).map_err(|error| match error {
+        SchemaError::TypeTooDeep { .. } => {
+            LocalError::new("FAILED_TO_PARSE_TOO_COMPLEX", "54001", format!("The statement's {error}."))
+        }
+        _ => unsupported(&error),
+    })?;
     if matches!(ty, databricks_schema::DataType::Char(_) | databricks_schema::DataType::Varchar(_)) {
         return Err(LocalError::unsupported_feature(format!("{text} outside of a table's columns")));
     }
