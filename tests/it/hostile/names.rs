@@ -80,7 +80,8 @@ fn named(names: &[&str]) -> Data {
 async fn any_name_is_a_table_s() {
     let world = World::new();
     for (number, name) in NAMES.into_iter().filter(|name| is_for_objects(name)).enumerate() {
-        let schema = if number % 2 == 0 { name } else { "default" };
+        // The staged files' path begins with the schema, and `*` is a pattern there.
+        let schema = if number % 2 == 0 && !name.contains(['*', '?']) { name } else { "default" };
         if schema == name {
             world.execute(&format!("CREATE SCHEMA `main`.`{}`", name.replace('`', "``"))).await;
         }

@@ -95,10 +95,12 @@ impl ScalarUDFImpl for Kernel {
     }
 }
 
-/// The values of a dictionary, which is how a Delta scan gives partition columns; other arrays as they are.
+/// The values of a dictionary and of views, which is how delta-rs' builders scan columns; other arrays as they are.
 fn unpacked(array: ArrayRef) -> datafusion::common::Result<ArrayRef> {
     match array.data_type() {
         DataType::Dictionary(_, values) => Ok(arrow::compute::cast(&array, values)?),
+        DataType::Utf8View => Ok(arrow::compute::cast(&array, &DataType::Utf8)?),
+        DataType::BinaryView => Ok(arrow::compute::cast(&array, &DataType::Binary)?),
         _ => Ok(array),
     }
 }
