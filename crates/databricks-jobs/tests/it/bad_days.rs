@@ -198,6 +198,8 @@ async fn pages_and_outputs_of_many_failed_runs_keep_the_pace_too() {
     for _ in 0..RUNS {
         runs.push(world.jobs.submit_run(tasks()).send().await.unwrap());
     }
+    // The starts had their share of the server's quota.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     world.workspace.clear_requests();
     let start = Instant::now();
     let ended = world.jobs.wait_all(runs).send().await;
@@ -207,6 +209,7 @@ async fn pages_and_outputs_of_many_failed_runs_keep_the_pace_too() {
         assert!(matches!(&error, JobError::Failed(failure) if failure.failed_tasks.len() == 6), "{error}");
     }
     let asked = world.workspace.requests();
-    assert!(asked.iter().all(|request| request.status == Some(StatusCode::OK)), "throttled");
+    let refused: Vec<_> = asked.iter().filter(|request| request.status != Some(StatusCode::OK)).collect();
+    assert!(refused.is_empty(), "{} of {}, the first: {:?}", refused.len(), asked.len(), refused[0]);
     assert!(asked.len() as f64 / seconds <= 8.1, "{} requests in {seconds} s", asked.len());
 }

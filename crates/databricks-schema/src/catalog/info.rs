@@ -251,7 +251,7 @@ mod tests {
         let description = told.description().unwrap();
         assert_eq!(
             description.schema.to_string(),
-            "`s` STRUCT<a: BIGINT NOT NULL COMMENT 'c'> DEFAULT NULL, \
+            "`s` STRUCT<a: BIGINT NOT NULL COMMENT 'c'> DEFAULT NULL, `q` ARRAY<STRUCT<`a:int,b`: STRING>>, \
              `u` STRING COLLATE UTF8_LCASE MASK c.s.f USING COLUMNS (`s`), \
              `o` STRUCT<`a b`: BIGINT NOT NULL COMMENT 'c'> DEFAULT NULL, `n` "
         );
