@@ -1,5 +1,5 @@
-#![allow(clippy::unwrap_used)]
 //! What is due, and why: histories as Databricks and the local workspace tell them.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
