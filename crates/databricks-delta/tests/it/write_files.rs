@@ -36,8 +36,11 @@ fn write(folder: &Path, name: &str, content: &[u8]) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// Names and contents.
+type Files = Vec<(String, Vec<u8>)>;
+
 /// What lies in staging when the statement comes.
-fn staged_at_commit(world: &World, rows: i64) -> Arc<Mutex<Vec<(String, Vec<u8>)>>> {
+fn staged_at_commit(world: &World, rows: i64) -> Arc<Mutex<Files>> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (noted, volumes) = (Arc::clone(&seen), world.volumes.clone());
     let notes = move |statement: &str| {
