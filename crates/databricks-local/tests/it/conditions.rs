@@ -139,24 +139,27 @@ impl World {
     }
 }
 
-async fn check(tail: &str) {
+async fn check(tail: &str, conditions: impl Iterator<Item = &'static str>) {
     let world = World::new(tail).await;
-    for condition in CONDITIONS {
+    for condition in conditions {
         world.check(condition).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_condition_selects_the_same_rows_in_every_statement() {
-    check("").await;
+    check("", CONDITIONS.into_iter()).await;
 }
 
+/// Every third, since each takes a dozen commits.
 #[tokio::test(flavor = "multi_thread")]
 async fn so_it_does_with_partitions_and_the_change_data_feed() {
-    check("PARTITIONED BY (name) TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')").await;
+    let tail = "PARTITIONED BY (name) TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')";
+    check(tail, CONDITIONS.into_iter().step_by(3)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn so_it_does_with_partitions_of_numbers_and_column_mapping() {
-    check("PARTITIONED BY (n) TBLPROPERTIES ('delta.columnMapping.mode' = 'name')").await;
+    let tail = "PARTITIONED BY (n) TBLPROPERTIES ('delta.columnMapping.mode' = 'name')";
+    check(tail, CONDITIONS.into_iter().skip(1).step_by(3)).await;
 }
