@@ -209,8 +209,9 @@ async fn faults_of_a_callers_own_are_met() {
 
 #[tokio::test]
 async fn download_that_is_given_up_is_no_longer_open() {
-    // So slow that it would take hours.
-    let reader = Reader::of(small().bandwidth_per_link(1)).await;
+    // So slow that it would take hours. Its first 64 KiB go at once, and must not be all.
+    let slow = ResultServer::builder().rows(20_000).chunks(1).bandwidth_per_link(1);
+    let reader = Reader::of(slow).await;
     let answer = reader.submit(json!({})).await;
     let link = &answer["result"]["external_links"][0];
     let held = reader.get(link, None).await.unwrap();
