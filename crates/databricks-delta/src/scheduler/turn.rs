@@ -1,7 +1,7 @@
 //! One table's turn: how it is, what is due, and doing it.
 
 use chrono::{DateTime, Utc};
-use databricks_schema::{TableName, quote};
+use databricks_schema::TableName;
 use tracing::Instrument;
 
 use super::health::{Known, TableHealth};
@@ -12,6 +12,7 @@ use super::{Kept, MaintenanceScheduler};
 use crate::client::Remote;
 use crate::error::{DeltaError, Result};
 use crate::maintenance::{OptimizeResult, VacuumResult};
+use crate::statement::ddl;
 use crate::{commit, detail, history};
 
 /// Commits of a table that are looked at, newest first.
@@ -131,7 +132,7 @@ impl Turn<'_> {
 
 /// Changes the columns by which a table is clustered. Its rows stay where they are.
 async fn cluster(remote: &Remote, table: &TableName, columns: &[String]) -> Result<()> {
-    let sql = format!("ALTER TABLE {table} CLUSTER BY ({})", quote::column_list(columns));
+    let sql = ddl::cluster_by(table, columns);
     // Twice it sets the same.
     commit::retrying_conflicts(&remote.sql.statement(sql).idempotent()).await?;
     Ok(())

@@ -60,6 +60,11 @@ pub(crate) fn set_properties(table: &TableName, pairs: &[(String, String)]) -> S
     format!("ALTER TABLE {table} SET TBLPROPERTIES ({})", properties(pairs))
 }
 
+/// Changes the columns by which a table is clustered. Its rows stay where they are.
+pub(crate) fn cluster_by(table: &TableName, columns: &[String]) -> String {
+    format!("ALTER TABLE {table} CLUSTER BY ({})", quote::column_list(columns))
+}
+
 /// How a table is cloned.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Copy {
@@ -151,7 +156,8 @@ mod tests {
             Copy { shallow: true, if_not_exists: true, as_of: Some(AsOf::Version(3)), ..Copy::default() },
             Copy { replace: true, as_of: Some(AsOf::Timestamp(at)), ..Copy::default() },
         ];
-        let mut statements = vec![set_properties(&table(), &pairs)];
+        let columns = ["date".to_owned(), "a`b".to_owned()];
+        let mut statements = vec![set_properties(&table(), &pairs), cluster_by(&table(), &columns)];
         statements.extend(clones.iter().map(|how| clone_table(&table(), &to, how)));
         insta::assert_snapshot!(statements.join("\n;\n"));
     }

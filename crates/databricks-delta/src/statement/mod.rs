@@ -10,6 +10,7 @@ pub(crate) mod dml;
 pub(crate) mod insert;
 pub(crate) mod maintenance;
 pub(crate) mod merge;
+pub(crate) mod point_in_time;
 pub(crate) mod read;
 
 #[cfg(test)]
