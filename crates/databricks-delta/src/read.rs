@@ -11,6 +11,41 @@ use crate::error::{DeltaError, Result};
 use crate::names::Target;
 use crate::statement::read::{self, AsOf, Changes, Select};
 
+/// The ends of a read, made of its `statement` and its `span`.
+macro_rules! ends {
+    () => {
+        /// Streams the rows as values of `T`.
+        ///
+        /// # Errors
+        /// As [`build_sql`](Self::build_sql), and [`DeltaError::Sql`] when the statement fails.
+        pub async fn rows<T: DeserializeOwned>(self) -> Result<RowStream<T>> {
+            let span = self.span();
+            Ok(self.statement()?.rows().instrument(span).await?)
+        }
+
+        /// Streams the rows as Arrow batches.
+        ///
+        /// # Errors
+        /// As [`rows`](Self::rows).
+        pub async fn batches(self) -> Result<BatchStream> {
+            let span = self.span();
+            Ok(self.statement()?.batches().instrument(span).await?)
+        }
+
+        /// Reads all rows into memory as values of `T`.
+        ///
+        /// # Errors
+        /// As [`rows`](Self::rows).
+        pub async fn fetch_all<T: DeserializeOwned>(self) -> Result<Vec<T>> {
+            let span = self.span();
+            let rows: Vec<T> = self.statement()?.fetch_all().instrument(span.clone()).await?;
+            span.record("rows_read", rows.len());
+            Ok(rows)
+        }
+    };
+}
+pub(crate) use ends;
+
 /// A read being prepared. Its ends are [`rows`](Self::rows), [`batches`](Self::batches) and
 /// [`fetch_all`](Self::fetch_all).
 #[must_use = "a read is run by one of its ends, such as `rows`"]
@@ -116,34 +151,7 @@ impl Read {
         }
     }
 
-    /// Streams the rows as values of `T`.
-    ///
-    /// # Errors
-    /// As [`build_sql`](Self::build_sql), and [`DeltaError::Sql`] when the statement fails.
-    pub async fn rows<T: DeserializeOwned>(self) -> Result<RowStream<T>> {
-        let span = self.span();
-        Ok(self.statement()?.rows().instrument(span).await?)
-    }
-
-    /// Streams the rows as Arrow batches.
-    ///
-    /// # Errors
-    /// As [`rows`](Self::rows).
-    pub async fn batches(self) -> Result<BatchStream> {
-        let span = self.span();
-        Ok(self.statement()?.batches().instrument(span).await?)
-    }
-
-    /// Reads all rows into memory as values of `T`.
-    ///
-    /// # Errors
-    /// As [`rows`](Self::rows).
-    pub async fn fetch_all<T: DeserializeOwned>(self) -> Result<Vec<T>> {
-        let span = self.span();
-        let rows: Vec<T> = self.statement()?.fetch_all().instrument(span.clone()).await?;
-        span.record("rows_read", rows.len());
-        Ok(rows)
-    }
+    ends!();
 
     fn span(&self) -> tracing::Span {
         let table = self.table.get().map(|table| table.full_name()).unwrap_or_default();

@@ -9,6 +9,7 @@ use super::FeatureTable;
 use crate::error::{DeltaError, Result};
 use crate::names::Target;
 use crate::operation;
+use crate::read::ends;
 use crate::statement::point_in_time::{self, Pair, Read};
 
 /// What features are read for.
@@ -130,34 +131,7 @@ impl PointInTime {
         }
     }
 
-    /// Streams the rows as values of `T`.
-    ///
-    /// # Errors
-    /// As [`build_sql`](Self::build_sql), and [`DeltaError::Sql`] when the statement fails.
-    pub async fn rows<T: DeserializeOwned>(self) -> Result<RowStream<T>> {
-        let span = self.span();
-        Ok(self.statement()?.rows().instrument(span).await?)
-    }
-
-    /// Streams the rows as Arrow batches.
-    ///
-    /// # Errors
-    /// As [`rows`](Self::rows).
-    pub async fn batches(self) -> Result<BatchStream> {
-        let span = self.span();
-        Ok(self.statement()?.batches().instrument(span).await?)
-    }
-
-    /// Reads all rows into memory as values of `T`.
-    ///
-    /// # Errors
-    /// As [`rows`](Self::rows).
-    pub async fn fetch_all<T: DeserializeOwned>(self) -> Result<Vec<T>> {
-        let span = self.span();
-        let rows: Vec<T> = self.statement()?.fetch_all().instrument(span.clone()).await?;
-        span.record("rows_read", rows.len());
-        Ok(rows)
-    }
+    ends!();
 
     fn span(&self) -> tracing::Span {
         let table = self.table.table.full_name();
