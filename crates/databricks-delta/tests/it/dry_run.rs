@@ -1,5 +1,7 @@
 //! What a write would do, with nothing written.
 
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -113,6 +115,20 @@ fn column(shape: u8, rows: usize, seed: u64) -> ArrayRef {
     }
 }
 
+/// Holds the estimate of a write of these rows to what is then staged.
+async fn holds(batch: &RecordBatch, batch_size: usize, what: &str) {
+    let world = World::new();
+    world.engine.on_containing("CREATE TABLE").affected(batch.num_rows() as i64);
+    let write = || {
+        let batches = stream::iter([Ok::<_, ArrowError>(batch.clone())]);
+        world.delta.write_batches("new", batch.schema(), batches).create_if_missing().batch_size(batch_size)
+    };
+    let dry = asked(&world, write()).await.unwrap();
+    let written = write().send().await.unwrap();
+    let (guess, real) = (dry.estimated_size_bytes as f64, written.bytes_staged as f64);
+    assert!((guess - real).abs() <= real * 0.25, "{what}: {guess} for {real}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
@@ -122,20 +138,57 @@ proptest! {
         seed: u64,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let world = World::new();
-            world.engine.on_containing("CREATE TABLE").affected(rows as i64);
-            let columns: Vec<(String, ArrayRef)> =
-                shapes.iter().enumerate().map(|(at, shape)| (format!("c{at}"), column(*shape, rows, seed))).collect();
-            let batch = RecordBatch::try_from_iter(columns).unwrap();
-            let write = || {
-                let batches = stream::iter([Ok::<_, ArrowError>(batch.clone())]);
-                world.delta.write_batches("new", batch.schema(), batches).create_if_missing().batch_size(2_000)
-            };
-            let dry = asked(&world, write()).await.unwrap();
-            let written = write().send().await.unwrap();
-            let (guess, real) = (dry.estimated_size_bytes as f64, written.bytes_staged as f64);
-            assert!((guess - real).abs() <= real * 0.25, "{shapes:?}: {guess} for {real}");
-        });
+        let columns: Vec<(String, ArrayRef)> =
+            shapes.iter().enumerate().map(|(at, shape)| (format!("c{at}"), column(*shape, rows, seed))).collect();
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        runtime.block_on(holds(&batch, 2_000, &format!("{shapes:?}")));
+    }
+}
+
+/// Seattle's weather of four years, as its file types it.
+fn weather() -> RecordBatch {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../databricks-delta-lake/examples/data/seattle-weather.csv");
+    let format = arrow_csv::reader::Format::default().with_header(true);
+    let schema = format.infer_schema(File::open(&path).unwrap(), None).unwrap().0;
+    let reader = arrow_csv::ReaderBuilder::new(schema.into()).with_format(format).with_batch_size(10_000);
+    reader.build(File::open(path).unwrap()).unwrap().next().unwrap().unwrap()
+}
+
+/// Each line of this crate's sources: where it stands, and its text.
+fn sources() -> RecordBatch {
+    let (mut files, mut numbers, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().unwrap().map(Result::unwrap) {
+            match std::fs::read_to_string(entry.path()) {
+                Ok(text) => {
+                    for (at, line) in text.lines().enumerate() {
+                        files.push(entry.path().display().to_string());
+                        numbers.push(at as i64);
+                        texts.push(line.to_owned());
+                    }
+                }
+                Err(_) => folders.push(entry.path()),
+            }
+        }
+    }
+    let columns: [(&str, ArrayRef); 3] = [
+        ("file", Arc::new(StringArray::from(files))),
+        ("line", Arc::new(Int64Array::from(numbers))),
+        ("text", Arc::new(StringArray::from(texts))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+#[tokio::test]
+async fn the_estimated_size_of_real_data_is_within_a_quarter_of_what_is_staged() {
+    let (weather, sources) = (weather(), sources());
+    assert!(weather.num_rows() == 1_461 && sources.num_rows() > 10_000);
+    for (name, batch) in [("weather", weather), ("sources", sources)] {
+        for parts in [1, 2, 7, 40] {
+            let batch_size = batch.num_rows().div_ceil(parts);
+            holds(&batch, batch_size, &format!("{name} in {parts} parts")).await;
+        }
     }
 }

@@ -14,13 +14,13 @@ pub(crate) struct Pool {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// The most bytes that are held and wait together. More can be held; then nothing waits.
-    limit: usize,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// The most bytes that are held and wait together. More can be held; then nothing waits.
+    limit: usize,
     /// Bytes that somebody holds.
     held: usize,
     /// Bytes that wait to be used again.
@@ -42,7 +42,15 @@ impl Pool {
     /// A pool that keeps no more than so many bytes, those that are in use included.
     pub(crate) fn new(limit: u64) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Self { shared: Arc::new(Shared { limit, state: Mutex::default() }) }
+        let state = State { limit, ..State::default() };
+        Self { shared: Arc::new(Shared { state: Mutex::new(state) }) }
+    }
+
+    /// Keeps so many bytes more.
+    pub(crate) fn raise(&self, bytes: u64) {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let mut state = self.shared.state();
+        state.limit = state.limit.saturating_add(bytes);
     }
 
     /// Memory for so many bytes, empty; it grows like any other when there are more.
@@ -73,7 +81,8 @@ impl Shared {
                 bytes
             }
             None => {
-                state.make_way(self.limit.saturating_sub(capacity));
+                let most = state.limit.saturating_sub(capacity);
+                state.make_way(most);
                 MutableBuffer::with_capacity(capacity)
             }
         };
@@ -86,7 +95,7 @@ impl Shared {
         let mut state = self.state();
         state.held = state.held.saturating_sub(taken);
         let capacity = bytes.capacity();
-        let fits = state.held.saturating_add(state.waiting).saturating_add(capacity) <= self.limit;
+        let fits = state.held.saturating_add(state.waiting).saturating_add(capacity) <= state.limit;
         if fits && capacity > 0 {
             state.waiting += capacity;
             state.idle.push(bytes);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use chrono::{DateTime, TimeDelta, Utc};
-use databricks_transport::{Body, Error, ErrorKind};
+use databricks_transport::Body;
 use futures::future::{Either, select};
 use futures::{FutureExt, TryStreamExt};
 use http::Response;
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::attempt::{Attempt, Failure, fetch_failure, resolve_failure, short_body};
 use super::budget::Reservation;
 use super::chunk::Chunk;
 use super::pace::{Begun, Step};
@@ -73,16 +74,6 @@ impl Source {
     }
 }
 
-/// Why an attempt failed, and whether another, with a fresh link, may do better.
-enum Failure {
-    Fatal(SqlError),
-    Passing(SqlError),
-    /// The storage refused the link, which it may do before the link's announced end.
-    LinkRefused(SqlError),
-}
-
-type Attempt<T> = std::result::Result<T, Failure>;
-
 impl Download {
     pub(super) async fn run(self) -> Result<Chunk> {
         let span = fetch_span(&self.plan.id, self.index, self.row_count);
@@ -102,7 +93,7 @@ impl Download {
             // A store may close a connection on which nobody reads, which says nothing of the next one.
             if self.reservation.take_waited() {
                 tracing::debug!(%error, "chunk not fetched, after it had waited for room; trying again");
-                self.reservation.cover(0).await;
+                self.reservation.cover_all().await;
                 self.reservation.take_waited();
                 continue;
             }
@@ -293,33 +284,6 @@ pub(super) fn fetch_span(id: &StatementId, chunk_index: u64, row_count: Option<u
 
 fn content_length(response: &Response<Body>) -> Option<u64> {
     response.headers().get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn short_body(announced: u64, came: u64) -> SqlError {
-    let message = format!("the file of a chunk ended after {came} of {announced} bytes");
-    SqlError::Transport(Error::new(ErrorKind::Io, message))
-}
-
-/// The transport has retried the call already: only a passing fault is worth more, or an answer that came garbled.
-fn resolve_failure(error: SqlError) -> Failure {
-    match &error {
-        SqlError::Transport(transport)
-            if transport.is_retryable() || transport.kind() == ErrorKind::Decode =>
-        {
-            Failure::Passing(error)
-        }
-        _ => Failure::Fatal(error),
-    }
-}
-
-fn fetch_failure(error: SqlError) -> Failure {
-    let SqlError::Transport(transport) = &error else { return Failure::Fatal(error) };
-    match (transport.status().map(|status| status.as_u16()), transport.kind()) {
-        // Storage services answer an expired link with one of these.
-        (Some(400 | 401 | 403 | 404 | 410), _) => Failure::LinkRefused(error),
-        (_, ErrorKind::Config | ErrorKind::Auth | ErrorKind::Invalid) => Failure::Fatal(error),
-        _ => Failure::Passing(error),
-    }
 }
 
 fn expires_soon(link: &Link, now: DateTime<Utc>) -> bool {

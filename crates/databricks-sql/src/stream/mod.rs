@@ -3,6 +3,7 @@
 //! One task walks the chunks and opens their downloads; each download is a task; the stream takes them in order.
 //! Everything ends when the stream is dropped.
 
+mod attempt;
 mod batches;
 mod budget;
 mod chunk;

@@ -26,6 +26,10 @@ const LINK_CALLS: usize = 32;
 /// The budget that a decoder is worth: blocks of the largest kind of LZ4 frame, and a chunk of usual size.
 const DECODER: u64 = 16 * 1024 * 1024;
 
+/// The part of the budget for what comes in pieces too small to be counted: the connections' buffers, links, and what the
+/// allocator rounds up. An eighth.
+const BUFFERS: u64 = 8;
+
 /// One result on its way.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -64,12 +68,13 @@ impl Plan {
         let announced: BTreeMap<_, _> =
             manifest.chunks.iter().map(|chunk| (chunk.chunk_index, chunk.clone())).collect();
         let compressed = manifest.result_compression.as_deref().is_some_and(|name| name.starts_with("LZ4"));
-        let budget = fetch.budget_bytes;
+        let budget = fetch.budget_bytes - fetch.budget_bytes / BUFFERS;
         let decoders = decoders(budget);
         let largest = announced.values().filter_map(|chunk| chunk.byte_count).max().unwrap_or_default();
         let (for_rows, for_scratch) =
             if compressed { (share_of_rows(budget, largest, decoders), budget / 4) } else { (0, 0) };
         let files = Budget::new(budget - for_rows - for_scratch);
+        let pool = Pool::new(budget - for_scratch);
         Self {
             api,
             id,
@@ -83,9 +88,9 @@ impl Plan {
             window: Window::new(),
             pace: Pace::new(),
             decoders: Arc::new(Semaphore::new(decoders)),
-            scratches: Scratches::new(files.clone(), for_scratch, decoders),
+            scratches: Scratches::new(files.clone(), pool.clone(), for_scratch, decoders),
             files,
-            pool: Pool::new(budget),
+            pool,
             link_calls: Semaphore::new(FIRST_LINK_CALLS),
             link_calls_to_come: AtomicUsize::new(LINK_CALLS - FIRST_LINK_CALLS),
         }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::budget::Budget;
-use crate::decode::Scratch;
+use crate::decode::{Pool, Scratch};
 
 /// The scratch memory of all decoders of a result.
 #[derive(Debug)]
@@ -17,15 +17,17 @@ struct State {
     idle: Vec<Scratch>,
     /// The most that one decoder turned out to take.
     largest: u64,
-    /// The bytes that the files of the budget do without.
+    /// The bytes that the files of the budget, and the pool, do without.
     aside: u64,
     files: Budget,
+    pool: Pool,
 }
 
 impl Scratches {
-    /// `aside` bytes are set aside until it shows what so many decoders take. What they do not take, `files` gets.
-    pub(super) fn new(files: Budget, aside: u64, decoders: usize) -> Self {
-        let state = State { idle: Vec::new(), largest: 0, aside, files };
+    /// `aside` bytes are set aside until it shows what so many decoders take. What they do not take, `files`
+    /// and `pool` get.
+    pub(super) fn new(files: Budget, pool: Pool, aside: u64, decoders: usize) -> Self {
+        let state = State { idle: Vec::new(), largest: 0, aside, files, pool };
         Self { decoders: decoders as u64, state: Mutex::new(state) }
     }
 
@@ -38,7 +40,9 @@ impl Scratches {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.largest = state.largest.max(scratch.bytes());
         let taken = state.largest.saturating_mul(self.decoders).min(state.aside);
-        state.files.raise(state.aside - taken);
+        let spare = state.aside - taken;
+        state.files.raise(spare);
+        state.pool.raise(spare);
         state.aside = taken;
         state.idle.push(scratch);
     }
@@ -52,7 +56,7 @@ mod tests {
     #[tokio::test]
     async fn what_decoders_do_not_take_is_for_files() {
         let files = Budget::new(100);
-        let scratches = Scratches::new(files.clone(), 50, 2);
+        let scratches = Scratches::new(files.clone(), Pool::default(), 50, 2);
         let _held = files.reserve(0, 100).await;
         let mut next = Box::pin(files.reserve(1, 50));
         assert!((&mut next).now_or_never().is_none());

@@ -23,6 +23,10 @@ use crate::{Result, SqlError, decode};
 /// Links that are asked for ahead of their downloads, so that a call that takes its time is over before it matters.
 const LINKS_AHEAD: usize = 64;
 
+/// Files that are begun and unfinished for each download at once: one that is fetched, and one that waits for room or a
+/// place.
+const UNFINISHED_FOR_EACH: usize = 2;
+
 /// The chunks in order.
 pub(crate) type Chunks = mpsc::Receiver<Result<OnItsWay>>;
 
@@ -179,7 +183,8 @@ impl Way {
         let decoded = self.plan.decoded_bytes(index, source.held());
         let ahead = self.ahead().await;
         // The size of the file is known when it answers.
-        let reservation = self.plan.files.begin(index, self.plan.file_bytes(decoded)).await;
+        let others = self.plan.streams.at_once() * UNFINISHED_FOR_EACH;
+        let reservation = self.plan.files.begin(index, self.plan.file_bytes(decoded), others).await;
         let (rows, room) = match self.plan.compressed {
             true => {
                 let (waiter, room) = oneshot::channel();
