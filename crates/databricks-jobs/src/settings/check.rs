@@ -348,7 +348,7 @@ mod tests {
     fn every_defect_is_named_with_its_remedy() {
         let cluster = || JobCluster::new("c", ClusterSpec::small());
         let mut two_kinds = notebook("both");
-        two_kinds.extra.insert("dashboard_task".into(), json!({}));
+        two_kinds.extra.insert("power_bi_task".into(), json!({}));
         let mut nothing = notebook("nothing");
         nothing.kind = None;
         let settings = JobSettings::new()
@@ -388,8 +388,7 @@ mod tests {
         ]);
         assert_eq!(settings.defects(), []);
         let newer: Task =
-            serde_json::from_value(json!({"task_key": "a", "dashboard_task": {"dashboard_id": "d"}}))
-                .unwrap();
+            serde_json::from_value(json!({"task_key": "a", "power_bi_task": {"warehouse_id": "w"}})).unwrap();
         assert_eq!(JobSettings::new().task(newer).defects(), []);
     }
 

@@ -25,6 +25,7 @@ mod runs;
 mod scope;
 mod script;
 mod sql;
+mod stale;
 mod start;
 mod task;
 mod view;

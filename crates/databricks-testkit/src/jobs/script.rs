@@ -53,6 +53,7 @@ struct State {
     timing: Timing,
     idle_triggers: bool,
     unscripted_succeed: bool,
+    stale_looks: u32,
 }
 
 /// How long the parts of a task take where no script says so.
@@ -186,6 +187,12 @@ impl JobsScript {
         self
     }
 
+    /// How many looks at a run (`runs/get`) after each of its repairs still find it as it ended before. Default 0.
+    pub fn stale_looks_after_repair(&self, looks: u32) -> &Self {
+        self.lock().stale_looks = looks;
+        self
+    }
+
     /// The scripts in the order written, and how often each has answered.
     pub fn turns(&self) -> Vec<ScriptTurns> {
         let turns = |rule: &Rule| ScriptTurns { name: rule.name.clone(), taken: rule.taken, left: rule.left };
@@ -213,6 +220,10 @@ impl JobsScript {
 
     pub(super) fn lets_unscripted_succeed(&self) -> bool {
         self.lock().unscripted_succeed
+    }
+
+    pub(super) fn stale_looks(&self) -> u32 {
+        self.lock().stale_looks
     }
 
     pub(super) fn query_sql(&self, query_id: &str) -> Option<String> {
@@ -269,6 +280,7 @@ impl fmt::Debug for JobsScript {
             .field("timing", &state.timing)
             .field("idle_triggers", &state.idle_triggers)
             .field("unscripted_succeed", &state.unscripted_succeed)
+            .field("stale_looks", &state.stale_looks)
             .field("calls", &state.calls.len())
             .finish()
     }
