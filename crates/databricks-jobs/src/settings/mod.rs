@@ -3,6 +3,7 @@
 mod access;
 mod check;
 mod cluster;
+mod defect;
 mod libraries;
 mod notifications;
 mod source;
@@ -16,12 +17,12 @@ use crate::wire::{records, words};
 pub use access::{
     AccessControl, GrantedAccess, GrantedPermission, JobPermissions, PermissionChoice, PermissionLevel, RunAs,
 };
-pub use check::Defect;
 pub(crate) use check::submit_defects;
 pub use cluster::{
     AutoScale, AwsAttributes, AwsAvailability, AzureAttributes, AzureAvailability, Cloud, ClusterLogConf,
     ClusterSpec, DataSecurityMode, GcpAttributes, GcpAvailability, InitScript, RuntimeEngine, StoragePath,
 };
+pub use defect::Defect;
 pub use libraries::{CranLibrary, Environment, JobEnvironment, Library, MavenLibrary, PypiLibrary};
 pub use notifications::{
     EmailNotifications, HealthMetric, HealthOperator, HealthRule, HealthRules, NotificationSettings, Webhook,
