@@ -1,4 +1,4 @@
-"""Forty jobs in the official client's dataclasses, after Databricks' public examples, as the JSON that it sends.
+"""Jobs in the official client's dataclasses, after Databricks' public examples, as the JSON that it sends.
 
     python job_definitions.py > ../../crates/databricks-jobs/tests/it/definitions/sdk.json
 
@@ -481,6 +481,65 @@ def parameters():
         ],
         run_as=j.JobRunAs(user_name="someone@example.com"),
         tasks=[notebook("load", "/Shared/load", disabled=False)],
+    )
+
+
+@definition
+def dashboard_with_subscribers():
+    subscription = j.Subscription(
+        subscribers=[j.SubscriptionSubscriber(user_name="a@example.com"), j.SubscriptionSubscriber(destination_id="d1")],
+        paused=False,
+        custom_subject="Numbers",
+    )
+    task = j.DashboardTask(dashboard_id="b1", warehouse_id="w1", subscription=subscription, filters={"city": "Zürich"})
+    return j.JobSettings(name="dashboard", tasks=[j.Task(task_key="board", dashboard_task=task)])
+
+
+@definition
+def alert_by_id_and_by_file():
+    by_id = j.AlertTask(alert_id="a1", warehouse_id="w1", subscribers=[j.AlertTaskSubscriber(user_name="a@example.com")])
+    by_file = j.AlertTask(
+        workspace_path="/Shared/till.dbalert.json",
+        warehouse_id="w1",
+        subscribers=[j.AlertTaskSubscriber(destination_id="d1")],
+        parameters={"most": "7"},
+    )
+    tasks = [j.Task(task_key="by_id", alert_task=by_id), j.Task(task_key="by_file", alert_task=by_file)]
+    return j.JobSettings(name="alerts", tasks=tasks)
+
+
+@definition
+def training_on_gpus():
+    compute = j.ComputeSpec(accelerator_type=j.ComputeSpecAcceleratorType.GPU_8X_H100, accelerator_count=16)
+    task = j.AiRuntimeTask(
+        experiment="forecast",
+        deployments=[j.DeploymentSpec(compute=compute, command_path="/Shared/train.sh", name="all")],
+        code_source_path="/Shared/code.tgz",
+        docker_image_url="example/image:1",
+        mlflow_run="first",
+        mlflow_experiment_directory="/Shared/experiments",
+        mlflow_artifact_location="/Volumes/main/ml/artifacts",
+    )
+    return j.JobSettings(name="training", tasks=[j.Task(task_key="train", ai_runtime_task=task, max_retries=1)])
+
+
+@definition
+def kept_in_a_repository_and_deployed():
+    source = j.GitSource(
+        git_url="https://example.com/team/etl",
+        git_provider=j.GitProvider.GIT_HUB,
+        git_branch="main",
+        sparse_checkout=j.SparseCheckout(patterns=["jobs", "sql"]),
+        job_source=j.JobSource(
+            job_config_path="jobs/load.yml", import_from_git_branch="main", dirty_state=j.JobSourceDirtyState.DISCONNECTED
+        ),
+    )
+    return j.JobSettings(
+        name="kept",
+        git_source=source,
+        deployment=j.JobDeployment(kind=j.JobDeploymentKind.BUNDLE, metadata_file_path="/Shared/state/metadata.json"),
+        usage_policy_id="u1",
+        tasks=[notebook("load", "jobs/load")],
     )
 
 

@@ -85,7 +85,8 @@ impl RepairRun {
         self
     }
 
-    /// Begins the repair. When no answer says whether it began, the run's history is asked.
+    /// Begins the repair. When no answer says whether it began, the run's history is asked. To wait for it, name it
+    /// ([`Wait::of_repair`](crate::Wait::of_repair)): the service may go on for a moment to answer how the run ended before.
     ///
     /// # Errors
     /// [`JobError::Transport`]: the run is not over, has no task that failed, or somebody else repaired it meanwhile.
@@ -111,8 +112,8 @@ impl RepairRun {
     /// As [`send`](Self::send) and [`Wait::send`](crate::Wait::send).
     pub async fn send_and_wait(self, config: WaitConfig) -> Result<Run> {
         let (jobs, run_id) = (self.jobs.clone(), self.body.run_id);
-        self.send().await?;
-        jobs.wait(run_id).config(config).send().await
+        let repair_id = self.send().await?;
+        jobs.wait(run_id).of_repair(repair_id).config(config).send().await
     }
 
     async fn latest(&self) -> Result<Option<RepairId>> {

@@ -69,11 +69,19 @@ impl JobsClient {
     }
 
     /// The run as a wait asks for it: each page is a look that all waits share the pace of. Further pages are asked for only
-    /// when the run is over, or wherever it stands if `whole`.
-    pub(crate) async fn paced_run(&self, run_id: RunId, whole: bool) -> Result<Run, Error> {
+    /// when the run is over.
+    pub(crate) async fn paced_look(&self, run_id: RunId, history: bool) -> Result<Run, Error> {
+        self.pace.acquire(None).await?.served();
+        let mut page = self.run_page(run_id, history, None).await?;
+        let token = page.take_token().filter(|_| page.run.state().is_terminal());
+        self.with_all_pages(page.run, history, token, Some(&self.pace)).await
+    }
+
+    /// The run with all its pages, wherever it stands, at the pace of waits.
+    pub(crate) async fn paced_whole(&self, run_id: RunId) -> Result<Run, Error> {
         self.pace.acquire(None).await?.served();
         let mut page = self.run_page(run_id, false, None).await?;
-        let token = page.take_token().filter(|_| whole || page.run.state().is_terminal());
+        let token = page.take_token();
         self.with_all_pages(page.run, false, token, Some(&self.pace)).await
     }
 

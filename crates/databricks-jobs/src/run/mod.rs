@@ -160,6 +160,11 @@ impl Run {
         latest(&self.tasks)
     }
 
+    /// Whether the history, where it was asked for, has this repair.
+    pub(crate) fn knows_repair(&self, repair: RepairId) -> bool {
+        self.repair_history.iter().any(|item| item.id == Some(repair))
+    }
+
     /// The latest repair, when the history was asked for and there is one.
     pub fn latest_repair_id(&self) -> Option<RepairId> {
         self.repair_history.iter().rev().find_map(|item| item.id)

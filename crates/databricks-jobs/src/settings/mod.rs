@@ -3,6 +3,7 @@
 mod access;
 mod check;
 mod cluster;
+mod defect;
 mod libraries;
 mod notifications;
 mod source;
@@ -16,24 +17,28 @@ use crate::wire::{records, words};
 pub use access::{
     AccessControl, GrantedAccess, GrantedPermission, JobPermissions, PermissionChoice, PermissionLevel, RunAs,
 };
-pub use check::Defect;
 pub(crate) use check::submit_defects;
 pub use cluster::{
     AutoScale, AwsAttributes, AwsAvailability, AzureAttributes, AzureAvailability, Cloud, ClusterLogConf,
     ClusterSpec, DataSecurityMode, GcpAttributes, GcpAvailability, InitScript, RuntimeEngine, StoragePath,
 };
+pub use defect::Defect;
 pub use libraries::{CranLibrary, Environment, JobEnvironment, Library, MavenLibrary, PypiLibrary};
 pub use notifications::{
     EmailNotifications, HealthMetric, HealthOperator, HealthRule, HealthRules, NotificationSettings, Webhook,
     WebhookNotifications,
 };
-pub use source::{GitProvider, GitSnapshot, GitSource};
+pub use source::{
+    DirtyState, GitProvider, GitSnapshot, GitSource, JobDeployment, JobDeploymentKind, JobSource,
+    SparseCheckout,
+};
 
 pub use task::{
-    ConditionOp, ConditionTask, DbtTask, ForEachTask, NotebookTask, PipelineParams, PipelineTask,
+    AiRuntimeCompute, AiRuntimeDeployment, AiRuntimeTask, AlertTask, ConditionOp, ConditionTask,
+    DashboardSubscription, DashboardTask, DbtTask, ForEachTask, NotebookTask, PipelineParams, PipelineTask,
     PythonWheelTask, RunIf, RunJobTask, Source, SparkJarTask, SparkPythonTask, SparkSubmitTask, SqlTask,
-    SqlTaskAlert, SqlTaskDashboard, SqlTaskFile, SqlTaskQuery, SqlTaskSubscription, Task, TaskDependency,
-    TaskKind,
+    SqlTaskAlert, SqlTaskDashboard, SqlTaskFile, SqlTaskQuery, SqlTaskSubscription, Subscriber, Task,
+    TaskDependency, TaskKind,
 };
 pub use triggers::{
     Continuous, CronSchedule, FileArrivalTrigger, PauseStatus, PeriodicTrigger, PeriodicUnit,
@@ -97,6 +102,13 @@ records! {
         val performance_target: PerformanceTarget,
         /// The budget policy that runs are charged to.
         opt budget_policy_id: String,
+        /// The policy that usage of serverless compute is charged by.
+        opt usage_policy_id: String,
+        /// Who may do what with it. Only `create` takes it; afterwards see
+        /// [`set_permissions`](crate::JobsClient::set_permissions).
+        list access_control_list: AccessControl,
+        /// What deployed it, if something did: such a job is changed there and not by hand.
+        opt deployment: JobDeployment,
         /// Whether it can be changed by hand.
         val edit_mode: EditMode,
         /// `MULTI_TASK`; the service sets it.

@@ -1,4 +1,4 @@
-//! Where code comes from that is not in the workspace.
+//! Where code comes from that is not in the workspace, and where a job itself does.
 
 use crate::wire::{records, words};
 
@@ -18,6 +18,36 @@ records! {
         opt git_commit: String,
         /// The commit that a run used.
         opt git_snapshot: GitSnapshot,
+        /// Which of its files are fetched; all unless set.
+        opt sparse_checkout: SparseCheckout,
+        /// The file in it that the job itself is kept in.
+        opt job_source: JobSource,
+    }
+
+    /// Which files of a repository are fetched.
+    SparseCheckout() {
+        /// Patterns of paths.
+        list patterns: String,
+    }
+
+    /// The file of a repository that a job is kept in.
+    JobSource(
+        /// Its path in the repository.
+        job_config_path: String,
+        /// The branch it was read from.
+        import_from_git_branch: String,
+    ) {
+        /// How the job stands to it, if the two differ.
+        val dirty_state: DirtyState,
+    }
+
+    /// What deployed a job.
+    JobDeployment(
+        /// What it is.
+        kind: JobDeploymentKind,
+    ) {
+        /// The path of its metadata in the workspace.
+        opt metadata_file_path: String,
     }
 
     /// The commit that a run used.
@@ -28,6 +58,22 @@ records! {
 }
 
 words! {
+    /// How a job stands to the file it is kept in.
+    DirtyState {
+        /// It was changed and not yet written there.
+        NotSynced = "NOT_SYNCED",
+        /// It was cut off from there.
+        Disconnected = "DISCONNECTED",
+    }
+
+    /// What deploys jobs.
+    JobDeploymentKind {
+        /// A bundle.
+        Bundle = "BUNDLE",
+        /// The service itself.
+        SystemManaged = "SYSTEM_MANAGED",
+    }
+
     /// Who hosts a repository.
     GitProvider {
         /// GitHub.

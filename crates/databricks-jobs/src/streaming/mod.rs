@@ -1,12 +1,13 @@
 //! Structured Streaming jobs: from a source over SQL into a Delta table, without a notebook of one's own.
 
+mod check;
 mod notebook;
 mod python;
 
 use std::time::Duration;
 
 use crate::settings::{ClusterSpec, Continuous, JobSettings, PauseStatus, Task, TaskRetryMode};
-use crate::{JobError, JobId, JobsClient, Language, Result, RunId};
+use crate::{JobId, JobsClient, Language, Result, RunId};
 
 /// The folder of the generated notebooks, unless the job names another path.
 const FOLDER: &str = "/Shared/databricks-jobs/streams";
@@ -203,7 +204,7 @@ impl StreamingJob {
     /// The Python notebook of the stream. All values stand in it as literals that no text can break out of.
     ///
     /// # Errors
-    /// [`JobError::InvalidSetting`] naming what is missing or cannot be.
+    /// [`JobError::InvalidSetting`](crate::JobError::InvalidSetting) naming what is missing or cannot be.
     pub fn notebook_source(&self) -> Result<String> {
         self.check()?;
         Ok(notebook::source(self))
@@ -270,64 +271,5 @@ impl StreamingJob {
 
     fn ends(&self) -> bool {
         matches!(self.trigger, Trigger::AvailableNow | Trigger::Once)
-    }
-
-    fn check(&self) -> Result<()> {
-        let refuse = |name, value: &str, remedy| {
-            Err(JobError::InvalidSetting { name, value: value.to_owned(), remedy })
-        };
-        let path = self.path();
-        let named =
-            path.rsplit('/').next().is_some_and(|name| !name.is_empty() && name != "." && name != "..");
-        if self.name.is_empty() || !named || !path.starts_with('/') {
-            return refuse(
-                "notebook path of the stream",
-                &path,
-                "name the stream, or give it an absolute path",
-            );
-        }
-        if self.notebook_path.is_none() && self.name.contains('/') {
-            return refuse("name of the stream", &self.name, "leave out `/`, or set a notebook path");
-        }
-        match &self.source {
-            Source::Kafka { servers, topics }
-                if servers.is_empty() || topics.is_empty() || topics.iter().any(String::is_empty) =>
-            {
-                let value = format!("{servers} {topics:?}");
-                return refuse("Kafka source", &value, "name a server and a topic at least");
-            }
-            Source::Delta { table } if table.is_empty() => {
-                return refuse("Delta source", table, "name a table");
-            }
-            Source::Files { path, format } if path.is_empty() || format.is_empty() => {
-                return refuse("file source", &format!("{path} {format}"), "name a folder and a format");
-            }
-            _ => {}
-        }
-        if let Some(step) = self.steps.iter().find(|step| !step.contains(notebook::INPUT)) {
-            return refuse("transformation", step, "read from `{input}`, which stands for the step before");
-        }
-        if self.sink.as_ref().is_none_or(String::is_empty) {
-            return refuse("sink", "", "name a table with `to_delta`");
-        }
-        if self.checkpoint.as_ref().is_none_or(String::is_empty) {
-            return refuse(
-                "checkpoint",
-                "",
-                "name a folder with `checkpoint`: without it, rows are added twice",
-            );
-        }
-        match self.trigger {
-            Trigger::Interval(interval) if interval < Duration::from_millis(1) => {
-                refuse("trigger interval", &format!("{interval:?}"), "use 1 ms at least, or `continuous`")
-            }
-            _ if !self.ends() && self.compute == Compute::Serverless => refuse(
-                "compute",
-                "serverless",
-                "name a cluster: serverless compute runs streams that end, by `trigger_available_now` or \
-                 `trigger_once`",
-            ),
-            _ => Ok(()),
-        }
     }
 }

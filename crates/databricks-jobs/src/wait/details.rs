@@ -59,7 +59,7 @@ impl JobsClient {
     /// The first iterations of a for-each task that failed, with what their outputs say.
     async fn failed_iterations(&self, task: &TaskFailure, until: Instant) -> Vec<TaskFailure> {
         let Some(run_id) = task.run_id else { return Vec::new() };
-        let iterations = match timeout_at(until, self.paced_run(run_id, true)).await {
+        let iterations = match timeout_at(until, self.paced_whole(run_id)).await {
             Ok(Ok(run)) => run.iterations,
             Ok(Err(_)) | Err(_) => return Vec::new(),
         };

@@ -72,6 +72,12 @@ impl Schedule {
         Look { run, state, elapsed: self.elapsed(), looks: self.looks }
     }
 
+    /// A look that went well and showed the run as it was before what is waited for.
+    pub(super) fn seen_too_early(&mut self) {
+        self.looks += 1;
+        self.errors_left = self.max_errors;
+    }
+
     /// A look that failed.
     pub(super) fn failed(&mut self, run_id: RunId, source: Error) -> Result<()> {
         self.looks += 1;

@@ -7,6 +7,7 @@ mod definitions;
 mod example;
 mod graph;
 mod metrics;
+mod repairs;
 mod runs;
 mod script;
 mod sweeps;

@@ -133,6 +133,7 @@ impl Core {
             times: RunTimes { created: now, began: now, ..RunTimes::default() },
             attempts: Vec::new(),
             repairs: Vec::new(),
+            stale: None,
             texts: texts.unwrap_or_default(),
             orphan: false,
         };

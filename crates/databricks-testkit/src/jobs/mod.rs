@@ -25,8 +25,10 @@ mod runs;
 mod scope;
 mod script;
 mod sql;
+mod stale;
 mod start;
 mod task;
+mod task_script;
 mod view;
 
 use std::fmt;
@@ -42,9 +44,10 @@ use crate::statements::read_json;
 
 use self::core::Core;
 pub(crate) use permissions::handle as handle_permissions;
-pub use script::{JobsScript, TaskScript};
+pub use script::JobsScript;
 pub(crate) use sql::SqlTasks;
 pub use task::{TaskCall, TaskOutcome};
+pub use task_script::TaskScript;
 
 /// The jobs service of a workspace. What runs stops when it is dropped.
 pub(crate) struct Jobs {

@@ -13,6 +13,7 @@ use super::ending::{Ending, Life};
 use super::permissions::Given;
 use super::plan::{JobPlan, TaskPlan};
 use super::references::Budget;
+use super::stale::StaleView;
 use super::task::TaskOutcome;
 
 /// A job.
@@ -49,6 +50,8 @@ pub(super) struct RunRecord {
     /// Every attempt of every task and iteration, in the order they came to be.
     pub(super) attempts: Vec<Attempt>,
     pub(super) repairs: Vec<Repair>,
+    /// What looks that come too early after a repair see.
+    pub(super) stale: Option<StaleView>,
     pub(super) control: Control,
     /// For the resolved texts of this run and of those it starts.
     pub(super) texts: Budget,

@@ -12,6 +12,7 @@ use super::fields::Fields;
 use super::parameters;
 use super::plan::JobPlan;
 use super::record::{Control, Repair, RunOrigin, RunRecord};
+use super::stale::StaleView;
 use super::start::add_tasks;
 use crate::api_error::{Answer, ApiFailure, json_response};
 
@@ -173,6 +174,7 @@ fn begin(
         return Err(ApiFailure::invalid(format!("Run {} does not exist.", wanted.run_id)));
     };
     let before = (record.life.clone(), record.times.began, record.times.ended);
+    record.stale = StaleView::of(record, core.script.stale_looks());
     record.repairs.push(Repair { id: repair_id, before });
     for parameter in &mut record.parameters {
         if let Some(value) = wanted.job_parameters.get(&parameter.name) {

@@ -66,14 +66,7 @@ pub(super) fn get(core: &Core, call: &Call<'_>) -> Answer {
         history: call.query.flag("include_history")?,
         resolved_values: call.query.flag("include_resolved_values")?,
     };
-    let mut run = match core.lock().run_of(call.user, run_id)? {
-        (record, None) => {
-            let mut run = view::run(record, extras);
-            run.insert("tasks".to_owned(), json!(view::tasks(record, extras)));
-            run
-        }
-        (record, Some(attempt)) => view::task_run(record, attempt, extras),
-    };
+    let mut run = shown(core, call.user, run_id, extras, offset)?;
     let is_task = run.get("job_run_id") != run.get("run_id");
     // The one task of a for-each task's run stands on every page; its iterations are what comes in pages.
     let arrays = if is_task { RUN_ARRAYS.get(1..).unwrap_or_default() } else { &RUN_ARRAYS[..] };
@@ -81,6 +74,28 @@ pub(super) fn get(core: &Core, call: &Call<'_>) -> Answer {
         run.insert("next_page_token".to_owned(), json!(next));
     }
     json_response(&run)
+}
+
+/// The run with all its tasks as this look finds it.
+fn shown(
+    core: &Core,
+    user: &str,
+    run_id: i64,
+    extras: Extras,
+    offset: usize,
+) -> Result<Map<String, Value>, ApiFailure> {
+    let mut state = core.lock();
+    let is_run = match state.run_of(user, run_id)? {
+        (record, Some(attempt)) => return Ok(view::task_run(record, attempt, extras)),
+        (_, None) => state.run_mut(run_id),
+    };
+    let stale = is_run.and_then(|record| record.stale.as_mut()?.look(extras, offset));
+    let (record, _) = state.run_of(user, run_id)?;
+    Ok(stale.unwrap_or_else(|| {
+        let mut run = view::run(record, extras);
+        run.insert("tasks".to_owned(), json!(view::tasks(record, extras)));
+        run
+    }))
 }
 
 /// `GET jobs/runs/get-output`.

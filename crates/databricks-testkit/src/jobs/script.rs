@@ -5,11 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use serde_json::Value;
-
-use super::task::{TaskCall, TaskOutcome};
+use super::task::TaskCall;
+use super::task_script::{Predicate, ScriptedTask, TaskScript};
 use crate::scripted::ScriptTurns;
 
 /// The calls a script remembers.
@@ -53,6 +50,7 @@ struct State {
     timing: Timing,
     idle_triggers: bool,
     unscripted_succeed: bool,
+    stale_looks: u32,
 }
 
 /// How long the parts of a task take where no script says so.
@@ -73,30 +71,14 @@ impl Default for Timing {
     }
 }
 
-type Predicate = Arc<dyn Fn(&TaskCall) -> bool + Send + Sync>;
-type Closure = Arc<dyn Fn(TaskCall) -> BoxFuture<'static, TaskOutcome> + Send + Sync>;
-
-struct Rule {
-    name: String,
-    matches: Predicate,
+/// A script that was written.
+pub(super) struct Rule {
+    pub(super) name: String,
+    pub(super) matches: Predicate,
     /// How often it may still answer; `None` is without end.
-    left: Option<u64>,
-    taken: u64,
-    answer: ScriptedTask,
-}
-
-/// What a script answers.
-#[derive(Clone)]
-pub(super) struct ScriptedTask {
-    duration: Option<Duration>,
-    reply: Reply,
-}
-
-#[derive(Clone)]
-enum Reply {
-    Ends(Box<TaskOutcome>),
-    Runs(Closure),
-    Never,
+    pub(super) left: Option<u64>,
+    pub(super) taken: u64,
+    pub(super) answer: ScriptedTask,
 }
 
 impl JobsScript {
@@ -133,7 +115,11 @@ impl JobsScript {
         name: String,
         matches: impl Fn(&TaskCall) -> bool + Send + Sync + 'static,
     ) -> TaskScript<'_> {
-        TaskScript { script: self, name, matches: Arc::new(matches), turns: None, duration: None }
+        TaskScript::new(self, name, Arc::new(matches))
+    }
+
+    pub(super) fn add(&self, rule: Rule) {
+        self.lock().rules.push(rule);
     }
 
     /// Makes the SQL of a saved query known to SQL tasks.
@@ -186,6 +172,12 @@ impl JobsScript {
         self
     }
 
+    /// How many looks at a run (`runs/get`) after each of its repairs still find it as it ended before. Default 0.
+    pub fn stale_looks_after_repair(&self, looks: u32) -> &Self {
+        self.lock().stale_looks = looks;
+        self
+    }
+
     /// The scripts in the order written, and how often each has answered.
     pub fn turns(&self) -> Vec<ScriptTurns> {
         let turns = |rule: &Rule| ScriptTurns { name: rule.name.clone(), taken: rule.taken, left: rule.left };
@@ -213,6 +205,10 @@ impl JobsScript {
 
     pub(super) fn lets_unscripted_succeed(&self) -> bool {
         self.lock().unscripted_succeed
+    }
+
+    pub(super) fn stale_looks(&self) -> u32 {
+        self.lock().stale_looks
     }
 
     pub(super) fn query_sql(&self, query_id: &str) -> Option<String> {
@@ -269,103 +265,8 @@ impl fmt::Debug for JobsScript {
             .field("timing", &state.timing)
             .field("idle_triggers", &state.idle_triggers)
             .field("unscripted_succeed", &state.unscripted_succeed)
+            .field("stale_looks", &state.stale_looks)
             .field("calls", &state.calls.len())
             .finish()
-    }
-}
-
-impl ScriptedTask {
-    /// Does what is written, after the time written, else after `default` where the answer takes no time itself.
-    pub(super) async fn run(self, call: TaskCall, default: Duration) -> TaskOutcome {
-        let duration = match (&self.reply, self.duration) {
-            (_, Some(duration)) => duration,
-            (Reply::Runs(_), None) => Duration::ZERO,
-            (_, None) => default,
-        };
-        if duration > Duration::ZERO {
-            tokio::time::sleep(duration).await;
-        }
-        match self.reply {
-            Reply::Ends(outcome) => *outcome,
-            Reply::Runs(closure) => closure(call).await,
-            Reply::Never => std::future::pending().await,
-        }
-    }
-}
-
-/// A script being written. It takes effect with its answer: `succeeds`, `returns`, `fails`, `runs`, ...
-#[must_use = "a script takes effect with its answer: succeeds, returns, fails, runs, ..."]
-pub struct TaskScript<'a> {
-    script: &'a JobsScript,
-    name: String,
-    matches: Predicate,
-    turns: Option<u64>,
-    duration: Option<Duration>,
-}
-
-impl fmt::Debug for TaskScript<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { script: _, name, matches: _, turns, duration } = self;
-        let mut out = f.debug_struct("TaskScript");
-        out.field("name", name).field("turns", turns).field("duration", duration).finish_non_exhaustive()
-    }
-}
-
-impl TaskScript<'_> {
-    /// Answers only so many attempts; then the next script that matches has its turn.
-    pub fn times(mut self, turns: u64) -> Self {
-        self.turns = Some(turns);
-        self
-    }
-
-    /// Is `RUNNING` this long, on tokio's clock. A closure begins after it.
-    pub fn duration(mut self, duration: Duration) -> Self {
-        self.duration = Some(duration);
-        self
-    }
-
-    /// Succeeds, without a result.
-    pub fn succeeds(self) {
-        self.ends(TaskOutcome::success());
-    }
-
-    /// Succeeds with a result: a string as it is, anything else as its JSON text.
-    pub fn returns(self, result: impl Into<Value>) {
-        let text = match result.into() {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        self.ends(TaskOutcome::success().with_result(text));
-    }
-
-    /// Fails with this error.
-    pub fn fails(self, error: impl Into<String>) {
-        self.ends(TaskOutcome::failure(error));
-    }
-
-    /// Ends with an outcome of the test's own making.
-    pub fn ends(self, outcome: TaskOutcome) {
-        self.reply(Reply::Ends(Box::new(outcome)));
-    }
-
-    /// Runs a closure; a panic in it fails its attempt only. It is dropped when the attempt is cancelled or times
-    /// out. One that holds the workspace keeps it alive, and its runs with it.
-    pub fn runs<F, R>(self, closure: F)
-    where
-        F: Fn(TaskCall) -> R + Send + Sync + 'static,
-        R: Future<Output = TaskOutcome> + Send + 'static,
-    {
-        self.reply(Reply::Runs(Arc::new(move |call| closure(call).boxed())));
-    }
-
-    /// Never ends on its own: for cancels and timeouts.
-    pub fn never(self) {
-        self.reply(Reply::Never);
-    }
-
-    fn reply(self, reply: Reply) {
-        let Self { script, name, matches, turns: left, duration } = self;
-        let answer = ScriptedTask { duration, reply };
-        script.lock().rules.push(Rule { name, matches, left, taken: 0, answer });
     }
 }

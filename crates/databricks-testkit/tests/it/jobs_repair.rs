@@ -53,6 +53,19 @@ async fn failed_tasks_run_again_as_a_part_of_their_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn looks_after_a_repair_come_too_early_as_often_as_written() {
+    let (jobs, _, run_id) = broken(1).await;
+    jobs.script.stale_looks_after_repair(2);
+    let before = jobs.get(&format!("runs/get?run_id={run_id}&include_history=true")).await;
+    jobs.post("runs/repair", json!({"run_id": run_id, "rerun_all_failed_tasks": true})).await;
+    assert_eq!(jobs.get(&format!("runs/get?run_id={run_id}&include_history=true")).await, before);
+    let stale = jobs.run(run_id).await;
+    assert_eq!((stale.get("repair_history"), ending(&stale)), (None, ending(&before)));
+    assert!(jobs.run(run_id).await["state"].get("result_state").is_none());
+    assert_eq!(ending(&jobs.wait(run_id).await), "SUCCESS SUCCESS");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_repair_that_makes_no_sense_is_refused() {
     let (jobs, job, run_id) = broken(1).await;
     let refusals: Vec<(Value, &str)> = vec![

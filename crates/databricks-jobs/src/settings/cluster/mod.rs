@@ -89,6 +89,10 @@ records! {
         opt abfss: StoragePath,
         /// On Google's storage.
         opt gcs: StoragePath,
+        /// On DBFS; deprecated.
+        opt dbfs: StoragePath,
+        /// In the image of a cluster that runs in one.
+        opt file: StoragePath,
     }
 
     /// Where logs go: one of its fields.

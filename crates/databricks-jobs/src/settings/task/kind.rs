@@ -7,10 +7,12 @@ use serde::de::value::EnumAccessDeserializer;
 use serde::de::{Deserializer, EnumAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::ai_runtime::AiRuntimeTask;
 use super::kinds::{
     ConditionTask, DbtTask, ForEachTask, NotebookTask, PipelineTask, PythonWheelTask, RunJobTask,
     SparkJarTask, SparkPythonTask, SparkSubmitTask, SqlTask,
 };
+use super::told::{AlertTask, DashboardTask};
 
 macro_rules! kinds {
     ($( $(#[$doc:meta])* $variant:ident($record:ty) = $field:literal ),* $(,)?) => {
@@ -67,6 +69,12 @@ kinds! {
     Condition(ConditionTask) = "condition_task",
     /// The same task once for each element of a list.
     ForEach(ForEachTask) = "for_each_task",
+    /// A dashboard to refresh.
+    Dashboard(DashboardTask) = "dashboard_task",
+    /// An alert to evaluate.
+    Alert(AlertTask) = "alert_task",
+    /// A command on GPUs of the service.
+    AiRuntime(AiRuntimeTask) = "ai_runtime_task",
 }
 
 impl TaskKind {

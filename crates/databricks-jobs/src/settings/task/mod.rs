@@ -1,19 +1,23 @@
 //! A task of a job: what it is, what it waits for, what it runs on.
 
+mod ai_runtime;
 pub(crate) mod kind;
 mod kinds;
+mod told;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use ai_runtime::{AiRuntimeCompute, AiRuntimeDeployment, AiRuntimeTask};
 pub use kind::TaskKind;
 pub use kinds::{
     ConditionOp, ConditionTask, DbtTask, ForEachTask, NotebookTask, PipelineParams, PipelineTask,
     PythonWheelTask, RunJobTask, Source, SparkJarTask, SparkPythonTask, SparkSubmitTask, SqlTask,
     SqlTaskAlert, SqlTaskDashboard, SqlTaskFile, SqlTaskQuery, SqlTaskSubscription,
 };
+pub use told::{AlertTask, DashboardSubscription, DashboardTask, Subscriber};
 
 use super::{
     ClusterSpec, EmailNotifications, HealthRules, Library, NotificationSettings, WebhookNotifications,
@@ -193,6 +197,20 @@ impl Task {
         alert_id: impl Into<String>,
     ) -> Self {
         Self::new(task_key, SqlTask::of_alert(warehouse_id, alert_id))
+    }
+
+    /// A dashboard to refresh, and to send to those who subscribe to it.
+    pub fn dashboard(task_key: impl Into<String>, dashboard_id: impl Into<String>) -> Self {
+        Self::new(task_key, DashboardTask::new().dashboard_id(dashboard_id))
+    }
+
+    /// An alert, evaluated on a warehouse.
+    pub fn alert(
+        task_key: impl Into<String>,
+        warehouse_id: impl Into<String>,
+        alert_id: impl Into<String>,
+    ) -> Self {
+        Self::new(task_key, AlertTask::new().warehouse_id(warehouse_id).alert_id(alert_id))
     }
 
     /// dbt commands; they need a cluster or an environment.
