@@ -6,8 +6,8 @@ use std::io::{BufRead, Read, Result};
 use super::memory::{Memory, Pool};
 
 /// The most bytes of a block. Pieces of the network are copied into blocks, since each may hold on to more memory than
-/// it has bytes. Allocators tend to give what is as large as this memory of its own.
-const BLOCK: usize = 512 * 1024;
+/// it has bytes. The last block of a file is in part empty, so they are small beside a file.
+const BLOCK: usize = 128 * 1024;
 
 /// The bytes of a file that are not read yet. Reading takes them, so that what they become is never held beside the
 /// whole of them.
