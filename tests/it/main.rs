@@ -8,6 +8,7 @@ mod delta_faults;
 mod delta_writes;
 mod evolution;
 mod evolution_race;
+mod external_staging;
 mod failures;
 mod features;
 mod hostile;

@@ -36,6 +36,7 @@ mod rows;
 mod scans;
 mod show;
 mod sides;
+mod source_path;
 mod statement;
 mod stored;
 mod threads;
