@@ -14,6 +14,7 @@ mod features;
 mod hostile;
 mod kill;
 mod maintenance;
+mod optimize_where;
 mod quickstart;
 mod reader;
 mod statements;

@@ -28,6 +28,7 @@ mod merge;
 mod modify;
 mod objects;
 mod open;
+mod part;
 mod pattern;
 mod pauses;
 mod projection;
