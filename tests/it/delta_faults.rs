@@ -2,6 +2,7 @@
 //! it is after, a rerun of the same key completes it exactly once, and nothing is left in staging.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use arrow::array::{Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 use databricks_delta_lake::DatabricksClient;
-use databricks_delta_lake::delta::{DeltaClient, DeltaError, WriteMode};
+use databricks_delta_lake::delta::{DeltaClient, DeltaError, Staging, WriteMode};
 use databricks_delta_lake::transport::Client;
 use databricks_local::LocalWorkspace;
-use databricks_testkit::{Fault, StallPoint, SweepCase, SweepRun, sweep};
+use databricks_testkit::{Fault, SimulatedWorkspace, StallPoint, SweepCase, SweepRun, sweep};
 use futures::{TryStreamExt, stream};
 use http::{Method, StatusCode};
 use parquet::arrow::ArrowWriter;
@@ -42,6 +43,14 @@ enum Operation {
     MergeValues,
     MergeStaged,
     Create,
+}
+
+/// Where parts are staged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Volume,
+    /// A bucket of S3, with credentials of Unity Catalog.
+    Bucket,
 }
 
 impl Operation {
@@ -120,17 +129,19 @@ fn parquet(days: &[Day]) -> Vec<u8> {
 
 /// A workspace with the table as it is before.
 struct World {
-    _folder: TempDir,
+    folder: TempDir,
     workspace: LocalWorkspace,
+    place: Place,
 }
 
 impl World {
-    async fn new(operation: Operation) -> Self {
+    async fn new(operation: Operation, place: Place) -> Self {
         let folder = TempDir::new().unwrap();
-        let workspace = LocalWorkspace::open(folder.path()).unwrap();
-        let world = Self { _folder: folder, workspace };
+        let workspace = LocalWorkspace::builder(folder.path().join("workspace"));
+        let workspace = workspace.external_location("s3://lake/landing", folder.path().join("bucket"));
+        let world = Self { workspace: workspace.open().unwrap(), folder, place };
         // Appending finds no volume, and makes it.
-        if operation != Operation::Append {
+        if operation != Operation::Append && place == Place::Volume {
             world.execute("CREATE VOLUME main.default._staging").await;
         }
         if operation == Operation::FilesInVolume {
@@ -157,7 +168,14 @@ impl World {
     }
 
     fn delta(&self, run: Option<&SweepRun>) -> DeltaClient {
-        self.client(run).delta("main", "default").unwrap()
+        let delta = self.client(run).delta("main", "default").unwrap();
+        match self.place {
+            Place::Volume => delta,
+            Place::Bucket => {
+                let staging = Staging::external("s3://lake/landing/staging").region("eu-west-1");
+                delta.with_staging(staging.endpoint(SimulatedWorkspace::S3_ENDPOINT))
+            }
+        }
     }
 
     async fn execute(&self, sql: &str) {
@@ -171,13 +189,25 @@ impl World {
         Some(rows)
     }
 
-    /// Files and directories in the staging volume.
+    /// Files and directories where parts are staged.
     async fn staged(&self) -> Vec<String> {
+        if self.place == Place::Bucket {
+            return files_below(&self.folder.path().join("bucket"));
+        }
         let delta = self.delta(None);
         let entries = delta.files().unwrap().list_directory("/Volumes/main/default/_staging");
         let entries: Vec<_> = entries.try_collect().await.unwrap_or_default();
         entries.into_iter().map(|entry| entry.path).collect()
     }
+}
+
+fn files_below(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let files = entries.flat_map(|entry| match entry.file_type().unwrap().is_dir() {
+        true => files_below(&entry.path()),
+        false => vec![entry.path().display().to_string()],
+    });
+    files.collect()
 }
 
 /// How the first run ended, as its caller knows.
@@ -200,8 +230,8 @@ struct Left {
     staged_after_rerun: Vec<String>,
 }
 
-async fn case(operation: Operation, run: SweepRun, kills: bool) -> (Result<(), String>, Left) {
-    let world = World::new(operation).await;
+async fn case(operation: Operation, place: Place, run: SweepRun, kills: bool) -> (Result<(), String>, Left) {
+    let world = World::new(operation, place).await;
     let delta = world.delta(Some(&run));
     let limit = if kills { KILLED_AFTER } else { Duration::from_secs(3_000) };
     let (told, error) = match tokio::time::timeout(limit, operation.run(&delta)).await {
@@ -271,10 +301,10 @@ fn is_of_the_sample(method: &Method, fault: &Fault, kills: bool) -> bool {
     method == Method::POST || *fault == answer_lost
 }
 
-async fn sweep_all(operation: Operation) {
+async fn sweep_all(operation: Operation, place: Place) {
     let is_exhaustive = std::env::var_os("EXHAUSTIVE_FAULTS").is_some();
     for (faults, kills) in [(faults(), false), (kills(), true)] {
-        let report = sweep(|run| case(operation, run, kills))
+        let report = sweep(|run| case(operation, place, run, kills))
             .faults(faults)
             .filter(move |method, _, fault| is_exhaustive || is_of_the_sample(method, fault, kills))
             // The name of the file by which an append shows its presence is random; that every fault happens is checked below.
@@ -284,19 +314,19 @@ async fn sweep_all(operation: Operation) {
         report.law("every fault happens", SweepCase::fired).unwrap();
         report.check("before or after, and after in the end", |case| judge(operation, case)).unwrap();
         let (requests, cases) = (report.baseline_requests(), report.cases().len());
-        println!("{operation:?}: {requests} requests, {cases} cases, 0 violations");
+        println!("{operation:?} by {place:?}: {requests} requests, {cases} cases, 0 violations");
     }
 }
 
 /// Runs the sweep where the engine has the stack that its plans need, on one thread and a paused clock.
-fn check(operation: Operation) {
+fn check(operation: Operation, place: Place) {
     let sweeping = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
             .thread_stack_size(STACK)
             .build();
-        runtime.unwrap().block_on(sweep_all(operation));
+        runtime.unwrap().block_on(sweep_all(operation, place));
     };
     let thread = std::thread::Builder::new().stack_size(STACK).spawn(sweeping).unwrap();
     thread.join().unwrap();
@@ -304,40 +334,60 @@ fn check(operation: Operation) {
 
 #[test]
 fn an_append_happens_once_or_not_at_all() {
-    check(Operation::Append);
+    check(Operation::Append, Place::Volume);
 }
 
 #[test]
 fn files_of_this_machine_are_appended_once_or_not_at_all() {
-    check(Operation::FilesHere);
+    check(Operation::FilesHere, Place::Volume);
 }
 
 #[test]
 fn files_of_a_volume_are_appended_once_or_not_at_all() {
-    check(Operation::FilesInVolume);
+    check(Operation::FilesInVolume, Place::Volume);
 }
 
 #[test]
 fn an_overwrite_happens_once_or_not_at_all() {
-    check(Operation::Overwrite);
+    check(Operation::Overwrite, Place::Volume);
 }
 
 #[test]
 fn a_replacement_happens_once_or_not_at_all() {
-    check(Operation::ReplaceWhere);
+    check(Operation::ReplaceWhere, Place::Volume);
 }
 
 #[test]
 fn a_merge_of_values_happens_once_or_not_at_all() {
-    check(Operation::MergeValues);
+    check(Operation::MergeValues, Place::Volume);
 }
 
 #[test]
 fn a_merge_of_staged_rows_happens_once_or_not_at_all() {
-    check(Operation::MergeStaged);
+    check(Operation::MergeStaged, Place::Volume);
 }
 
 #[test]
 fn a_table_is_created_with_its_rows_or_not_at_all() {
-    check(Operation::Create);
+    check(Operation::Create, Place::Volume);
+}
+
+#[test]
+fn an_append_by_a_bucket_happens_once_or_not_at_all() {
+    check(Operation::Append, Place::Bucket);
+}
+
+#[test]
+fn files_of_this_machine_are_appended_by_a_bucket_once_or_not_at_all() {
+    check(Operation::FilesHere, Place::Bucket);
+}
+
+#[test]
+fn a_replacement_by_a_bucket_happens_once_or_not_at_all() {
+    check(Operation::ReplaceWhere, Place::Bucket);
+}
+
+#[test]
+fn a_merge_of_rows_staged_in_a_bucket_happens_once_or_not_at_all() {
+    check(Operation::MergeStaged, Place::Bucket);
 }

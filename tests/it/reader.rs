@@ -27,6 +27,14 @@ pub(crate) async fn read_version(folder: &Path, version: u64) -> Seen {
     see(open_table_with_version(url(folder), version).await.unwrap()).await
 }
 
+/// The data files of the newest version of the table in `folder`, in order.
+pub(crate) async fn files(folder: &Path) -> Vec<String> {
+    let table = open_table(url(folder)).await.unwrap();
+    let mut files: Vec<String> = table.get_file_uris().unwrap().collect();
+    files.sort();
+    files
+}
+
 async fn see(table: DeltaTable) -> Seen {
     let history: Vec<_> = table.history(None).try_collect().await.unwrap();
     let mut operations: Vec<String> = history.into_iter().filter_map(|commit| commit.operation).collect();

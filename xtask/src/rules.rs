@@ -12,9 +12,9 @@ const MAX_LINES: usize = 600;
 const ABSENT: &[(&[&str], &[&str])] = &[
     (&["-p", "databricks-jobs"], &["arrow", "arrow-array", "parquet", "datafusion"]),
     (&["-p", "databricks-sql"], &["datafusion", "deltalake", "sqlparser"]),
-    (&["-p", "databricks-delta"], &["datafusion", "deltalake", "sqlparser"]),
+    (&["-p", "databricks-delta"], &["datafusion", "deltalake", "object_store", "sqlparser"]),
     (&["-p", "databricks-schema", "--no-default-features"], &["hyper", "tokio", "http"]),
-    (&["-p", "databricks-delta-lake"], &["datafusion", "deltalake", "databricks-testkit"]),
+    (&["-p", "databricks-delta-lake"], &["datafusion", "deltalake", "object_store", "databricks-testkit"]),
 ];
 
 /// Checks every rule and reports all that are broken.

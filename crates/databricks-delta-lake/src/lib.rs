@@ -24,6 +24,7 @@
 //! | `schema` | [`schema`]: data types, quoting, schema evolution, Unity Catalog | yes |
 //! | `sql` | [`sql`]: statements and their results (Arrow); schemas inferred from rows | yes |
 //! | `delta` | [`delta`]: reads, writes, merge, maintenance (Parquet) | yes |
+//! | `object-store` | writes staged in S3, Azure storage, Google Cloud Storage and R2 | no |
 //! | `testkit` | `testkit`: record, replay and simulate a workspace in tests | no |
 
 mod client;

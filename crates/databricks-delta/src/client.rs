@@ -26,10 +26,11 @@ use crate::merge::MergeBuilder;
 use crate::names::{IntoTableName, Target};
 use crate::read::Read;
 use crate::resume::{self, Resumed};
-use crate::stage::DEFAULT_VOLUME;
+use crate::stage::staging::Kind;
 use crate::stage::sweep::{self, SweepResult};
+use crate::stage::{Place, Staging};
 use crate::statement::ddl;
-use crate::write::{DryRunResult, Write, WriteMode, staging_volume};
+use crate::write::{DryRunResult, Write, WriteMode};
 use crate::write_id::WriteId;
 use crate::{detail, lookup, operation};
 
@@ -39,6 +40,8 @@ use crate::{detail, lookup, operation};
 #[derive(Debug, Clone)]
 pub struct DeltaClient {
     inner: Arc<Inner>,
+    /// Where writes are staged that do not say it themselves.
+    staging: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -51,6 +54,8 @@ struct Inner {
 /// The clients of the workspace's services.
 #[derive(Debug)]
 pub(crate) struct Remote {
+    #[cfg(feature = "object-store")]
+    pub(crate) client: Client,
     pub(crate) catalog: CatalogClient,
     pub(crate) sql: SqlClient,
     pub(crate) files: FilesClient,
@@ -66,7 +71,13 @@ impl DeltaClient {
             name: format!("{catalog}.{schema}"),
             reason: error.to_string(),
         })?;
-        let remote = Remote { catalog: CatalogClient::new(client), sql, files: FilesClient::new(client) };
+        let remote = Remote {
+            #[cfg(feature = "object-store")]
+            client: client.clone(),
+            catalog: CatalogClient::new(client),
+            sql,
+            files: FilesClient::new(client),
+        };
         Ok(Self::with(catalog, schema, Some(remote)))
     }
 
@@ -77,7 +88,16 @@ impl DeltaClient {
     }
 
     fn with(catalog: &str, schema: &str, remote: Option<Remote>) -> Self {
-        Self { inner: Arc::new(Inner { catalog: catalog.to_owned(), schema: schema.to_owned(), remote }) }
+        let inner = Inner { catalog: catalog.to_owned(), schema: schema.to_owned(), remote };
+        Self { inner: Arc::new(inner), staging: None }
+    }
+
+    /// The same client, staging the parts of its writes and merges elsewhere: [`resume`](Self::resume) and
+    /// [`sweep_staging`](Self::sweep_staging) look there too. The volume `_staging` beside each table unless set.
+    #[must_use]
+    pub fn with_staging(self, staging: impl Into<Staging>) -> Self {
+        let staging = Some(self.place(staging));
+        Self { staging, ..self }
     }
 
     /// The catalog of tables that are named without one.
@@ -254,7 +274,7 @@ impl DeltaClient {
     }
 
     /// Settles a write or a merge that ended in [`DeltaError::OutcomeUnknown`], whose `write_id` this takes: says
-    /// whether the table shows it, and removes what it had staged in the `_staging` volume. An append whose files are
+    /// whether the table shows it, and removes what it had staged where this client [stages](Self::with_staging). An append whose files are
     /// still there is completed: its statement loads each file once, however often it is sent.
     ///
     /// # Errors
@@ -262,18 +282,19 @@ impl DeltaClient {
     /// [`DeltaError::OutcomeUnknown`] again; [`DeltaError::Sql`] and [`DeltaError::Transport`] from the calls.
     pub async fn resume(&self, table: impl IntoTableName, write_id: WriteId) -> Result<Resumed> {
         let table = self.table_name(table)?;
-        let volume = staging_volume(None, &table)?;
-        resume::resume(self.remote()?, &table, &volume, write_id).await
+        let remote = self.remote()?;
+        let storage = Place::open(self.staging(), remote, &table)?;
+        resume::resume(remote, &table, &storage, write_id).await
     }
 
-    /// Removes what writes and merges to tables of the client's catalog and schema have left in the `_staging` volume
-    /// and not touched for `older_than`: parts of runs whose process ended. Take more than the longest write takes, and
+    /// Removes what writes and merges to tables of the client's catalog and schema have left in the `_staging` volume, or
+    /// where else this client [stages](Self::with_staging), and not touched for `older_than`: parts of runs whose process ended. Take more than the longest write takes, and
     /// more than a day if writes of unknown outcome are to be [resumed](Self::resume).
     ///
     /// # Errors
     /// [`DeltaError::Transport`] when files cannot be listed or deleted.
     pub async fn sweep_staging(&self, older_than: Duration) -> Result<SweepResult> {
-        self.sweep_staging_volume(DEFAULT_VOLUME, older_than).await
+        self.sweep(self.staging(), older_than).await
     }
 
     /// As [`sweep_staging`](Self::sweep_staging), for a staging volume of another name.
@@ -285,8 +306,13 @@ impl DeltaClient {
         volume: impl IntoTableName,
         older_than: Duration,
     ) -> Result<SweepResult> {
-        let volume = self.table_name(volume)?;
-        sweep::sweep(&self.remote()?.files, &volume, older_than, Utc::now()).await
+        self.sweep(Some(&Place::Volume(self.target(volume))), older_than).await
+    }
+
+    async fn sweep(&self, place: Option<&Place>, older_than: Duration) -> Result<SweepResult> {
+        let any_table = TableName::new(self.catalog(), self.schema(), "t")?;
+        let storage = Place::open(place, self.remote()?, &any_table)?;
+        sweep::sweep(&storage, older_than, Utc::now()).await
     }
 
     /// Files in volumes.
@@ -295,6 +321,18 @@ impl DeltaClient {
     /// [`DeltaError::Mock`] from a mock client.
     pub fn files(&self) -> Result<&FilesClient> {
         Ok(&self.remote()?.files)
+    }
+
+    pub(crate) fn staging(&self) -> Option<&Place> {
+        self.staging.as_ref()
+    }
+
+    pub(crate) fn place(&self, staging: impl Into<Staging>) -> Place {
+        match staging.into().0 {
+            Kind::Volume(volume) => Place::Volume(self.target(volume)),
+            #[cfg(feature = "object-store")]
+            Kind::External(external) => Place::External(external),
+        }
     }
 
     pub(crate) fn target(&self, table: impl IntoTableName) -> Target {

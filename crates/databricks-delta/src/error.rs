@@ -139,19 +139,19 @@ pub enum DeltaError {
     /// A part could not be uploaded. Nothing was written.
     #[error("uploading `{path}` failed")]
     Upload {
-        /// The file's path in its volume.
+        /// The file's path, in its volume or in a cloud's storage.
         path: String,
         /// Why.
         #[source]
         source: databricks_transport::Error,
     },
 
-    /// The volume's storage is full. Nothing was written.
+    /// The storage is full. Nothing was written.
     #[error(
         "no space is left to store `{path}`: free space in the volume's storage, then run the write again"
     )]
     StorageFull {
-        /// The file's path in its volume.
+        /// The file's path, in its volume or in a cloud's storage.
         path: String,
         /// The server's answer.
         #[source]
@@ -180,7 +180,7 @@ pub enum DeltaError {
         "the staged file `{path}` was removed or replaced before it could be loaded, probably by another run with the same idempotency key: let one run end before the next begins, then run the write again with its key"
     )]
     StagingChanged {
-        /// The file's path in its volume.
+        /// The file's path, in its volume or in a cloud's storage.
         path: String,
     },
 

@@ -4,7 +4,8 @@
 //! a builder sends can be seen by its `build_sql`.
 //!
 //! A write stages its rows as Parquet files in a volume, part by part and in bounded memory, and loads them by one
-//! COPY INTO: all rows become one commit, or none do. With an idempotency key it can be run again safely.
+//! COPY INTO: all rows become one commit, or none do. With an idempotency key it can be run again safely. By the feature
+//! `object-store` they are staged in S3, Azure storage, Google Cloud Storage or R2 instead: `Staging::external`.
 //!
 //! ```no_run
 //! use databricks_delta::{DeltaClient, DeltaError};
@@ -104,6 +105,9 @@ pub use scheduler::{
     HealthReason, MaintenancePolicy, MaintenanceReport, MaintenanceScheduler, QuietHours, TableHealth,
     TableReport, Upkeep,
 };
+#[cfg(feature = "object-store")]
+pub use stage::ExternalStaging;
+pub use stage::Staging;
 pub use stage::sweep::SweepResult;
 pub use write::{DryRunResult, SchemaMode, Write, WriteCompression, WriteMode, WriteOptions, WriteResult};
 pub use write_id::WriteId;

@@ -12,17 +12,17 @@ pub struct WriteProgress {
     pub event: WriteEvent,
     /// Rows encoded as Parquet.
     pub rows_encoded: u64,
-    /// Rows in the staging volume.
+    /// Rows that are staged.
     pub rows_uploaded: u64,
     /// Rows committed to the table: none or all.
     pub rows_committed: u64,
     /// Bytes of Parquet encoded.
     pub bytes_encoded: u64,
-    /// Bytes in the staging volume.
+    /// Bytes that are staged.
     pub bytes_uploaded: u64,
     /// Parts (files) encoded.
     pub parts_encoded: u64,
-    /// Parts (files) in the staging volume.
+    /// Parts (files) that are staged.
     pub parts_uploaded: u64,
     /// Rows of the whole write, where they are known before it ends.
     pub total_rows: Option<u64>,
@@ -34,7 +34,7 @@ pub struct WriteProgress {
 pub enum WriteEvent {
     /// A part was encoded as Parquet.
     Encoded,
-    /// A part was uploaded to the staging volume.
+    /// A part was staged.
     Uploaded,
     /// The table has all the rows. The last event of a write.
     Committed,

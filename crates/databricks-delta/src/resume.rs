@@ -7,7 +7,8 @@ use databricks_schema::TableName;
 use crate::client::Remote;
 use crate::commit::{self, Outcome};
 use crate::error::{DeltaError, Result};
-use crate::stage::sweep::{self, is_not_found};
+use crate::stage::Storage;
+use crate::stage::sweep::is_not_found;
 use crate::write_id::WriteId;
 use crate::{lookup, mark, stage, write};
 
@@ -27,12 +28,12 @@ const LARGEST_STATEMENT: usize = 16 << 20;
 pub(crate) async fn resume(
     remote: &Remote,
     table: &TableName,
-    volume: &TableName,
+    storage: &Storage,
     write_id: WriteId,
 ) -> Result<Resumed> {
-    let directory = stage::directory(volume, write_id);
-    let applied =
-        is_applied(remote, table, write_id).await? || load_again(remote, table, &directory, write_id).await?;
+    let directory = stage::directory(&storage.base(), write_id);
+    let applied = is_applied(remote, table, write_id).await?
+        || load_again(remote, table, storage, &directory, write_id).await?;
     if !applied && !write_id.is_derived() {
         return Err(DeltaError::InvalidOption {
             option: "write_id",
@@ -44,7 +45,7 @@ pub(crate) async fn resume(
         });
     }
     // Without its files a statement that is still on its way fails.
-    sweep::remove_tree(&remote.files, &directory, 4).await?;
+    storage.remove_tree(&directory, 4).await?;
     match applied || is_applied(remote, table, write_id).await? {
         true => Ok(Resumed::Applied),
         false => Ok(Resumed::NotShown),
@@ -61,11 +62,17 @@ async fn is_applied(remote: &Remote, table: &TableName, write_id: WriteId) -> Re
 }
 
 /// Sends the COPY INTO of an append again, if it was kept: it skips the files that it has loaded.
-async fn load_again(remote: &Remote, table: &TableName, directory: &str, write_id: WriteId) -> Result<bool> {
+async fn load_again(
+    remote: &Remote,
+    table: &TableName,
+    storage: &Storage,
+    directory: &str,
+    write_id: WriteId,
+) -> Result<bool> {
     let path = stage::statement_path(directory);
-    let statement = match remote.files.download(&path).await {
+    let statement = match storage.read(&path, LARGEST_STATEMENT).await {
         Err(error) if is_not_found(&error) => return Ok(false),
-        body => body?.collect(LARGEST_STATEMENT).await?,
+        read => read?,
     };
     let statement = String::from_utf8_lossy(&statement).into_owned();
     match commit::repeatedly(&remote.sql.statement(statement), ready(())).await {

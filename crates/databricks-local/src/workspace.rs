@@ -13,7 +13,7 @@ use databricks_transport::{Client, DatabricksConfig, RateLimits};
 
 use crate::error::{LocalError, Result};
 use crate::exec::LocalEngine;
-use crate::metastore::{Metastore, ObjectPath};
+use crate::metastore::{Location, Metastore, ObjectPath};
 use crate::stores::{FolderCatalog, FolderVolumes};
 
 /// Decoded bytes of results kept for clients that have not read them yet. They lie on disk, not in memory.
@@ -53,6 +53,7 @@ impl LocalWorkspace {
             dir: dir.as_ref().to_owned(),
             token: Self::DEFAULT_TOKEN.to_owned(),
             disk_quota: None,
+            locations: Vec::new(),
         }
     }
 
@@ -156,6 +157,8 @@ pub struct LocalWorkspaceBuilder {
     dir: PathBuf,
     token: String,
     disk_quota: Option<u64>,
+    /// URLs and folders.
+    locations: Vec<(String, PathBuf)>,
 }
 
 impl LocalWorkspaceBuilder {
@@ -168,6 +171,17 @@ impl LocalWorkspaceBuilder {
     /// Bounds the bytes that all volumes may hold together: past it the Files API answers 507. Default: the disk.
     pub fn disk_quota(mut self, bytes: u64) -> Self {
         self.disk_quota = Some(bytes);
+        self
+    }
+
+    /// Lets a folder of this machine stand for a path in a cloud's storage: SQL reads `s3://bucket/path/..` there (COPY INTO,
+    /// `read_files`), and so for the URLs of other clouds. The folder is made when there is none, and is no part of the
+    /// workspace's own.
+    ///
+    /// What lies below a path of S3 is served as S3 would, to clients with temporary credentials from this workspace's Unity
+    /// Catalog: at [`SimulatedWorkspace::S3_ENDPOINT`] to a client in process, at [`Server::s3_url`] over a port.
+    pub fn external_location(mut self, url: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
+        self.locations.push((url.into(), folder.into()));
         self
     }
 
@@ -198,12 +212,24 @@ impl LocalWorkspaceBuilder {
         self,
         face: impl FnOnce(SimulatedWorkspaceBuilder) -> SimulatedWorkspaceBuilder,
     ) -> Result<LocalWorkspace> {
-        let metastore = Arc::new(Metastore::open(&self.dir)?);
-        let engine = LocalEngine::new(Arc::clone(&metastore));
+        let locations: Vec<Location> = self
+            .locations
+            .iter()
+            .map(|(url, folder)| {
+                std::fs::create_dir_all(folder)
+                    .map_err(|error| LocalError::io("Cannot make", folder, &error))?;
+                Location::new(url, folder)
+            })
+            .collect::<Result<_>>()?;
         let simulated = SimulatedWorkspace::builder()
             .token(self.token.clone())
             .warehouse(LocalWorkspace::WAREHOUSE)
             .result_memory(RESULT_BYTES);
+        let simulated = locations.iter().fold(simulated, |simulated, location| {
+            simulated.external_location(location.url(), location.folder())
+        });
+        let metastore = Arc::new(Metastore::open(&self.dir)?.with_locations(locations));
+        let engine = LocalEngine::new(Arc::clone(&metastore));
         let simulated = face(simulated)
             .engine(Arc::new(engine.clone()))
             .volumes(Arc::new(FolderVolumes::new(Arc::clone(&metastore), self.disk_quota)))
@@ -215,9 +241,10 @@ impl LocalWorkspaceBuilder {
 
 impl fmt::Debug for LocalWorkspaceBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { dir, token: _, disk_quota } = self;
+        let Self { dir, token: _, disk_quota, locations } = self;
         let mut out = f.debug_struct("LocalWorkspaceBuilder");
-        out.field("dir", dir).field("token", &"[censored]").field("disk_quota", disk_quota).finish()
+        out.field("dir", dir).field("token", &"[censored]").field("disk_quota", disk_quota);
+        out.field("locations", locations).finish()
     }
 }
 

@@ -33,6 +33,7 @@
 
 mod access;
 mod api_error;
+mod buckets;
 mod cassette;
 mod clock;
 mod engine;

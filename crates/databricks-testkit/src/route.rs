@@ -136,6 +136,11 @@ impl Query {
         value.filter(|value| !value.is_empty())
     }
 
+    /// Whether a name is there, with a value or without.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, _)| n == name)
+    }
+
     /// A value that must be there.
     pub(crate) fn required(&self, name: &str) -> Result<&str, ApiFailure> {
         self.get(name).ok_or_else(|| ApiFailure::invalid(format!("Missing required field: {name}")))

@@ -65,6 +65,11 @@ impl Server {
         format!("http://{}", self.storage)
     }
 
+    /// Where the buckets of external locations answer, as S3 does.
+    pub fn s3_url(&self) -> String {
+        format!("http://{}/s3", self.storage)
+    }
+
     /// Stops accepting, lets open requests end (for 10 seconds at most), and frees both ports.
     pub async fn shutdown(mut self) {
         self.stop.cancel();

@@ -6,6 +6,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 
 use crate::api_error::respond;
+use crate::buckets;
 use crate::files;
 use crate::files::Upload;
 use crate::presign::LinkError;
@@ -27,11 +28,15 @@ pub(crate) async fn answer(shared: &Shared, request: Request<Body>) -> Response<
 }
 
 async fn route(shared: &Shared, request: &Parts, body: &Upload) -> StorageAnswer {
+    let path = request.uri.path();
+    // No presigned URLs: each request is signed by its sender.
+    if path.starts_with("/s3/") {
+        return buckets::handle(shared, request, body).await;
+    }
     if request.headers.contains_key(AUTHORIZATION) {
         let message = "Only one auth mechanism allowed: a presigned URL takes no Authorization header.";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "InvalidArgument", message));
     }
-    let path = request.uri.path();
     match path.split('/').nth(1).unwrap_or_default() {
         "results" => {
             allow(&request.method, &[Method::GET])?;
@@ -95,7 +100,7 @@ impl Refusal {
         Self { status, code, message: message.into(), retry_after: None }
     }
 
-    fn into_response(self) -> Response<Body> {
+    pub(crate) fn into_response(self) -> Response<Body> {
         let Self { status, code, message, retry_after } = self;
         let escaped = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let xml = format!(

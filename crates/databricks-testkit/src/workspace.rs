@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue};
 
 use crate::access::Access;
+use crate::buckets::{Buckets, Location};
 use crate::clock::Clock;
 use crate::engine::StatementEngine;
 use crate::faults::Faults;
@@ -51,6 +53,7 @@ pub(crate) struct Shared {
     /// Empty pages between two pages of a list of Unity Catalog.
     pub(crate) empty_pages: usize,
     pub(crate) workspace_files: WorkspaceFiles,
+    pub(crate) buckets: Buckets,
 }
 
 impl SimulatedWorkspace {
@@ -60,6 +63,9 @@ impl SimulatedWorkspace {
     pub const DEFAULT_WAREHOUSE: &'static str = "5134e1a7ed000001";
     /// A host for clients of [`service`](Self::service): any host does, but a client needs one.
     pub const HOST: &'static str = "https://simulated.invalid";
+    /// Where the buckets of external locations answer to a client of [`service`](Self::service), as S3 does. Over sockets
+    /// it is [`Server::s3_url`].
+    pub const S3_ENDPOINT: &'static str = "https://simulated-storage.invalid/s3";
 
     /// Starts a workspace.
     pub fn builder() -> SimulatedWorkspaceBuilder {
@@ -105,6 +111,12 @@ impl SimulatedWorkspace {
         self.shared.links.revoke();
     }
 
+    /// Ends the temporary credentials that Unity Catalog has given out so far: buckets answer `ExpiredToken`, as they may
+    /// before the time that was said. New ones work.
+    pub fn end_credentials(&self) {
+        self.shared.buckets.keys.end(self.shared.clock.now());
+    }
+
     /// What the tasks of jobs do; scripts may be added while the workspace runs.
     pub fn jobs(&self) -> &JobsScript {
         self.shared.jobs.script()
@@ -143,6 +155,7 @@ pub struct SimulatedWorkspaceBuilder {
     upload_protocol: UploadProtocol,
     jobs: JobsScript,
     empty_pages: usize,
+    locations: Vec<Location>,
 }
 
 impl Default for SimulatedWorkspaceBuilder {
@@ -162,6 +175,7 @@ impl Default for SimulatedWorkspaceBuilder {
             upload_protocol: UploadProtocol::default(),
             jobs: JobsScript::new(),
             empty_pages: 0,
+            locations: Vec::new(),
         }
     }
 }
@@ -183,6 +197,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             faults: _,
             upload_protocol,
             empty_pages,
+            locations,
         } = self;
         f.debug_struct("SimulatedWorkspaceBuilder")
             .field("access", access)
@@ -194,6 +209,7 @@ impl fmt::Debug for SimulatedWorkspaceBuilder {
             .field("upload_protocol", upload_protocol)
             .field("jobs", jobs)
             .field("empty_pages", empty_pages)
+            .field("locations", locations)
             .finish_non_exhaustive()
     }
 }
@@ -287,6 +303,16 @@ impl SimulatedWorkspaceBuilder {
         self
     }
 
+    /// Serves what lies below a path of S3 (`s3://bucket/path`) from a folder: its objects are the folder's files. Requests
+    /// come with temporary credentials of Unity Catalog for the path (`temporary-path-credentials`); objects are put (in
+    /// parts too), read, listed and deleted. URLs of other clouds are not served.
+    ///
+    /// Keys, tokens and their ends are checked, signatures are not computed anew.
+    pub fn external_location(mut self, url: &str, folder: impl Into<PathBuf>) -> Self {
+        self.locations.extend(Location::parse(url, folder.into()));
+        self
+    }
+
     /// Makes ids (statements, sessions, requests, runs, OAuth tokens) and link signatures the same in every run, and
     /// starts the calendar at 2025-01-01T00:00:00Z (unless [`starting_at`](Self::starting_at) names another moment).
     ///
@@ -320,6 +346,7 @@ impl SimulatedWorkspaceBuilder {
             upload_protocol,
             jobs,
             empty_pages,
+            locations,
         } = self;
         let memory = MemoryCatalogStore::new();
         let ids = Ids::new(seed);
@@ -347,6 +374,7 @@ impl SimulatedWorkspaceBuilder {
             log: RequestLog::default(),
             empty_pages,
             workspace_files: files,
+            buckets: Buckets::new(locations),
         };
         SimulatedWorkspace { shared: Arc::new(shared) }
     }

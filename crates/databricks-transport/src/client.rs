@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -15,7 +16,7 @@ use crate::config::DatabricksConfig;
 use crate::error::{ApiError, CallSummary, Error, ErrorKind};
 use crate::operation::Operation;
 use crate::rate_limit::{RateLimitState, RateLimiters};
-use crate::redact::without_quotes;
+use crate::redact::{mark_sensitive, without_quotes};
 use crate::request::{ApiRequest, Origin};
 use crate::service::{Outgoing, Stack};
 use crate::stack::{CallState, NotRepeated};
@@ -30,7 +31,7 @@ pub(crate) const NAME: &str = concat!("databricks-delta-lake-rs/", env!("CARGO_P
 /// A connection to one workspace. Cheap to clone; clones share connections, limits and state.
 ///
 /// [`call`](Client::call) is for JSON, [`send`](Client::send) for any other body, [`fetch_link`](Client::fetch_link) for
-/// the storage links that the API hands out. Dropping a call's future ends it: nothing goes on in the background.
+/// the storage links that the API hands out, [`send_to_storage`](Client::send_to_storage) for a cloud's storage. Dropping a call's future ends it: nothing goes on in the background.
 ///
 /// `Debug` shows the configuration, never a secret.
 ///
@@ -195,6 +196,35 @@ impl Client {
         request.headers_mut().remove(AUTHORIZATION);
         let call = Arc::new(self.start(&operation, request.method()));
         count_error(self.run(&self.0.stacks.links, &operation, request, &call).await)
+    }
+
+    /// Sends a request to a cloud's storage, an absolute URI, on the stack of storage links: the workspace's credential
+    /// does not go along, while an `Authorization` header that the caller has made for this storage does. The answer is a
+    /// 2xx and is read whole: up to `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`fetch_link`](Client::fetch_link): of a refusal only the status and the code are kept.
+    pub async fn send_to_storage(
+        &self,
+        operation: Operation,
+        mut request: Request<Body>,
+        limit: usize,
+    ) -> Result<Response<Bytes>, Error> {
+        let answer = async {
+            if request.uri().authority().is_none() {
+                return Err(Error::new(ErrorKind::Invalid, "a URI of a storage must be absolute"));
+            }
+            // The connection writes its own.
+            request.headers_mut().remove(HOST);
+            mark_sensitive(request.headers_mut());
+            let call = Arc::new(self.start(&operation, request.method()).reading_whole(limit));
+            let answer = self.run(&self.0.stacks.links, &operation, request, &call).await?;
+            let (head, body) = answer.into_parts();
+            let body =
+                body.collect(limit).await.map_err(|error| error.with_call(call.summary(&operation)))?;
+            Ok(Response::from_parts(head, body))
+        };
+        count_error(answer.await)
     }
 
     /// The request with the workspace's host and our name on it.

@@ -60,6 +60,7 @@ pub use operation::Operation;
 pub use rate_limit::{
     Adaptive, FixedRate, Permit, Rate, RateLimitState, RateLimiter, RateLimiters, RateLimits, RatePolicy,
 };
+pub use redact::without_secrets;
 pub use request::{ApiRequest, encode_path, encode_segment};
 pub use service::{BoxError, HttpService};
 pub use stack::Jitter;

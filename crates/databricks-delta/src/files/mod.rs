@@ -21,7 +21,13 @@ use listing::Listing;
 use path::{directory_url, file_url};
 
 pub(crate) use local::body_of;
+#[cfg(feature = "object-store")]
+pub(crate) use multipart::PART;
+#[cfg(feature = "object-store")]
+pub(crate) use pieces::Pieces;
 pub use upload::Upload;
+#[cfg(feature = "object-store")]
+pub(crate) use upload::{LARGEST_SINGLE, time_for};
 
 const DOWNLOAD: Operation = Operation::new("files.download").idempotent();
 const METADATA: Operation = Operation::new("files.get_metadata").idempotent();

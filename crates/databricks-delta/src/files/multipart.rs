@@ -12,7 +12,7 @@ use crate::error::Result;
 const UPLOAD_PART: Operation = Operation::new("files.upload_part").idempotent();
 
 /// Bytes of a part.
-pub(super) const PART: usize = 10 << 20;
+pub(crate) const PART: usize = 10 << 20;
 /// Parts of one upload under way at once: so many are in memory.
 const PARTS_AT_ONCE: usize = 3;
 /// After so many parts they double in size, so that a stream of any length has few enough: 10,000 may be listed.

@@ -5,7 +5,7 @@ use databricks_transport::{Body, Error};
 use futures::stream::{BoxStream, StreamExt};
 
 /// What is left of some content.
-pub(super) struct Pieces {
+pub(crate) struct Pieces {
     source: BoxStream<'static, Result<Bytes, Error>>,
     /// What was read and not taken yet.
     held: BytesMut,
@@ -13,14 +13,14 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    pub(super) fn of(content: Body) -> Self {
+    pub(crate) fn of(content: Body) -> Self {
         Self { source: content.into_stream().boxed(), held: BytesMut::new(), ended: false }
     }
 
     /// The next `size` bytes, or all that are left when those are fewer: none at the end.
     ///
     /// One copy: the pieces of a stream come in whatever sizes they do.
-    pub(super) async fn next(&mut self, size: usize) -> Result<Bytes, Error> {
+    pub(crate) async fn next(&mut self, size: usize) -> Result<Bytes, Error> {
         while !self.ended && self.held.len() < size {
             match self.source.next().await.transpose()? {
                 Some(bytes) => {

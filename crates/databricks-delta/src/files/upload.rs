@@ -16,7 +16,7 @@ use crate::error::Result;
 const UPLOAD: Operation = Operation::new("files.upload");
 
 /// The largest content in memory that goes up in one request, in bytes.
-const LARGEST_SINGLE: u64 = 50 << 20;
+pub(crate) const LARGEST_SINGLE: u64 = 50 << 20;
 /// The slowest upload that is waited for, in bytes a second. One that stands still ends by its inactivity, long before.
 const SLOWEST_UPLOAD: u64 = 256 << 10;
 /// The time for an upload whose length is not known.
@@ -86,7 +86,7 @@ impl Upload {
 }
 
 /// How long a request with so many bytes may take in all, attempts and pauses included.
-pub(super) fn time_for(bytes: u64, base: Duration) -> Duration {
+pub(crate) fn time_for(bytes: u64, base: Duration) -> Duration {
     base.saturating_add(Duration::from_secs(bytes / SLOWEST_UPLOAD))
 }
 

@@ -18,10 +18,9 @@ use crate::error::{BoxError, DeltaError, Result};
 use crate::input::{Input, check_rows, literal_casts};
 use crate::names::{IntoTableName, Target};
 use crate::rows::{Names, Rows};
-use crate::stage::{self, Pace};
+use crate::stage::{self, Pace, Place, Staging};
 use crate::statement::cast::CastColumn;
 use crate::statement::merge::{Action, Clause, MergePlan, When, query_source, staged_source, values_source};
-use crate::write::staging_volume;
 use crate::write_id::WriteId;
 
 /// More rows than this are staged as files, fewer are written into the statement.
@@ -44,7 +43,7 @@ struct Job {
     client: DeltaClient,
     table: Target,
     plan: MergePlan,
-    volume: Option<Target>,
+    place: Option<Place>,
     pace: Pace,
     key: Option<String>,
     write_id: WriteId,
@@ -77,12 +76,12 @@ pub struct MergeResult {
 
 impl fmt::Debug for MergeBuilder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, job: Job { client: _, table, plan, volume, pace, key, write_id } } = self;
+        let Self { source, job: Job { client: _, table, plan, place, pace, key, write_id } } = self;
         f.debug_struct("MergeBuilder")
             .field("table", table)
             .field("source", source)
             .field("plan", plan)
-            .field("volume", volume)
+            .field("staging", place)
             .field("pace", pace)
             .field("key", key)
             .field("write_id", write_id)
@@ -103,8 +102,8 @@ impl fmt::Debug for Source<'_> {
 
 impl<'a> MergeBuilder<'a> {
     pub(crate) fn new(client: DeltaClient, table: Target) -> Self {
-        let (volume, pace, write_id) = (None, Pace::default(), WriteId::random());
-        let job = Job { client, table, plan: MergePlan::default(), volume, pace, key: None, write_id };
+        let (place, pace, write_id) = (client.staging().cloned(), Pace::default(), WriteId::random());
+        let job = Job { client, table, plan: MergePlan::default(), place, pace, key: None, write_id };
         Self { source: Source::None, job }
     }
 
@@ -247,7 +246,13 @@ impl<'a> MergeBuilder<'a> {
 
     /// The volume that takes staged rows: `_staging` in the table's catalog and schema unless set.
     pub fn staging_volume(mut self, volume: impl IntoTableName) -> Self {
-        self.job.volume = Some(self.job.client.target(volume));
+        self.job.place = Some(Place::Volume(self.job.client.target(volume)));
+        self
+    }
+
+    /// Where staged rows lie until they are merged: that of [`DeltaClient::with_staging`] unless set.
+    pub fn staging(mut self, staging: impl Into<Staging>) -> Self {
+        self.job.place = Some(self.job.client.place(staging));
         self
     }
 
@@ -307,9 +312,9 @@ impl<'a> MergeBuilder<'a> {
     }
 
     fn staged_source(&self, target: &TableName, names: Vec<&str>) -> Result<String> {
-        let volume = staging_volume(self.job.volume.as_ref(), target)?;
+        let base = Place::base(self.job.place.as_ref(), target)?;
         let plain: Vec<_> = names.into_iter().map(CastColumn::plain).collect();
-        Ok(staged_source(&stage::directory(&volume, self.job.write_id), None, &plain))
+        Ok(staged_source(&stage::directory(&base, self.job.write_id), None, &plain))
     }
 
     fn check(&self) -> Result<&TableName> {

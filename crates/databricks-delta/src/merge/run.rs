@@ -13,9 +13,8 @@ use crate::input::{Input, Prepared};
 use crate::lookup::{self, Found};
 use crate::mark::{self, Mark};
 use crate::progress::Reporter;
-use crate::stage::{Sharing, Stage};
+use crate::stage::{Place, Sharing, Stage};
 use crate::statement::merge::{When, query_source, staged_source};
-use crate::write::staging_volume;
 
 impl Job {
     pub(super) async fn run(&mut self, target: &TableName, source: Source<'_>) -> Result<MergeResult> {
@@ -100,9 +99,9 @@ impl Job {
         target: &TableName,
         reporter: &'a Reporter,
     ) -> Result<Stage<'a>> {
-        let volume = staging_volume(self.volume.as_ref(), target)?;
+        let storage = Place::open(self.place.as_ref(), remote, target)?;
         let sharing = if self.key.is_some() { Sharing::OwnFiles } else { Sharing::Alone };
-        Ok(Stage::new(remote, volume, self.write_id, sharing, &self.pace, reporter))
+        Ok(Stage::new(storage, self.write_id, sharing, &self.pace, reporter))
     }
 
     /// Without source rows the only clauses that could act are those on all unpaired target rows, which is the whole

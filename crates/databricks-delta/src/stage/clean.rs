@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::sweep::{self, ignore_missing, name_of};
+use super::sweep::name_of;
 use super::{PRESENCE, Stage, Staged, statement_path};
 use crate::error::{DeltaError, Result};
-use crate::files::DirectoryEntry;
 
 impl Stage<'_> {
     /// Makes sure that the directory holds the parts of this write and no others: deletes those that an earlier, longer
@@ -20,7 +19,8 @@ impl Stage<'_> {
         let mut missing: HashMap<&str, u64> =
             staged.files.iter().map(|file| (file.name.as_str(), file.bytes)).collect();
         let mut stale = Vec::new();
-        for entry in self.list(&self.directory).await?.into_iter().filter(|entry| !entry.is_directory) {
+        for entry in self.storage.list(&self.directory).await?.into_iter().filter(|entry| !entry.is_directory)
+        {
             let name = name_of(&entry.path);
             match missing.get(name) {
                 Some(bytes) if entry.file_size.is_none_or(|size| size == *bytes) => {
@@ -34,7 +34,7 @@ impl Stage<'_> {
         if let Some(name) = missing.into_keys().min() {
             return Err(DeltaError::StagingChanged { path: format!("{}/{name}", self.directory) });
         }
-        self.delete(stale).await
+        self.storage.delete(stale, self.pace.concurrency).await
     }
 
     /// Keeps the statement that loads the parts, for a later look at what became of it. Nothing depends on it.
@@ -63,28 +63,20 @@ impl Stage<'_> {
 
     async fn try_abandon(&self) -> Result<()> {
         if let Some(presence) = &self.presence {
-            ignore_missing(self.remote.files.delete_file(presence).await)?;
-            let entries = self.list(&self.directory).await?;
+            self.storage.delete(vec![presence.clone()], 1).await?;
+            let entries = self.storage.list(&self.directory).await?;
             if entries.iter().any(|entry| name_of(&entry.path).starts_with(PRESENCE)) {
                 return Ok(());
             }
         }
         self.remove_tree(&self.directory).await?;
-        if self.directory != self.root && self.list(&self.root).await?.is_empty() {
+        if self.directory != self.root && self.storage.list(&self.root).await?.is_empty() {
             self.remove_tree(&self.root).await?;
         }
         Ok(())
     }
 
     async fn remove_tree(&self, directory: &str) -> Result<()> {
-        sweep::remove_tree(&self.remote.files, directory, self.pace.concurrency).await
-    }
-
-    async fn list(&self, directory: &str) -> Result<Vec<DirectoryEntry>> {
-        sweep::list(&self.remote.files, directory).await
-    }
-
-    async fn delete(&self, paths: Vec<String>) -> Result<()> {
-        sweep::delete(&self.remote.files, paths, self.pace.concurrency).await
+        self.storage.remove_tree(directory, self.pace.concurrency).await
     }
 }

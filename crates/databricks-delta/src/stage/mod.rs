@@ -1,23 +1,29 @@
-//! Staging: the parts of a write as Parquet files in a volume, where one statement finds them.
+//! Staging: the parts of a write as Parquet files in a volume or a cloud's storage, where one statement finds them.
 
 mod clean;
+#[cfg(feature = "object-store")]
+mod external;
 pub(crate) mod layout;
 pub(crate) mod parts;
 pub(crate) mod sizes;
+pub(crate) mod staging;
+mod storage;
 pub(crate) mod sweep;
 mod upload;
 
-use databricks_schema::TableName;
-use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::client::Remote;
 use crate::error::{DeltaError, Result};
 use crate::progress::Reporter;
 use crate::write::WriteCompression;
 use crate::write_id::WriteId;
 use parts::Limits;
 
+#[cfg(feature = "object-store")]
+pub use external::ExternalStaging;
+pub(crate) use staging::Place;
+pub use staging::Staging;
+pub(crate) use storage::Storage;
 pub(crate) use upload::{Staged, StagedFile};
 
 /// Rows a part unless the caller says otherwise.
@@ -35,8 +41,7 @@ const PRESENCE: &str = "_run-";
 /// Where and how the parts of one write are staged.
 #[derive(Debug)]
 pub(crate) struct Stage<'a> {
-    remote: &'a Remote,
-    volume: TableName,
+    storage: Storage,
     /// The directory of the write.
     root: String,
     /// Where this run's parts lie: the root, or a directory of its own in it.
@@ -45,10 +50,9 @@ pub(crate) struct Stage<'a> {
     presence: Option<String>,
     pace: &'a Pace,
     reporter: &'a Reporter,
-    volume_created: OnceCell<()>,
 }
 
-/// What runs of one write have in common in the volume.
+/// What runs of one write have in common in the storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sharing {
     /// Its id is random: there is no other run.
@@ -96,14 +100,9 @@ impl Pace {
     }
 }
 
-/// The directory of a write's files: a function of the volume and the write alone.
-pub(crate) fn directory(volume: &TableName, write_id: WriteId) -> String {
-    format!("{}/{write_id}", volume_path(volume))
-}
-
-/// The path of a volume, whose three-part name is written as a table's.
-pub(crate) fn volume_path(volume: &TableName) -> String {
-    format!("/Volumes/{}/{}/{}", volume.catalog(), volume.schema(), volume.table())
+/// The directory of a write's files: a function of the path for staging and the write alone.
+pub(crate) fn directory(base: &str, write_id: WriteId) -> String {
+    format!("{base}/{write_id}")
 }
 
 /// Where the statement of an append is kept while its outcome is unknown. Its presence shows that all parts are there.
@@ -117,14 +116,13 @@ pub(crate) fn part_name(index: usize) -> String {
 
 impl<'a> Stage<'a> {
     pub(crate) fn new(
-        remote: &'a Remote,
-        volume: TableName,
+        storage: Storage,
         write_id: WriteId,
         sharing: Sharing,
         pace: &'a Pace,
         reporter: &'a Reporter,
     ) -> Self {
-        let root = directory(&volume, write_id);
+        let root = directory(&storage.base(), write_id);
         let run = Uuid::new_v4();
         let own = format!("{root}/{run}");
         let (directory, presence) = match sharing {
@@ -132,24 +130,35 @@ impl<'a> Stage<'a> {
             Sharing::SameFiles => (root.clone(), Some(format!("{root}/{PRESENCE}{run}"))),
             Sharing::OwnFiles => (own, None),
         };
-        Self { remote, root, directory, presence, volume, pace, reporter, volume_created: OnceCell::new() }
+        Self { storage, root, directory, presence, pace, reporter }
     }
 
     pub(crate) fn directory(&self) -> &str {
         &self.directory
+    }
+
+    /// Where the files of this write lie, and those of all others.
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.storage
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use databricks_schema::TableName;
+
     use super::*;
 
     #[test]
     fn the_paths_are_a_function_of_the_write() {
         let volume = TableName::new("main", "weather", DEFAULT_VOLUME).unwrap();
         let table = TableName::new("main", "weather", "days").unwrap();
-        let path = format!("{}/{}", directory(&volume, WriteId::derived("k", &table)), part_name(7));
+        let path = format!(
+            "{}/{}",
+            directory(&storage::volume_path(&volume), WriteId::derived("k", &table)),
+            part_name(7)
+        );
         insta::assert_snapshot!(path);
     }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use databricks_schema::TableName;
 use databricks_transport::ErrorKind;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use super::storage::Storage;
 use crate::error::{DeltaError, Result};
 use crate::files::{DirectoryEntry, FilesClient};
 use crate::write_id::WriteId;
@@ -15,7 +15,7 @@ use crate::write_id::WriteId;
 /// Deletions at the same time.
 const DELETES_AT_ONCE: usize = 4;
 
-/// What a sweep of a staging volume did.
+/// What a sweep of a place for staging did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct SweepResult {
@@ -29,22 +29,20 @@ pub struct SweepResult {
 
 /// Removes the directories of writes in which nothing was changed for so long. What is no write's is left alone.
 pub(crate) async fn sweep(
-    files: &FilesClient,
-    volume: &TableName,
+    storage: &Storage,
     older_than: Duration,
     now: DateTime<Utc>,
 ) -> Result<SweepResult> {
-    let root = super::volume_path(volume);
     let mut result = SweepResult::default();
-    for entry in list(files, &root).await? {
+    for entry in storage.list(&storage.base()).await? {
         if !entry.is_directory || name_of(&entry.path).parse::<WriteId>().is_err() {
             continue;
         }
-        let content = tree(files, entry.path.clone()).await?;
+        let content = storage.tree(&entry.path).await?;
         let is_old = |entry: &DirectoryEntry| age(entry, now).is_some_and(|age| age >= older_than);
         if content.iter().filter(|entry| !entry.is_directory).all(is_old) {
             result.bytes_removed += content.iter().filter_map(|entry| entry.file_size).sum::<u64>();
-            remove_tree(files, &entry.path, DELETES_AT_ONCE).await?;
+            storage.remove_tree(&entry.path, DELETES_AT_ONCE).await?;
             result.removed.push(entry.path);
         } else {
             result.kept.push(entry.path);
@@ -58,8 +56,8 @@ fn age(entry: &DirectoryEntry, now: DateTime<Utc>) -> Option<Duration> {
     Some((now - entry.last_modified?).to_std().unwrap_or_default())
 }
 
-/// What a directory and those in it hold.
-fn tree(files: &FilesClient, directory: String) -> BoxFuture<'_, Result<Vec<DirectoryEntry>>> {
+/// What a directory of a volume and those in it hold.
+pub(super) fn tree(files: &FilesClient, directory: String) -> BoxFuture<'_, Result<Vec<DirectoryEntry>>> {
     async move {
         let mut content = list(files, &directory).await?;
         let inner: Vec<String> =
@@ -72,8 +70,8 @@ fn tree(files: &FilesClient, directory: String) -> BoxFuture<'_, Result<Vec<Dire
     .boxed()
 }
 
-/// Removes a directory and all in it. One that is not there is no error.
-pub(crate) async fn remove_tree(files: &FilesClient, directory: &str, at_once: usize) -> Result<()> {
+/// Removes a directory of a volume and all in it. One that is not there is no error.
+pub(super) async fn remove_tree(files: &FilesClient, directory: &str, at_once: usize) -> Result<()> {
     let (inner, plain): (Vec<_>, Vec<_>) =
         tree(files, directory.to_owned()).await?.into_iter().partition(|entry| entry.is_directory);
     delete(files, plain.into_iter().map(|entry| entry.path).collect(), at_once).await?;
@@ -84,7 +82,7 @@ pub(crate) async fn remove_tree(files: &FilesClient, directory: &str, at_once: u
     ignore_missing(files.delete_directory(directory).await)
 }
 
-/// What a directory holds; nothing when it is not there.
+/// What a directory of a volume holds; nothing when it is not there.
 pub(crate) async fn list(files: &FilesClient, directory: &str) -> Result<Vec<DirectoryEntry>> {
     match files.list_directory(directory).try_collect().await {
         Err(error) if is_not_found(&error) => Ok(Vec::new()),
@@ -92,7 +90,7 @@ pub(crate) async fn list(files: &FilesClient, directory: &str) -> Result<Vec<Dir
     }
 }
 
-pub(crate) async fn delete(files: &FilesClient, paths: Vec<String>, at_once: usize) -> Result<()> {
+pub(super) async fn delete(files: &FilesClient, paths: Vec<String>, at_once: usize) -> Result<()> {
     let deletes = paths.into_iter().map(|path| async move { ignore_missing(files.delete_file(&path).await) });
     stream::iter(deletes).buffer_unordered(at_once).try_collect().await
 }

@@ -1,6 +1,6 @@
 //! Encoding parts and uploading them, a few at a time.
 
-use std::future::{Future, ready};
+use std::future::ready;
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -11,11 +11,9 @@ use tokio::sync::oneshot;
 
 use super::layout::Layout;
 use super::parts::{self, Part};
-use super::sweep::is_not_found;
 use super::{Stage, part_name};
 use crate::error::{DeltaError, Result};
 use crate::files;
-use crate::statement::ddl;
 use crate::write::LocalFile;
 
 /// What was staged.
@@ -120,7 +118,7 @@ impl Stage<'_> {
                 _ => Err(unreadable(std::io::Error::other("it was changed while it was being written"))),
             }
         };
-        self.put_body(&self.path_of(&name), body).await?;
+        self.storage.put(&self.path_of(&name), body).await?;
         self.reporter.uploaded(*rows, *bytes);
         Ok((index, StagedFile { name, bytes: *bytes, rows: *rows }))
     }
@@ -130,31 +128,6 @@ impl Stage<'_> {
     }
 
     pub(super) async fn put(&self, path: &str, file: Bytes) -> Result<()> {
-        self.put_body(path, || ready(Ok(Body::from_bytes(file.clone())))).await
-    }
-
-    /// Uploads a file; makes the volume first when the server says that it is missing.
-    async fn put_body<F>(&self, path: &str, body: impl Fn() -> F) -> Result<()>
-    where
-        F: Future<Output = Result<Body>>,
-    {
-        let put = |body| self.remote.files.upload(path, body).overwrite().send();
-        match put(body().await?).await {
-            Err(error) if is_not_found(&error) => {
-                self.volume_created.get_or_try_init(|| self.create_volume()).await?;
-                put(body().await?).await
-            }
-            done => done,
-        }
-        .map_err(|error| match error {
-            DeltaError::Transport(source) => DeltaError::upload(path, source),
-            other => other,
-        })
-    }
-
-    async fn create_volume(&self) -> Result<()> {
-        tracing::info!(volume = %self.volume, "creating the staging volume");
-        self.remote.sql.statement(ddl::create_volume(&self.volume)).idempotent().execute().await?;
-        Ok(())
+        self.storage.put(path, || ready(Ok(Body::from_bytes(file.clone())))).await
     }
 }

@@ -15,7 +15,6 @@ use std::fmt;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use databricks_schema::TableName;
 use databricks_sql::{IntoParam, Param};
 use futures::Stream;
 use serde::Serialize;
@@ -25,7 +24,7 @@ use crate::error::{BoxError, Result};
 use crate::input::Input;
 use crate::names::{IntoTableName, Target};
 use crate::progress::WriteProgress;
-use crate::stage::DEFAULT_VOLUME;
+use crate::stage::{Place, Staging};
 
 pub(crate) use create::made_by;
 pub use dry_run::DryRunResult;
@@ -43,7 +42,7 @@ pub struct Write<'a> {
     table: Target,
     source: Source<'a>,
     options: WriteOptions,
-    volume: Option<Target>,
+    place: Option<Place>,
     parameters: Vec<(String, Param)>,
 }
 
@@ -57,12 +56,12 @@ enum Source<'a> {
 
 impl fmt::Debug for Write<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { client: _, table, source, options, volume, parameters } = self;
+        let Self { client: _, table, source, options, place, parameters } = self;
         f.debug_struct("Write")
             .field("table", table)
             .field("source", source)
             .field("options", options)
-            .field("volume", volume)
+            .field("staging", place)
             .field("parameters", &parameters.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
@@ -87,12 +86,14 @@ impl<'a> Write<'a> {
 
     fn new(client: DeltaClient, table: Target, source: Source<'a>) -> Self {
         let options = WriteOptions::default();
-        Self { client, table, source, options, volume: None, parameters: Vec::new() }
+        let place = client.staging().cloned();
+        Self { client, table, source, options, place, parameters: Vec::new() }
     }
 
     /// Takes all settings from `options`, those that were made before among them.
     pub fn options(mut self, options: WriteOptions) -> Self {
-        self.volume = options.staging.as_deref().map(|volume| self.client.target(volume));
+        let place = options.staging.clone().map(|staging| self.client.place(staging));
+        self.place = place.or_else(|| self.client.staging().cloned());
         self.options = options;
         self
     }
@@ -179,7 +180,13 @@ impl<'a> Write<'a> {
     /// The volume that takes the parts: `_staging` in the table's catalog and schema unless set. It is named like a
     /// table, and made if it is missing.
     pub fn staging_volume(mut self, volume: impl IntoTableName) -> Self {
-        self.volume = Some(self.client.target(volume));
+        self.place = Some(Place::Volume(self.client.target(volume)));
+        self
+    }
+
+    /// Where the parts lie until they are loaded: that of [`DeltaClient::with_staging`] unless set.
+    pub fn staging(mut self, staging: impl Into<Staging>) -> Self {
+        self.place = Some(self.client.place(staging));
         self
     }
 
@@ -187,14 +194,6 @@ impl<'a> Write<'a> {
     pub fn progress(mut self, tell: impl Fn(WriteProgress) + Send + Sync + 'static) -> Self {
         self.options = self.options.progress(tell);
         self
-    }
-}
-
-/// The volume that was asked for, or the default one beside the table.
-pub(crate) fn staging_volume(volume: Option<&Target>, table: &TableName) -> Result<TableName> {
-    match volume {
-        Some(volume) => Ok(volume.get()?.clone()),
-        None => Ok(TableName::new(table.catalog(), table.schema(), DEFAULT_VOLUME)?),
     }
 }
 
@@ -245,7 +244,7 @@ mod tests {
         let rows = [serde_json::json!({"a": 1})];
         let options = WriteOptions::default().batch_size(0).staging_volume("a.b.c.d");
         let write = DeltaClient::mock().write_batch("days", &rows).options(options);
-        assert!(write.volume.as_ref().unwrap().get().is_err());
+        assert!(matches!(&write.place, Some(Place::Volume(volume)) if volume.get().is_err()));
         assert!(matches!(write.send().await, Err(DeltaError::InvalidOption { option: "batch_size", .. })));
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::progress::{Callback, WriteProgress};
+use crate::stage::Staging;
 
 /// What a write does with the rows that are in the table already.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -76,7 +77,7 @@ pub struct WriteOptions {
     pub(crate) batch_size: Option<usize>,
     pub(crate) concurrency: Option<usize>,
     pub(crate) compression: WriteCompression,
-    pub(crate) staging: Option<String>,
+    pub(crate) staging: Option<Staging>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) progress: Option<Arc<Callback>>,
 }
@@ -155,7 +156,13 @@ impl WriteOptions {
 
     /// As [`Write::staging_volume`](crate::Write::staging_volume): `v`, `s.v` or `c.s.v`.
     pub fn staging_volume(mut self, volume: impl Into<String>) -> Self {
-        self.staging = Some(volume.into());
+        self.staging = Some(Staging::volume(volume));
+        self
+    }
+
+    /// As [`Write::staging`](crate::Write::staging).
+    pub fn staging(mut self, staging: impl Into<Staging>) -> Self {
+        self.staging = Some(staging.into());
         self
     }
 

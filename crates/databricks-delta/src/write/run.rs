@@ -9,14 +9,13 @@ use super::load::Load;
 use super::result::measure;
 use super::{
     SchemaMode, Source, Write, WriteMode, WriteOptions, WriteResult, append, create, evolve, replace,
-    staging_volume,
 };
 use crate::client::Remote;
 use crate::error::{DeltaError, Result};
 use crate::input::{Input, Prepared};
 use crate::lookup::{self, Found};
 use crate::progress::Reporter;
-use crate::stage::{Pace, Sharing, Stage, Staged};
+use crate::stage::{Pace, Place, Sharing, Stage, Staged};
 use crate::write_id::WriteId;
 
 /// What a write does, once it is known whether the table is there.
@@ -78,7 +77,7 @@ impl Write<'_> {
     }
 
     async fn run(self, table: &TableName, pace: &Pace) -> Result<WriteResult> {
-        let Self { client, table: _, source, options, volume, parameters } = self;
+        let Self { client, table: _, source, options, place, parameters } = self;
         check(&options, &parameters)?;
         let key = options.idempotency_key.as_deref();
         let write_id = key.map_or_else(WriteId::random, |key| WriteId::derived(key, table));
@@ -93,8 +92,8 @@ impl Write<'_> {
         let plan = job.plan(found.as_ref()).await?;
         let known_rows = files.as_ref().map(|files| files.rows).or(input.known_rows());
         let reporter = Reporter::new(options.progress.clone(), known_rows);
-        let volume = staging_volume(volume.as_ref(), table)?;
-        let stage = Stage::new(remote, volume, write_id, plan.sharing(key), pace, &reporter);
+        let storage = Place::open(place.as_ref(), remote, table)?;
+        let stage = Stage::new(storage, write_id, plan.sharing(key), pace, &reporter);
         if matches!(plan, Plan::Done) {
             return Ok(WriteResult { staging_left: stage.clean().await, ..nothing.already() });
         }

@@ -1,6 +1,6 @@
-//! OPTIMIZE of tables that delta-rs does not compact: those with clustering columns or column mapping.
+//! OPTIMIZE where delta-rs does not compact: tables with clustering columns or column mapping, and chosen partitions.
 //!
-//! All rows are written again, ordered by the clustering columns, in one commit that changes none.
+//! Their rows are written again, ordered by the clustering columns, in one commit that changes none.
 
 use datafusion::functions::core::expr_ext::FieldAccessor;
 use datafusion::logical_expr::{LogicalPlanBuilder, ident};
@@ -10,9 +10,10 @@ use deltalake::protocol::DeltaOperation;
 use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
-use super::alter::{all_rows, rewritten_actions};
+use super::alter::{all_rows, replaced};
 use super::commit::{self, Draft};
 use super::definition::{Definition, mapping};
+use super::part::Part;
 use super::rows::count;
 use super::statement::Statement;
 use super::write::{Target, Written, delete_files};
@@ -52,26 +53,28 @@ pub(super) fn check_clauses(
 }
 
 impl Statement {
-    /// Writes the rows of the table again where that makes fewer files of them, or always when `full`.
+    /// Writes the rows of a part of the table again where that makes fewer files of them, or always when `full`.
     pub(super) async fn compact(
         &self,
         table: DeltaTable,
         definition: &Definition,
         full: bool,
+        part: Part,
         guard: OwnedMutexGuard<()>,
     ) -> Result<Metrics> {
         let target = Target::of(&table)?;
-        let (old, partitions) = old_files(&table)?;
         // Without two files of one partition there is nothing to put together.
-        if old.total_files == partitions && !(full && old.total_files > 0) {
-            let considered = old.total_files;
+        if part.files.is_empty() || (!full && part.files.len() == part.partitions) {
             return Ok(Metrics {
-                total_considered_files: considered,
-                total_files_skipped: considered,
+                total_considered_files: part.considered,
+                total_files_skipped: part.considered,
                 ..Metrics::default()
             });
         }
         let mut plan = LogicalPlanBuilder::from(all_rows(self.provider(&table).await?, definition)?);
+        if let Some(rows) = part.rows {
+            plan = plan.filter(rows)?;
+        }
         let order = definition.clustering().into_iter().filter_map(|path| {
             let (first, rest) = path.split_first()?;
             let column = rest.iter().fold(ident(first), |column, field| column.field(field.as_str()));
@@ -82,11 +85,12 @@ impl Statement {
             plan = plan.sort(order)?;
         }
         let written = self.write(plan.build()?, &target).await?;
-        let metrics = metrics(&old, partitions, &written);
+        let old = details(&part.files.iter().filter_map(|file| file.size).collect::<Vec<_>>());
+        let metrics = metrics(&old, part.partitions, part.considered, &written);
         let draft = Draft {
             name: "OPTIMIZE",
             parameters: vec![
-                ("predicate", Value::from("[]")),
+                ("predicate", Value::from(Value::from_iter(part.predicate).to_string())),
                 ("zOrderBy", Value::from("[]")),
                 ("clusterBy", Value::from(clustered(definition))),
                 ("auto", Value::from("false")),
@@ -98,7 +102,7 @@ impl Statement {
                 ("numRemovedFiles", metrics.num_files_removed),
                 ("numRemovedBytes", u64::try_from(old.total_size).unwrap_or(0)),
             ],
-            actions: rewritten_actions(&table, &written)?,
+            actions: replaced(part.files, &written),
             blind_append: false,
             user: self.user.clone(),
         };
@@ -112,20 +116,6 @@ impl Statement {
 
 fn clustered(definition: &Definition) -> String {
     Value::from(definition.clustering().iter().map(|path| path.join(".")).collect::<Vec<_>>()).to_string()
-}
-
-/// The table's files, and in how many partitions they lie.
-fn old_files(table: &DeltaTable) -> Result<(MetricDetails, usize)> {
-    let mut partitions = std::collections::HashSet::new();
-    let mut sizes = Vec::new();
-    for file in table.snapshot()?.log_data().iter() {
-        let mut values: Vec<_> =
-            file.remove_action(false).partition_values.unwrap_or_default().into_iter().collect();
-        values.sort();
-        partitions.insert(values);
-        sizes.push(file.size());
-    }
-    Ok((details(&sizes), partitions.len()))
 }
 
 fn details(sizes: &[i64]) -> MetricDetails {
@@ -145,7 +135,7 @@ fn average(total: i64, files: i64) -> f64 {
     total as f64 / files as f64
 }
 
-fn metrics(old: &MetricDetails, partitions: usize, written: &Written) -> Metrics {
+fn metrics(old: &MetricDetails, partitions: usize, considered: usize, written: &Written) -> Metrics {
     let sizes: Vec<i64> = written.files.iter().map(|file| file.size).collect();
     Metrics {
         num_files_added: count(sizes.len()),
@@ -154,7 +144,8 @@ fn metrics(old: &MetricDetails, partitions: usize, written: &Written) -> Metrics
         files_removed: old.clone(),
         partitions_optimized: count(partitions),
         num_batches: 1,
-        total_considered_files: old.total_files,
+        total_considered_files: considered,
+        total_files_skipped: considered.saturating_sub(old.total_files),
         ..Metrics::default()
     }
 }

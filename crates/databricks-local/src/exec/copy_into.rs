@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use databricks_testkit::{EngineResult, VolumePath};
+use databricks_testkit::EngineResult;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, UNNAMED_TABLE};
 use deltalake::DeltaTable;
@@ -21,6 +21,7 @@ use super::definition::Definition;
 use super::files::{self, DataFile};
 use super::projection::{self, Matching};
 use super::rows::{count, counts};
+use super::source_path::SourcePath;
 use super::statement::Statement;
 use super::write::{Target, Written};
 use crate::error::{LocalError, Result};
@@ -173,8 +174,7 @@ async fn source_files(statement: &Statement, copy: &CopyInto) -> Result<Sources>
         match files::list(statement, &path).await {
             Ok(files) => sources.found.extend(files),
             Err(error) if error.class() == PATH_NOT_FOUND => {
-                let plain = path.strip_prefix("dbfs:").unwrap_or(&path);
-                let Ok(path) = VolumePath::parse(plain) else { return Err(error) };
+                let Ok(path) = SourcePath::parse(&path) else { return Err(error) };
                 sources.missing.push(DataFile { path, place: PathBuf::new() });
             }
             Err(error) => return Err(error),

@@ -1,10 +1,9 @@
-//! Files of volumes as query input: listing them, and reading them as tables.
+//! Files of volumes and external locations as query input: listing them, and reading them as tables.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
-use databricks_testkit::VolumePath;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::common::config::TableParquetOptions;
@@ -19,18 +18,19 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use url::Url;
 
 use super::definition::widening::widens;
+use super::source_path::SourcePath;
 use super::statement::Statement;
 use crate::error::{LocalError, Result};
-use crate::metastore::{Metastore, ObjectPath};
+use crate::metastore::Metastore;
 
 /// File footers read at the same time.
 const FOOTERS_AT_ONCE: usize = 8;
 
-/// A data file of a volume.
+/// A data file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DataFile {
-    /// As SQL names it: `/Volumes/catalog/schema/volume/..`.
-    pub(super) path: VolumePath,
+    /// As SQL names it.
+    pub(super) path: SourcePath,
     /// Where it lies.
     pub(super) place: PathBuf,
 }
@@ -38,15 +38,15 @@ pub(super) struct DataFile {
 /// The data files at a path: the file itself, or those of the folder. Names that begin with `_` or `.` are none.
 ///
 /// # Errors
-/// `[PATH_NOT_FOUND]`, and named refusals for paths outside volumes, globs, and folders in the folder.
+/// `[PATH_NOT_FOUND]`, and named refusals for paths that are not of this workspace, globs, and folders in the folder.
 pub(super) async fn list(statement: &Statement, path: &str) -> Result<Vec<DataFile>> {
     let path = path.to_owned();
     statement.blocking(move |shared| list_blocking(&shared.metastore, &path)).await
 }
 
 fn list_blocking(metastore: &Metastore, text: &str) -> Result<Vec<DataFile>> {
-    let path = parse(text)?;
-    let place = place(metastore, &path)?;
+    let path = SourcePath::parse(text)?;
+    let place = path.place(metastore)?;
     let metadata = std::fs::metadata(&place).map_err(|_| path_not_found(text))?;
     if metadata.is_file() {
         return Ok(vec![DataFile { path, place }]);
@@ -64,33 +64,11 @@ fn list_blocking(metastore: &Metastore, text: &str) -> Result<Vec<DataFile>> {
                 "reading the folders inside {path} (it holds '{name}'): name the folder that holds the files"
             )));
         }
-        let path = path.child(&name).map_err(|e| LocalError::internal(e.to_string()))?;
+        let path = path.child(&name)?;
         files.push(DataFile { path, place: entry.path() });
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
-}
-
-/// A path as SQL writes it.
-fn parse(text: &str) -> Result<VolumePath> {
-    if text.contains(['*', '?', '[', '{']) {
-        return Err(LocalError::unsupported_feature(format_args!("the glob pattern in the path '{text}'")));
-    }
-    let plain = text.strip_prefix("dbfs:").unwrap_or(text);
-    if !plain.starts_with("/Volumes/") {
-        return Err(LocalError::unsupported_feature(format_args!(
-            "the path '{text}': the local workspace reads files of volumes, /Volumes/<catalog>/<schema>/<volume>/.."
-        )));
-    }
-    VolumePath::parse(plain)
-        .map_err(|error| LocalError::new("INVALID_PARAMETER_VALUE.INVALID_PATH", "22023", error.to_string()))
-}
-
-/// Where a path of a volume that exists lies.
-pub(super) fn place(metastore: &Metastore, path: &VolumePath) -> Result<PathBuf> {
-    let volume = ObjectPath::parse(path.catalog(), path.schema(), path.volume())?;
-    metastore.state().volume(&volume)?;
-    Ok(path.segments().iter().fold(metastore.volume_dir(&volume), |place, segment| place.join(segment)))
 }
 
 /// The files as one table: columns are those of all files, matched by name.
@@ -252,7 +230,7 @@ pub(super) fn path_not_found(path: &str) -> LocalError {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use crate::metastore::Entry;
+    use crate::metastore::{Entry, Location, ObjectPath};
 
     fn volume() -> (tempfile::TempDir, Metastore, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -272,6 +250,28 @@ mod tests {
         let files = list_blocking(&metastore, "dbfs:/Volumes/MAIN/default/v/").unwrap();
         let names: Vec<String> = files.iter().map(|file| file.path.to_string()).collect();
         assert_eq!(names, ["/Volumes/main/default/v/a.parquet", "/Volumes/main/default/v/b.parquet"]);
+    }
+
+    #[test]
+    fn files_of_an_external_location_are_named_by_its_url() {
+        let (_dir, metastore, _) = volume();
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::create_dir(outside.path().join("in")).unwrap();
+        std::fs::write(outside.path().join("in/a.parquet"), "x").unwrap();
+        let location = Location::new("s3://bucket/data/", outside.path()).unwrap();
+        let metastore = metastore.with_locations(vec![location]);
+        let files = list_blocking(&metastore, "s3://bucket/data/in/").unwrap();
+        let names: Vec<String> = files.iter().map(|file| file.path.to_string()).collect();
+        assert_eq!(names, ["s3://bucket/data/in/a.parquet"]);
+        for (path, class) in [
+            ("s3://bucket/data/nope", "PATH_NOT_FOUND"),
+            ("s3://bucket/database/in", "UNSUPPORTED_FEATURE.LOCAL_WORKSPACE"),
+            ("s3://other/data/in", "UNSUPPORTED_FEATURE.LOCAL_WORKSPACE"),
+            ("s3://bucket/data/../x", "INVALID_PARAMETER_VALUE.INVALID_PATH"),
+        ] {
+            let error = list_blocking(&metastore, path).unwrap_err();
+            assert_eq!(error.class(), class, "{path}: {error}");
+        }
     }
 
     #[test]

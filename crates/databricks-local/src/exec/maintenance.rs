@@ -15,6 +15,7 @@ use sqlparser::ast;
 use super::commit;
 use super::compact;
 use super::definition::Definition;
+use super::part::Part;
 use super::projection;
 use super::rows::{Rows, clamp, count};
 use super::statement::Statement;
@@ -42,11 +43,18 @@ impl Statement {
         let table = self.open(&path).await?;
         let definition = Definition::of(&table)?;
         compact::check_clauses(&definition, full, predicate.is_some(), zorder_by)?;
-        if predicate.is_some() {
-            return Err(LocalError::unsupported_feature("OPTIMIZE .. WHERE"));
-        }
-        if compact::is_ours(&definition) && zorder_by.is_empty() {
-            let metrics = self.compact(table, &definition, full, guard).await?;
+        let part = match predicate {
+            Some(_) if !zorder_by.is_empty() => {
+                return Err(LocalError::unsupported_feature("OPTIMIZE .. WHERE .. ZORDER BY"));
+            }
+            Some(predicate) => Some(self.part(name, predicate, &table, &definition).await?),
+            None if compact::is_ours(&definition) && zorder_by.is_empty() => {
+                Some(Part::whole(&table, &definition)?)
+            }
+            None => None,
+        };
+        if let Some(part) = part {
+            let metrics = self.compact(table, &definition, full, part, guard).await?;
             return self.optimized(&path, &metrics, false).await;
         }
         let columns = zorder_columns(&table, zorder_by)?;

@@ -154,7 +154,7 @@ impl Statement {
     }
 
     /// How the statement may name the table's columns.
-    fn scope(
+    pub(super) fn scope(
         &self,
         table: &Name,
         alias: Option<&str>,
@@ -170,7 +170,12 @@ impl Statement {
     }
 
     /// A WHERE condition over the table's rows.
-    async fn row_condition(&self, scope: &DFSchema, condition: &ast::Expr, statement: &str) -> Result<Expr> {
+    pub(super) async fn row_condition(
+        &self,
+        scope: &DFSchema,
+        condition: &ast::Expr,
+        statement: &str,
+    ) -> Result<Expr> {
         let condition = query::plan_predicate(self, scope, condition, &self.parameters).await?;
         refuse_subqueries(&condition, &format!("a subquery in the condition of {statement}: use MERGE"))?;
         unqualified(condition)

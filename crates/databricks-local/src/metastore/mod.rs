@@ -5,6 +5,7 @@
 //! before its folder goes. Nothing here knows SQL or Delta. Calls touch the disk: make them where blocking is fine.
 
 mod disk;
+mod location;
 mod names;
 mod state;
 
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use self::disk::{Disk, create_dir, write_whole};
+pub(crate) use self::location::Location;
 pub(crate) use self::names::{ObjectName, ObjectPath, SchemaPath};
 pub(crate) use self::state::{CatalogEntry, Entry, SchemaEntry, State};
 use crate::error::{LocalError, Result};
@@ -27,6 +29,7 @@ pub(crate) struct Metastore {
     state: RwLock<Arc<State>>,
     /// One change at a time.
     changing: Mutex<()>,
+    locations: Vec<Location>,
 }
 
 impl Metastore {
@@ -46,7 +49,22 @@ impl Metastore {
             }
             Err(error) => return Err(LocalError::io("Cannot read", &path, &error)),
         };
-        Ok(Self { disk, state: RwLock::new(Arc::new(state)), changing: Mutex::new(()) })
+        Ok(Self {
+            disk,
+            state: RwLock::new(Arc::new(state)),
+            changing: Mutex::new(()),
+            locations: Vec::new(),
+        })
+    }
+
+    /// With external locations, which are no part of the folder.
+    pub(crate) fn with_locations(self, locations: Vec<Location>) -> Self {
+        Self { locations, ..self }
+    }
+
+    /// Where the file of a URL lies; none when no external location covers it.
+    pub(crate) fn external_place(&self, url: &str) -> Option<PathBuf> {
+        self.locations.iter().find_map(|location| location.place(url))
     }
 
     /// The objects as they are now.

@@ -53,7 +53,7 @@ async fn each_mistake_has_its_class_and_sqlstate() {
             "NON_LAST_MATCHED_CLAUSE_OMIT_CONDITION",
             "42613",
         ),
-        ("OPTIMIZE t WHERE id = 1", "UNSUPPORTED_FEATURE.LOCAL_WORKSPACE", "0A000"),
+        ("OPTIMIZE t WHERE id = 1", "DELTA_NON_PARTITION_COLUMN_REFERENCE", "42P10"),
         ("RESTORE TABLE t TO VERSION AS OF 7", "DELTA_VERSION_NOT_FOUND", "22003"),
         ("SHOW TABLES IN nowhere", "SCHEMA_NOT_FOUND", "42704"),
     ];

@@ -1,4 +1,4 @@
-//! Temporary credentials for the files of tables and for paths. The keys are made up: nothing here takes them.
+//! Temporary credentials for the files of tables and for paths. The keys are made up: only the buckets here take them.
 
 use std::time::Duration;
 
@@ -61,13 +61,15 @@ pub(super) async fn of_path(call: &Call<'_>, body: Body) -> Answer {
 fn answer(call: &Call<'_>, url: &str) -> Answer {
     let key = |kind: &str| format!("simulated-{kind}-{}", call.shared.ids.next());
     let until = call.shared.clock.now() + LIFETIME;
+    let (id, token) = (key("id"), key("token"));
+    call.shared.buckets.keys.give(id.clone(), token.clone(), url, until);
     json_response(&json!({
         "url": url,
         "expiration_time": until.timestamp_millis(),
         "aws_temp_credentials": {
-            "access_key_id": key("id"),
+            "access_key_id": id,
             "secret_access_key": key("key"),
-            "session_token": key("token"),
+            "session_token": token,
         },
     }))
 }

@@ -10,6 +10,7 @@ mod values;
 
 pub(crate) use names::{is_credential_name, is_secret_header, is_secret_name, mark_sensitive};
 pub(crate) use sent::{Sent, SentSecrets};
+pub use text::without_secrets;
 pub(crate) use text::{is_plain, scrubbed, shown_path, without_quotes};
 pub(crate) use values::Secrets;
 

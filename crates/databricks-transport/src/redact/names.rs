@@ -145,7 +145,14 @@ pub(crate) fn is_secret_header(name: &HeaderName) -> bool {
 }
 
 /// Headers that carry credentials by their nature.
-const SENSITIVE: [HeaderName; 5] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE, LOCATION];
+const SENSITIVE: [HeaderName; 6] = [
+    AUTHORIZATION,
+    PROXY_AUTHORIZATION,
+    COOKIE,
+    SET_COOKIE,
+    LOCATION,
+    HeaderName::from_static("x-amz-security-token"),
+];
 
 /// Marks the headers that carry credentials, so that `Debug` of the map does not show them.
 pub(crate) fn mark_sensitive(headers: &mut HeaderMap) {

@@ -38,6 +38,16 @@ pub(crate) fn scrubbed(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A text of a server or a library, to be repeated in a message: what looks like a credential in it is `***`.
+///
+/// ```
+/// let text = databricks_transport::without_secrets("https://s.example/o?sig=abc is gone");
+/// assert_eq!(text, "https://s.example/o?sig=*** is gone");
+/// ```
+pub fn without_secrets(text: &str) -> String {
+    scrubbed(text).into_owned()
+}
+
 /// The runs of characters that credentials are made of, and where they start.
 fn tokens(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let belongs = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '+' | '/' | '%' | '*');

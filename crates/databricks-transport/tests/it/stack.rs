@@ -194,6 +194,39 @@ async fn a_storage_link_never_carries_the_credential_and_is_retried() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_storage_gets_the_signature_that_was_made_for_it_and_is_retried() {
+    let script = Script::answers(&[(503, "busy"), (200, "data")]);
+    let request = || {
+        Request::put("https://storage.invalid/object?part=1")
+            .header("host", "storage.invalid")
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=id, Signature=s3cret")
+            .header("x-amz-security-token", "s3cret")
+            .body(Body::from_bytes("part"))
+            .unwrap()
+    };
+    let response = script.client(config()).send_to_storage(READ, request(), 100).await.unwrap();
+    assert_eq!((response.body().as_ref(), script.sent()), (&b"data"[..], 2));
+    for seen in script.seen.lock().unwrap().iter() {
+        let header = |name: &str| &seen.head.headers[name];
+        assert!(
+            header("authorization").as_bytes().starts_with(b"AWS4-")
+                && header("authorization").is_sensitive()
+        );
+        assert!(header("x-amz-security-token").is_sensitive() && !seen.head.headers.contains_key("host"));
+    }
+    let refusing = Script::answers(&[(400, "<Error><Code>ExpiredToken</Code><Token>s3cret</Token></Error>")]);
+    let error = refusing.client(config()).send_to_storage(READ, request(), 100).await.unwrap_err();
+    assert_eq!(error.api_error().unwrap().error_code.as_deref(), Some("ExpiredToken"));
+    assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+    let long = Script::answers(&[(200, "longer than it may be")]);
+    let error = long.client(config()).send_to_storage(READ, request(), 10).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    let relative = Request::get("/object").body(Body::empty()).unwrap();
+    let error = script.client(config()).send_to_storage(READ, relative, 100).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
 #[tokio::test]
 async fn a_failing_link_shows_no_signature() {
     let script = Script::answers(&[(403, "<Error><Code>AccessDenied</Code></Error>")]);

@@ -6,20 +6,16 @@ mod partitions;
 mod warnings;
 
 use databricks_schema::{SchemaCompatibility, TableDescription, TableName, TableSchema};
-use futures::StreamExt;
 
 use super::files::At;
 use super::load::Load;
 use super::run::{Job, Plan, check, pace};
-use super::{SchemaMode, Write, WriteMode, append, create, evolve, replace, staging_volume};
-use crate::client::Remote;
+use super::{SchemaMode, Write, WriteMode, append, create, evolve, replace};
 use crate::error::Result;
 use crate::input::Prepared;
 use crate::lookup::{self, Found};
 use crate::progress::Reporter;
-use crate::stage::sweep::is_not_found;
-use crate::stage::{Stage, Staged, StagedFile, part_name, volume_path};
-use crate::statement::ddl;
+use crate::stage::{Place, Stage, Staged, StagedFile, part_name};
 use crate::write_id::WriteId;
 use data::Data;
 
@@ -65,7 +61,7 @@ impl Write<'_> {
     }
 
     async fn run_dry(self) -> Result<DryRunResult> {
-        let Self { client, table, source, options, volume, parameters } = self;
+        let Self { client, table, source, options, place, parameters } = self;
         let table = table.get()?;
         check(&options, &parameters)?;
         let pace = pace(&options)?;
@@ -119,14 +115,14 @@ impl Write<'_> {
 
         let would_write = !notes.is_against();
         if data.rows > 0 && !matches!(plan, Plan::Done) {
-            let volume = staging_volume(volume.as_ref(), table)?;
+            let storage = Place::open(place.as_ref(), remote, table)?;
             let reporter = Reporter::default();
-            let stage = Stage::new(remote, volume.clone(), write_id, plan.sharing(key), &pace, &reporter);
+            let stage = Stage::new(storage, write_id, plan.sharing(key), &pace, &reporter);
             let load = match files.map(|files| files.at) {
                 Some(At::Volume { directory, files }) => Load::in_place(&stage, directory, files, &casts)?,
                 _ => {
-                    if is_missing(remote, &volume).await? {
-                        statements.insert(0, ddl::create_volume(&volume));
+                    if let Some(statement) = stage.storage().preparation().await? {
+                        statements.insert(0, statement);
                     }
                     Load::staged(&stage, data.as_staged(), &casts)
                 }
@@ -158,16 +154,6 @@ fn described(table: &TableName, found: &Found) -> TableDescription {
     let with_property =
         |table: TableDescription, (key, value): (&String, &String)| table.with_property(key, value);
     found.properties.iter().fold(table.with_partition_columns(&found.partitions), with_property)
-}
-
-/// Whether the staging volume is not there yet.
-async fn is_missing(remote: &Remote, volume: &TableName) -> Result<bool> {
-    let mut entries = Box::pin(remote.files.list_directory(&volume_path(volume)));
-    match entries.next().await {
-        Some(Err(error)) if is_not_found(&error) => Ok(true),
-        Some(Err(error)) => Err(error),
-        _ => Ok(false),
-    }
 }
 
 impl Data {

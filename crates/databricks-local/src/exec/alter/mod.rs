@@ -34,7 +34,7 @@ pub(super) use add::check_name;
 pub(super) use cluster::check as check_clustering;
 pub(super) use defaults::{CURRENT_DEFAULT, set as set_default, written as written_default};
 pub(super) use properties::{check as check_properties, set as set_properties};
-pub(super) use rewrite::{actions as rewritten_actions, plan as all_rows};
+pub(super) use rewrite::{plan as all_rows, replaced};
 
 /// What a statement makes of a table's definition.
 struct Edit {

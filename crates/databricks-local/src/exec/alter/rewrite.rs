@@ -6,7 +6,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, UNNAMED_TABLE, ident};
 use deltalake::DeltaTable;
-use deltalake::kernel::Action;
+use deltalake::kernel::{Action, Remove};
 
 use crate::error::{LocalError, Result};
 use crate::exec::definition::Definition;
@@ -30,11 +30,16 @@ pub(in crate::exec) fn plan(
 /// The new files in the place of the old. No row changes, so readers of changes see none.
 pub(in crate::exec) fn actions(table: &DeltaTable, written: &Written) -> Result<Vec<Action>> {
     let old = table.snapshot()?.log_data();
-    let mut actions: Vec<Action> = old.iter().map(|file| Action::Remove(file.remove_action(false))).collect();
+    Ok(replaced(old.iter().map(|file| file.remove_action(false)), written))
+}
+
+/// The new files in the place of some.
+pub(in crate::exec) fn replaced(old: impl IntoIterator<Item = Remove>, written: &Written) -> Vec<Action> {
+    let mut actions: Vec<Action> = old.into_iter().map(Action::Remove).collect();
     for file in &written.files {
         let mut file = file.clone();
         file.data_change = false;
         actions.push(Action::Add(file));
     }
-    Ok(actions)
+    actions
 }

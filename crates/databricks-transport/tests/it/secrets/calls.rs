@@ -93,6 +93,8 @@ pub(super) async fn every_call(spy: &Spy, client: &Client) {
         spy.call("Client::call", client.call::<Other>(operation, request(spy)).await);
         let typed = client.call::<std::collections::BTreeMap<String, u64>>(operation, request(spy)).await;
         spy.call("Client::call", typed);
+        let stored = client.send_to_storage(operation, link(), 1 << 20).await;
+        spy.call("Client::send_to_storage", stored.map(|answer| answer.body().len()));
         if let Some(answer) = spy.call("Client::fetch_link", client.fetch_link(operation, link()).await) {
             use futures::StreamExt;
             let parts: Vec<_> = answer.into_body().into_stream().collect().await;
