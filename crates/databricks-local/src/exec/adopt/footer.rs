@@ -86,7 +86,7 @@ fn has_no_null(column: &str, footer: &ParquetMetaData) -> bool {
 fn passes_over_no_nan(footer: &ParquetMetaData) -> bool {
     footer.row_groups().iter().flat_map(RowGroupMetaData::columns).all(|chunk| {
         let floating = matches!(chunk.column_type(), Physical::FLOAT | Physical::DOUBLE);
-        let silent = chunk.statistics().is_none() && chunk.column_index_range().is_none();
+        let silent = chunk.statistics().is_none() && chunk.column_index_offset().is_none();
         !floating || chunk.column_descr().max_rep_level() > 0 || silent
     })
 }

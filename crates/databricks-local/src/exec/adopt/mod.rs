@@ -57,6 +57,7 @@ impl Wanted {
             ArrowSchemaConverter::new()
                 .convert(&arrow::datatypes::Schema::new(fields.collect::<Vec<_>>()))
                 .map(|schema| schema.root_schema().get_fields().to_vec())
+                .map_err(LocalError::internal)
         });
         let [nullable, required] = forms;
         let types = nullable?.into_iter().zip(required?).map(|(nullable, required)| [nullable, required]);
