@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{Schema, SchemaRef};
-use databricks_schema::arrow::floating_columns;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use databricks_schema::arrow::columns_where;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use deltalake::DeltaTable;
@@ -39,6 +39,9 @@ const RANDOM_PREFIX: usize = 2;
 
 /// Columns of which statistics are kept unless a property of the table says otherwise.
 const INDEXED: usize = 32;
+
+/// Decimals of so many digits are the same as DOUBLE, which is what statistics in the log are made of.
+pub(super) const EXACT_DIGITS: u8 = 15;
 
 /// Rows of a row group: what one open file holds in memory.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
@@ -154,7 +157,8 @@ pub(super) fn writer_properties(table: &DeltaTable) -> Result<WriterProperties> 
 /// As [`writer_properties`], for files with these columns.
 ///
 /// Of floating point numbers no statistics are kept: the engine would skip files that hold NaN, and read a file of one
-/// number and NaN as that number alone.
+/// number and NaN as that number alone. Nor of decimals of many digits, which delta-rs rounds on their way to the log: the
+/// engine would skip the file that holds what was rounded.
 fn properties_for(schema: &Schema) -> WriterProperties {
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
@@ -163,7 +167,11 @@ fn properties_for(schema: &Schema) -> WriterProperties {
     let without = |properties: WriterPropertiesBuilder, path| {
         properties.set_column_statistics_enabled(ColumnPath::new(path), EnabledStatistics::None)
     };
-    floating_columns(schema).into_iter().fold(properties, without).build()
+    let inexact = |data_type: &DataType| match data_type {
+        DataType::Decimal128(digits, _) => *digits > EXACT_DIGITS,
+        other => other.is_floating(),
+    };
+    columns_where(schema, inexact).into_iter().fold(properties, without).build()
 }
 
 fn refuse_unknown_rules(properties: &HashMap<String, String>, schema: &SchemaRef) -> Result<()> {

@@ -66,8 +66,9 @@ fn data_files(local: &Local, table: &str) -> Vec<PathBuf> {
 fn adopted(local: &Local, table: &str) -> usize {
     let by = |path: &PathBuf| {
         let file = std::fs::File::open(path).unwrap();
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
-        reader.metadata().file_metadata().created_by() == Some(DEFAULT_CREATED_BY)
+        // A write that was broken off may leave half a file.
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file);
+        reader.is_ok_and(|reader| reader.metadata().file_metadata().created_by() == Some(DEFAULT_CREATED_BY))
     };
     data_files(local, table).iter().filter(|path| by(path)).count()
 }
@@ -218,7 +219,7 @@ async fn a_file_in_the_tables_own_form_is_taken_as_it_is() {
     assert_eq!(metrics["numOutputBytes"], bytes.to_string());
 }
 
-/// What `ours` says of columns is what `theirs` says; of decimals it may say nothing.
+/// What `ours` says of columns is what `theirs` says; of decimals of many digits it may say more.
 fn assert_same_statistics(ours: &Value, theirs: &Value, path: &str) {
     let (Some(ours), Some(theirs)) = (ours.as_object(), theirs.as_object()) else {
         return assert_eq!(ours, theirs, "{path}");
@@ -227,16 +228,11 @@ fn assert_same_statistics(ours: &Value, theirs: &Value, path: &str) {
         let path = format!("{path}.{name}");
         match ours.get(name) {
             Some(ours) => assert_same_statistics(ours, value, &path),
-            None => {
-                assert!(
-                    value.as_object().is_some_and(|o| o.is_empty())
-                        || ["d18", "d38"].contains(&name.as_str()),
-                    "{path}"
-                )
-            }
+            None => assert!(value.as_object().is_some_and(|members| members.is_empty()), "{path}"),
         }
     }
-    assert!(ours.keys().all(|name| theirs.contains_key(name)), "{path}: {ours:?} {theirs:?}");
+    let known = |name: &String| theirs.contains_key(name) || ["d18", "d38"].contains(&name.as_str());
+    assert!(ours.keys().all(known), "{path}: {ours:?} {theirs:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -521,6 +517,7 @@ async fn a_file_is_taken_as_it_is_only_where_that_gives_the_same_table() {
     local.run("CREATE VOLUME stage").await;
     for (index, case) in cases().into_iter().enumerate() {
         let Case { name, table, select, file, properties, adopted: expected } = case;
+        let mut answers = Vec::new();
         for copy in ["t", "twin"] {
             local.run(&format!("CREATE OR REPLACE TABLE {copy} {table}")).await;
             let folder = format!("{index}/{copy}");
@@ -535,14 +532,19 @@ async fn a_file_is_taken_as_it_is_only_where_that_gives_the_same_table() {
                 select => format!("({select} FROM {path})"),
             };
             let answer = local.try_run(&format!("COPY INTO {copy} FROM {source} FILEFORMAT = PARQUET")).await;
-            assert_eq!(answer.unwrap_or_else(|e| panic!("{name}: {e}")).texts(), [["4", "4", "0"]], "{name}");
+            let answer =
+                answer.map(|answer| answer.rows).map_err(|failure| failure.message.replace("twin", "t"));
+            answers.push(answer);
         }
+        assert_eq!(answers[0], answers[1], "{name}");
+        assert!(!expected || answers[0].is_ok(), "{name}: {answers:?}");
         let taken = adopted_now(&local, "t").await;
         assert_eq!(taken, usize::from(expected), "{name}: files taken as they are");
         assert_eq!(adopted_now(&local, "twin").await, 0, "{name}");
         let columns = schema(&local, "t").await;
         assert_same(&local, "SELECT * FROM TABLE ORDER BY 1").await;
-        for field in columns.fields().iter().filter(|field| !field.data_type().is_nested()) {
+        let compared = columns.fields().iter().filter(|field| expected && !field.data_type().is_nested());
+        for field in compared {
             let column = field.name();
             for condition in ["IS NULL", ">= (SELECT max(`{}`) FROM twin)"] {
                 let condition = condition.replace("{}", column);
@@ -589,35 +591,13 @@ async fn files_of_both_kinds_are_one_commit() {
     let none: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(6)]));
     write(&stage.join("e.parquet"), &small(&[("id", none)]), another);
     assert_eq!(local.fails(copy).await, ("DELTA_NOT_NULL_CONSTRAINT_VIOLATED".into(), "23502".into()));
-    assert_eq!((local.version("t").await, data_files(&local, "t").len()), (0, 0));
+    assert_eq!((local.version("t").await, adopted(&local, "t")), (0, 0));
     std::fs::remove_file(stage.join("e.parquet")).unwrap();
 
     assert_eq!(local.run(copy).await.texts(), [["5", "5", "0"]]);
-    assert_eq!((local.version("t").await, adopted(&local, "t"), data_files(&local, "t").len()), (1, 2, 3));
+    assert_eq!((local.version("t").await, adopted(&local, "t")), (1, 2));
     let rows = local.run("SELECT id, name FROM t ORDER BY id").await;
     assert_eq!(rows.texts(), [["1", "a"], ["2", "b"], ["3", "NULL"], ["4", "NULL"], ["5", "NULL"]]);
     assert_eq!(local.run(copy).await.texts(), [["0", "0", "0"]], "each file is loaded once");
     assert_eq!(local.run("SELECT count(*) FROM t WHERE name IS NULL").await.texts(), [["3"]]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tmp_probe() {
-    let local = Local::new();
-    local.run("CREATE TABLE t (id INT, d DECIMAL(20,2), e DECIMAL(38,0), f DECIMAL(18,4))").await;
-    local.run("INSERT INTO t VALUES (1, 123456789012345678.99, 99999999999999999999999999999999999999, 12345678901234.5679)").await;
-    println!("{:?}", statistics(&local, "t", 1));
-    for c in [
-        "d > 123456789012345678.98",
-        "d = 123456789012345678.99",
-        "e > 99999999999999999999999999999999999998",
-        "e = 99999999999999999999999999999999999999",
-        "f = 12345678901234.5679",
-        "d >= 123456789012345678.99",
-    ] {
-        println!(
-            "{c} {:?}",
-            local.try_run(&format!("SELECT id FROM t WHERE {c}")).await.map(|a| a.rows.len())
-        );
-    }
-    panic!();
 }

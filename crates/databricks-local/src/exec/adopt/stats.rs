@@ -2,7 +2,8 @@
 //!
 //! They are those that delta-rs takes from the files which it writes: of the first columns of the table, fields of
 //! structs among them, none of lists, maps and bytes. A bound that the log cannot hold exactly, or that one row group
-//! does not tell, is left out: a file is then read that might have been skipped.
+//! does not tell, is left out: a file is then read that might have been skipped. Of decimals of many digits a written file
+//! tells nothing, this one whatever is exact.
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate};
@@ -10,10 +11,8 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use serde_json::{Map, Value, json};
 
+use super::super::write::EXACT_DIGITS;
 use super::Wanted;
-
-/// Numbers of so many digits are the same as DOUBLE, which readers make of numbers in JSON.
-const EXACT_DIGITS: u32 = 15;
 
 /// The statistics of a file that is as wanted.
 pub(super) fn of(wanted: &Wanted, footer: &ParquetMetaData) -> Value {
@@ -190,7 +189,7 @@ fn is_written(year: i32) -> bool {
 }
 
 fn decimal(digits: i128, scale: i8) -> Option<Value> {
-    if digits.unsigned_abs() >= 10_u128.pow(EXACT_DIGITS) {
+    if digits.unsigned_abs() >= 10_u128.pow(u32::from(EXACT_DIGITS)) {
         return None;
     }
     #[allow(clippy::cast_precision_loss, reason = "so few digits are exact")]

@@ -1,4 +1,4 @@
-//! Which columns are floating point numbers: those of which no file may keep statistics.
+//! Columns by their type, at any depth of structs: those of which files keep no statistics.
 
 use arrow::datatypes::{DataType, Field, Schema};
 
@@ -18,16 +18,27 @@ use arrow::datatypes::{DataType, Field, Schema};
 /// ```
 #[must_use]
 pub fn floating_columns(schema: &Schema) -> Vec<Vec<String>> {
+    columns_where(schema, |data_type| data_type.is_floating())
+}
+
+/// The paths of all columns of a type, those in structs among them and those in lists and maps not.
+#[must_use]
+pub fn columns_where(schema: &Schema, is_meant: impl Fn(&DataType) -> bool) -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    schema.fields().iter().for_each(|field| collect(field, &[], &mut found));
+    schema.fields().iter().for_each(|field| collect(field, &[], &is_meant, &mut found));
     found
 }
 
-fn collect(field: &Field, parent: &[String], found: &mut Vec<Vec<String>>) {
+fn collect(
+    field: &Field,
+    parent: &[String],
+    is_meant: &dyn Fn(&DataType) -> bool,
+    found: &mut Vec<Vec<String>>,
+) {
     let path = [parent, std::slice::from_ref(field.name())].concat();
     match field.data_type() {
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => found.push(path),
-        DataType::Struct(fields) => fields.iter().for_each(|field| collect(field, &path, found)),
+        DataType::Struct(fields) => fields.iter().for_each(|field| collect(field, &path, is_meant, found)),
+        data_type if is_meant(data_type) => found.push(path),
         _ => {}
     }
 }
