@@ -167,7 +167,7 @@ async fn so_it_does_with_partitions_of_numbers_and_column_mapping() {
 #[tokio::test(flavor = "multi_thread")]
 async fn decimals_of_more_digits_than_the_log_can_tell_are_found() {
     let local = Local::new();
-    local.run("CREATE TABLE t (id INT, a DECIMAL(20,2), b DECIMAL(38,0), c DECIMAL(18,4), s STRUCT<d: DECIMAL(16,15)>, e DECIMAL(15,15))").await;
+    local.run("CREATE TABLE t (id INT, a DECIMAL(20,2), b DECIMAL(38,0), c DECIMAL(18,4), st STRUCT<d: DECIMAL(16,15)>, e DECIMAL(15,15))").await;
     let row = |id: i32| {
         format!(
             "({id}, 123456789012345678.99, -99999999999999999999999999999999999999, 12345678901234.5679, NULL, 0.999999999999999)"
@@ -181,7 +181,7 @@ async fn decimals_of_more_digits_than_the_log_can_tell_are_found() {
         "b < -99999999999999999999999999999999999998",
         "c = 12345678901234.5679",
         "c < 12345678901234.5680",
-        "s.d IS NULL",
+        "st.d IS NULL",
         "e = 0.999999999999999",
         "e > 0.999999999999998",
     ];
