@@ -6,6 +6,7 @@ use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
+use chrono::{DateTime, NaiveDate};
 use serde::Serialize;
 
 /// Rows of a batch.
@@ -13,8 +14,9 @@ pub(crate) const BATCH: usize = 8_192;
 /// Batches that differ; they come again and again, so that making them costs nothing.
 const BATCHES: usize = 31;
 
-#[derive(Clone, Serialize)]
-pub(crate) struct Row {
+/// A row, with days and times as the road has them.
+#[derive(Serialize)]
+pub(crate) struct Row<Day, Time> {
     id: i64,
     account: i64,
     quantity: i32,
@@ -23,9 +25,15 @@ pub(crate) struct Row {
     open: bool,
     city: String,
     note: String,
-    day: i32,
-    at: i64,
+    day: Day,
+    at: Time,
 }
+
+/// A row for the batches: days and microseconds since the epoch.
+type Plain = Row<i32, i64>;
+
+/// A value for the serde road: days and times are text there, as programs have them.
+pub(crate) type Value = Row<String, String>;
 
 pub(crate) const COLUMNS: &str = "id BIGINT, account BIGINT, quantity INT, price DOUBLE, share DOUBLE, open BOOLEAN, \
      city STRING, note STRING, day DATE, at TIMESTAMP";
@@ -35,7 +43,7 @@ fn random(row: usize, column: u64) -> u64 {
     (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 16
 }
 
-fn row(n: usize) -> Row {
+fn row<Day, Time>(n: usize, day: impl Fn(i32) -> Day, time: impl Fn(i64) -> Time) -> Row<Day, Time> {
     Row {
         id: n as i64,
         account: (random(n, 1) % 1_000_000) as i64,
@@ -45,44 +53,22 @@ fn row(n: usize) -> Row {
         open: random(n, 5).is_multiple_of(3),
         city: format!("city {}", random(n, 6) % 300),
         note: format!("{:012x}", random(n, 7)),
-        day: 20_000 + (n / 50_000) as i32,
-        at: 1_700_000_000_000_000 + n as i64 * 1_000_003,
+        day: day(20_000 + (n / 50_000) as i32),
+        at: time(1_700_000_000_000_000 + n as i64 * 1_000_003),
     }
 }
 
-/// Values for the serde road. Days and times are text there, as programs have them.
-#[derive(Serialize)]
-pub(crate) struct Value {
-    id: i64,
-    account: i64,
-    quantity: i32,
-    price: f64,
-    share: f64,
-    open: bool,
-    city: String,
-    note: String,
-    day: String,
-    at: String,
-}
-
 pub(crate) fn values(rows: usize) -> Vec<Value> {
-    let value = |n: usize| {
-        let Row { id, account, quantity, price, share, open, city, note, day, at } =
-            row(n % (BATCH * BATCHES));
-        let second = at / 1_000_000 % 86_400;
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        let day = format!("2026-01-{:02}", day % 28 + 1);
-        let at = format!("{day}T{hour:02}:{minute:02}:{second:02}Z");
-        Value { id, account, quantity, price, share, open, city, note, day, at }
-    };
-    (0..rows).map(value).collect()
+    let day = |days| NaiveDate::from_epoch_days(days).unwrap().to_string();
+    let time = |micros| DateTime::from_timestamp_micros(micros).unwrap().to_rfc3339();
+    (0..rows).map(|n| row(n % (BATCH * BATCHES), day, time)).collect()
 }
 
 fn batch(first: usize) -> RecordBatch {
-    let rows: Vec<Row> = (first..first + BATCH).map(row).collect();
-    let integers = |value: fn(&Row) -> i64| Int64Array::from_iter_values(rows.iter().map(value));
-    let doubles = |value: fn(&Row) -> f64| Float64Array::from_iter_values(rows.iter().map(value));
-    let texts = |value: fn(&Row) -> &str| StringArray::from_iter_values(rows.iter().map(value));
+    let rows: Vec<Plain> = (first..first + BATCH).map(|n| row(n, |day| day, |time| time)).collect();
+    let integers = |value: fn(&Plain) -> i64| Int64Array::from_iter_values(rows.iter().map(value));
+    let doubles = |value: fn(&Plain) -> f64| Float64Array::from_iter_values(rows.iter().map(value));
+    let texts = |value: fn(&Plain) -> &str| StringArray::from_iter_values(rows.iter().map(value));
     let times = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.at));
     let columns: [(&str, ArrayRef); 10] = [
         ("id", Arc::new(integers(|row| row.id))),

@@ -4,11 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 use bytes::Bytes;
+use databricks_schema::arrow::floating_columns;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
 
 use super::layout::Layout;
 use super::sizes::row_sizes;
@@ -113,13 +116,23 @@ pub(crate) fn encode(part: &[RecordBatch], layout: &Layout, compression: WriteCo
         WriteCompression::Zstd => Compression::ZSTD(ZstdLevel::default()),
         WriteCompression::Uncompressed => Compression::UNCOMPRESSED,
     };
-    let properties = WriterProperties::builder().set_compression(compression).build();
     let schema = Arc::clone(layout.file_schema());
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).map_err(DeltaError::data)?;
+    let properties = Some(properties(&schema, compression));
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema, properties).map_err(DeltaError::data)?;
     for batch in part {
         writer.write(&layout.convert(batch)?).map_err(DeltaError::data)?;
     }
     Ok(writer.into_inner().map_err(DeltaError::data)?.into())
+}
+
+/// Without statistics of floating point numbers: whoever takes the part as a data file of its table may rely on all
+/// that it says.
+fn properties(schema: &Schema, compression: Compression) -> WriterProperties {
+    let properties = WriterProperties::builder().set_compression(compression);
+    let without = |properties: WriterPropertiesBuilder, path| {
+        properties.set_column_statistics_enabled(ColumnPath::new(path), EnabledStatistics::None)
+    };
+    floating_columns(schema).into_iter().fold(properties, without).build()
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use databricks_testkit::EngineResult;
+use datafusion::catalog::TableProvider;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, UNNAMED_TABLE};
 use deltalake::DeltaTable;
@@ -15,6 +17,7 @@ use deltalake::protocol::{DeltaOperation, SaveMode};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::Value;
 
+use super::adopt::Wanted;
 use super::alter::CURRENT_DEFAULT;
 use super::commit::{self, Draft};
 use super::definition::Definition;
@@ -23,7 +26,7 @@ use super::projection::{self, Matching};
 use super::rows::{count, counts};
 use super::source_path::SourcePath;
 use super::statement::Statement;
-use super::write::{Target, Written};
+use super::write::{Target, Written, delete_files};
 use crate::error::{LocalError, Result};
 use crate::parse::CopyInto;
 use crate::query;
@@ -52,16 +55,49 @@ impl Statement {
         if new.is_empty() {
             return loaded(self, 0).await;
         }
-        let plan = self.copy_plan(&copy, &target, &new).await?;
-        let written = self.write(plan, &target).await?;
+        let folder = self.shared.metastore.table_dir(&path);
+        let written = self.copy_files(&copy, &target, folder, &new).await?;
         let draft = self.copy_draft(&copy, loads, &written, &new);
         commit::commit(table, draft, guard).await?;
         loaded(self, written.rows).await
     }
 
+    /// Makes data files of the files: of those that can be it as they are by a copy, of the rows of all others anew.
+    async fn copy_files(
+        &self,
+        copy: &CopyInto,
+        target: &Target,
+        folder: PathBuf,
+        new: &[DataFile],
+    ) -> Result<Written> {
+        let contents = files::look(self, new, &copy.file_format, &copy.format_options).await?;
+        let plan = self.copy_plan(copy, target, contents.table(new)?).await?;
+        let wanted = if contents.is_as_found() { Wanted::of(target, &plan)? } else { None };
+        let Some(wanted) = wanted else { return self.write(plan, target).await };
+        let (adopted, others) = self.adopt(wanted, target, folder, new).await?;
+        if others.is_empty() {
+            return Ok(adopted);
+        }
+        let written = async {
+            let plan = self.copy_plan(copy, target, contents.table(&others)?).await?;
+            self.write(plan, target).await
+        };
+        match written.await {
+            Ok(written) => Ok(adopted.and(written)),
+            Err(error) => {
+                delete_files(target, &adopted.files).await;
+                Err(error)
+            }
+        }
+    }
+
     /// The rows of the files, as the table's columns.
-    async fn copy_plan(&self, copy: &CopyInto, target: &Target, new: &[DataFile]) -> Result<LogicalPlan> {
-        let provider = files::provider(self, new, &copy.file_format, &copy.format_options).await?;
+    async fn copy_plan(
+        &self,
+        copy: &CopyInto,
+        target: &Target,
+        provider: Arc<dyn TableProvider>,
+    ) -> Result<LogicalPlan> {
         let source = match &copy.select {
             Some(select) => query::plan_copy_select(self, select, provider, &self.parameters).await?,
             None => LogicalPlanBuilder::scan(UNNAMED_TABLE, provider_as_source(provider), None)?.build()?,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::common::config::TableParquetOptions;
@@ -74,14 +74,36 @@ fn list_blocking(metastore: &Metastore, text: &str) -> Result<Vec<DataFile>> {
 /// The files as one table: columns are those of all files, matched by name.
 ///
 /// # Errors
-/// `[PATH_NOT_FOUND]` for no file at all, `[FAILED_READ_FILE]` for one that is not of the format, and a named refusal
-/// for a format or option that is not built.
+/// As [`look`].
 pub(super) async fn provider(
     statement: &Statement,
     files: &[DataFile],
     format: &str,
     options: &[(String, String)],
 ) -> Result<Arc<dyn TableProvider>> {
+    look(statement, files, format, options).await?.table(files)
+}
+
+/// What files hold together.
+pub(super) struct Contents {
+    /// The columns of all files.
+    schema: SchemaRef,
+    /// The columns that a statement declares, where it does.
+    declared: Option<Schema>,
+    options: ListingOptions,
+}
+
+/// Looks at the footers of the files.
+///
+/// # Errors
+/// `[PATH_NOT_FOUND]` for no file at all, `[FAILED_READ_FILE]` for one that is not of the format, and a named refusal
+/// for a format or option that is not built.
+pub(super) async fn look(
+    statement: &Statement,
+    files: &[DataFile],
+    format: &str,
+    options: &[(String, String)],
+) -> Result<Contents> {
     if !format.eq_ignore_ascii_case("parquet") {
         return Err(LocalError::unsupported_feature(format_args!(
             "the file format '{format}': PARQUET is read"
@@ -94,7 +116,6 @@ pub(super) async fn provider(
             false => check_option(key, value)?,
         }
     }
-    let urls: Vec<ListingTableUrl> = files.iter().map(|file| url(&file.place)).collect::<Result<_>>()?;
     // Views and the like stay out of plans: the engine's types are the table's types.
     let mut parquet = TableParquetOptions::default();
     // The statistics of files pass over NaN, so nothing is concluded from them, here and in `session`.
@@ -103,8 +124,8 @@ pub(super) async fn provider(
     let options = ListingOptions::new(Arc::new(format)).with_file_extension("");
     let state = statement.context.state();
     let mut footers = Vec::with_capacity(files.len());
-    for (file, url) in files.iter().zip(&urls) {
-        footers.push(read_schema(file.clone(), url.clone(), options.clone(), state.clone()).boxed());
+    for file in files {
+        footers.push(read_schema(file.clone(), url(&file.place)?, options.clone(), state.clone()).boxed());
     }
     let schemas: Vec<Schema> = futures::stream::iter(footers).buffered(FOOTERS_AT_ONCE).try_collect().await?;
     let schema = Schema::try_merge(schemas.into_iter().map(plain)).map_err(|error| {
@@ -114,13 +135,26 @@ pub(super) async fn provider(
             format!("The files do not agree on their columns: {error}."),
         )
     })?;
-    let config = ListingTableConfig::new_with_multi_paths(urls)
-        .with_listing_options(options)
-        .with_schema(Arc::new(schema));
-    let files: Arc<dyn TableProvider> = Arc::new(ListingTable::try_new(config)?);
-    match declared {
-        None => Ok(files),
-        Some(declared) => as_declared(files, &declared),
+    Ok(Contents { schema: Arc::new(schema), declared, options })
+}
+
+impl Contents {
+    /// These of the files that were looked at, as one table with the columns of all.
+    pub(super) fn table(&self, files: &[DataFile]) -> Result<Arc<dyn TableProvider>> {
+        let urls: Vec<ListingTableUrl> = files.iter().map(|file| url(&file.place)).collect::<Result<_>>()?;
+        let config = ListingTableConfig::new_with_multi_paths(urls)
+            .with_listing_options(self.options.clone())
+            .with_schema(Arc::clone(&self.schema));
+        let files: Arc<dyn TableProvider> = Arc::new(ListingTable::try_new(config)?);
+        match &self.declared {
+            None => Ok(files),
+            Some(declared) => as_declared(files, declared),
+        }
+    }
+
+    /// Whether the table has the columns that the files have.
+    pub(super) fn is_as_found(&self) -> bool {
+        self.declared.is_none()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each statement that changes a table makes exactly one Delta commit, under that table's lock. Reads take no lock:
 //! they work on the version that was current when they began.
 
+mod adopt;
 mod alter;
 mod browse;
 mod by_merge;

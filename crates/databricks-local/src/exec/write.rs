@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use databricks_schema::arrow::columns_where;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use deltalake::DeltaTable;
@@ -36,6 +37,12 @@ const FILE_BYTES: u64 = 128 << 20;
 /// Characters of the folder that a file of a table with column mapping lies in: no path shows a column's name.
 const RANDOM_PREFIX: usize = 2;
 
+/// Columns of which statistics are kept unless a property of the table says otherwise.
+const INDEXED: usize = 32;
+
+/// Decimals of so many digits are the same as DOUBLE, which is what statistics in the log are made of.
+pub(super) const EXACT_DIGITS: u8 = 15;
+
 /// Rows of a row group: what one open file holds in memory.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
 
@@ -49,6 +56,8 @@ pub(super) struct Target {
     pub(super) partitions: Vec<String>,
     /// The columns as files have them, where that is under other names.
     physical: Option<SchemaRef>,
+    /// Of how many columns, from the first on, statistics are kept; none where the table names them one by one.
+    indexed: Option<usize>,
     config: WriterConfig,
 }
 
@@ -63,6 +72,13 @@ impl Written {
     /// The size of all files.
     pub(super) fn bytes(&self) -> u64 {
         self.files.iter().filter_map(|file| u64::try_from(file.size).ok()).sum()
+    }
+
+    /// With what another write of the same statement has written.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.files.extend(other.files);
+        self.rows += other.rows;
+        self
     }
 }
 
@@ -97,8 +113,25 @@ impl Target {
         )
         .with_random_prefix_length(mapped.then_some(RANDOM_PREFIX));
         let store = table.log_store().object_store(None);
-        Ok(Self { store, schema, partitions: definition.partition_columns.clone(), physical, config })
+        let partitions = definition.partition_columns.clone();
+        Ok(Self { store, schema, partitions, physical, indexed: indexed(definition), config })
     }
+
+    /// Of how many columns, from the first on, files keep statistics, where a file is all that a row of the table is
+    /// made of: no value stands in a path or under another name.
+    pub(super) fn plain(&self) -> Option<usize> {
+        self.indexed.filter(|_| self.partitions.is_empty() && self.physical.is_none())
+    }
+}
+
+/// Of how many columns delta-rs keeps statistics; none where a property names them.
+fn indexed(definition: &Definition) -> Option<usize> {
+    let configuration = &definition.configuration;
+    if configuration.contains_key("delta.dataSkippingStatsColumns") {
+        return None;
+    }
+    let stated = configuration.get("delta.dataSkippingNumIndexedCols").and_then(|count| count.parse().ok());
+    Some(stated.unwrap_or(INDEXED))
 }
 
 /// The names under which files have these columns.
@@ -123,29 +156,22 @@ pub(super) fn writer_properties(table: &DeltaTable) -> Result<WriterProperties> 
 
 /// As [`writer_properties`], for files with these columns.
 ///
-/// Of floating point numbers no statistics are kept: those of Parquet pass over NaN, so that the engine would skip
-/// files that hold one, and read a file of one number and NaN as that number alone.
+/// Of floating point numbers no statistics are kept: the engine would skip files that hold NaN, and read a file of one
+/// number and NaN as that number alone. Nor of decimals of many digits, which delta-rs rounds on their way to the log: the
+/// engine would skip the file that holds what was rounded.
 fn properties_for(schema: &Schema) -> WriterProperties {
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_created_by(concat!("databricks-local ", env!("CARGO_PKG_VERSION")).to_owned());
-    let mut floats = Vec::new();
-    schema.fields().iter().for_each(|field| floating(field, &[], &mut floats));
     let without = |properties: WriterPropertiesBuilder, path| {
         properties.set_column_statistics_enabled(ColumnPath::new(path), EnabledStatistics::None)
     };
-    floats.into_iter().fold(properties, without).build()
-}
-
-/// Adds the paths of the floating point numbers in a column or in the fields of its struct.
-fn floating(field: &Field, parent: &[String], found: &mut Vec<Vec<String>>) {
-    let path = [parent, std::slice::from_ref(field.name())].concat();
-    match field.data_type() {
-        DataType::Float32 | DataType::Float64 => found.push(path),
-        DataType::Struct(fields) => fields.iter().for_each(|field| floating(field, &path, found)),
-        _ => {}
-    }
+    let inexact = |data_type: &DataType| match data_type {
+        DataType::Decimal128(digits, _) => *digits > EXACT_DIGITS,
+        other => other.is_floating(),
+    };
+    columns_where(schema, inexact).into_iter().fold(properties, without).build()
 }
 
 fn refuse_unknown_rules(properties: &HashMap<String, String>, schema: &SchemaRef) -> Result<()> {

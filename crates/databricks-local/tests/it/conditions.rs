@@ -163,3 +163,42 @@ async fn so_it_does_with_partitions_of_numbers_and_column_mapping() {
     let tail = "PARTITIONED BY (n) TBLPROPERTIES ('delta.columnMapping.mode' = 'name')";
     check(tail, CONDITIONS.into_iter().skip(1).step_by(3)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decimals_of_more_digits_than_the_log_can_tell_are_found() {
+    let local = Local::new();
+    local.run("CREATE TABLE t (id INT, a DECIMAL(20,2), b DECIMAL(38,0), c DECIMAL(18,4), st STRUCT<d: DECIMAL(16,15)>, e DECIMAL(15,15))").await;
+    let row = |id: i32| {
+        format!(
+            "({id}, 123456789012345678.99, -99999999999999999999999999999999999999, 12345678901234.5679, NULL, 0.999999999999999)"
+        )
+    };
+    local.run(&format!("INSERT INTO t VALUES {}", row(1))).await;
+    let conditions = [
+        "a = 123456789012345678.99",
+        "a > 123456789012345678.98",
+        "b = -99999999999999999999999999999999999999",
+        "b < -99999999999999999999999999999999999998",
+        "c = 12345678901234.5679",
+        "c < 12345678901234.5680",
+        "st.d IS NULL",
+        "e = 0.999999999999999",
+        "e > 0.999999999999998",
+    ];
+    // Every road that writes files.
+    for statement in [
+        "UPDATE t SET id = id + 1".to_owned(),
+        "MERGE INTO t USING (SELECT 1 AS k) AS s ON true WHEN MATCHED THEN UPDATE SET id = t.id + 1"
+            .to_owned(),
+        format!("INSERT INTO t VALUES {}", row(9)),
+        "OPTIMIZE t".to_owned(),
+        "INSERT INTO t REPLACE WHERE id = 9 SELECT * FROM t WHERE id = 9".to_owned(),
+    ] {
+        local.run(&statement).await;
+        let all = local.run("SELECT count(*) FROM t").await;
+        for condition in conditions {
+            let found = local.run(&format!("SELECT count(*) FROM t WHERE {condition}")).await;
+            assert_eq!(found.texts(), all.texts(), "{condition} after {statement}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The local workspace, driven through its engine; Delta tables are read back with an independent reader's eye.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod adopt;
 mod alter;
 mod browse;
 mod conditions;

@@ -14,10 +14,12 @@
 //! its Databricks type in the metadata key [`TYPE_KEY`], and comments go to [`COMMENT_KEY`]; both are read back, so a
 //! [`TableSchema`](crate::TableSchema) survives the round trip.
 
+mod columns;
 mod from;
 mod schema;
 mod to;
 
+pub use columns::{columns_where, floating_columns};
 pub use from::{from_arrow, from_arrow_field};
 pub use to::{to_arrow, to_arrow_field};
 

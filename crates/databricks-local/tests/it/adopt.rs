@@ -1,0 +1,603 @@
+//! COPY INTO of files that become data files of the table as they are: the table is the one that reading and writing
+//! them makes, to every reader and for good.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float32Array,
+    Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, LargeStringArray, ListArray, MapArray,
+    RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
+use databricks_schema::arrow::floating_columns;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Compression;
+use parquet::file::properties::{
+    DEFAULT_CREATED_BY, EnabledStatistics, WriterProperties, WriterPropertiesBuilder,
+};
+use parquet::schema::types::ColumnPath;
+use serde_json::Value;
+
+use crate::local::Local;
+
+/// The name of a writer whose files are read and written anew.
+const ANOTHER: &str = "another writer";
+
+fn properties(schema: &Schema) -> WriterPropertiesBuilder {
+    let properties =
+        WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(3));
+    floating_columns(schema).into_iter().fold(properties, |properties, path| {
+        properties.set_column_statistics_enabled(ColumnPath::new(path), EnabledStatistics::None)
+    })
+}
+
+fn write(path: &Path, batch: &RecordBatch, properties: WriterProperties) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let file = std::fs::File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+}
+
+/// The data files in a table's folder, those that no commit names among them.
+fn data_files(local: &Local, table: &str) -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true if path.ends_with("_delta_log") => {}
+                true => walk(&path, found),
+                false if path.extension().is_some_and(|extension| extension == "parquet") => found.push(path),
+                false => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&local.table_dir(table), &mut found);
+    found
+}
+
+/// How many of a table's data files were taken as they are.
+fn adopted(local: &Local, table: &str) -> usize {
+    let by = |path: &PathBuf| {
+        let file = std::fs::File::open(path).unwrap();
+        // A write that was broken off may leave half a file.
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file);
+        reader.is_ok_and(|reader| reader.metadata().file_metadata().created_by() == Some(DEFAULT_CREATED_BY))
+    };
+    data_files(local, table).iter().filter(|path| by(path)).count()
+}
+
+async fn schema(local: &Local, table: &str) -> SchemaRef {
+    local.delta(table).await.snapshot().unwrap().snapshot().arrow_schema()
+}
+
+/// The statistics of the only file that a version added.
+fn statistics(local: &Local, table: &str, version: u64) -> Value {
+    let commit = local.table_dir(table).join(format!("_delta_log/{version:020}.json"));
+    let text = std::fs::read_to_string(commit).unwrap();
+    let actions = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let adds: Vec<Value> = actions.filter_map(|action| action.get("add").cloned()).collect();
+    assert_eq!(adds.len(), 1);
+    serde_json::from_str(adds[0]["stats"].as_str().unwrap()).unwrap()
+}
+
+const EVERY_TYPE: &str = "id BIGINT NOT NULL, small SMALLINT, tiny TINYINT, flag BOOLEAN, text STRING, bytes BINARY, \
+     day DATE, at TIMESTAMP, wall TIMESTAMP_NTZ, d9 DECIMAL(9,2), d18 DECIMAL(18,4), d38 DECIMAL(38,10), \
+     ratio DOUBLE, part FLOAT, place STRUCT<x: DOUBLE, n: INT, name: STRING>, tags ARRAY<STRING>, \
+     counts MAP<STRING, INT>";
+
+const ROWS: usize = 12;
+
+/// A value for each row but those of the second row group and the last one.
+fn some<T>(value: impl Fn(usize) -> T) -> impl Iterator<Item = Option<T>> {
+    (0..ROWS).map(move |row| (!(3..6).contains(&row) && row != ROWS - 1).then(|| value(row)))
+}
+
+fn text(row: usize) -> String {
+    match row {
+        0 => String::new(),
+        1 => "\u{10FFFF}".repeat(40),
+        2 => "é".repeat(40),
+        row => format!("{}{row:02}", "z".repeat(70)),
+    }
+}
+
+/// Rows of every type, with what is at the edges of it.
+fn every_type(schema: &SchemaRef) -> RecordBatch {
+    const RATIOS: [f64; 6] = [f64::NAN, -0.0, 0.0, f64::INFINITY, -1.5, 1e300];
+    let number = |row: usize| row as i64 - 5;
+    let micros = |row: usize| number(row) * 86_400_000_000 * 9_999 + row as i64 * 1_001;
+    let place = || {
+        let DataType::Struct(fields) = schema.field_with_name("place").unwrap().data_type() else { panic!() };
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Float64Array::from_iter(some(|row| RATIOS[(row + 1) % 6]))),
+            Arc::new(Int32Array::from_iter(some(|row| row as i32 * 10))),
+            Arc::new(StringArray::from_iter(some(text))),
+        ];
+        let nulls = NullBuffer::from_iter((0..ROWS).map(|row| row != 7));
+        StructArray::new(fields.clone(), columns, Some(nulls))
+    };
+    let tags = || {
+        let DataType::List(element) = schema.field_with_name("tags").unwrap().data_type() else { panic!() };
+        let offsets = OffsetBuffer::from_lengths((0..ROWS).map(|row| row % 3));
+        let values = StringArray::from_iter((0..ROWS).map(|n| (n % 2 == 0).then(|| format!("tag {n}"))));
+        ListArray::new(Arc::clone(element), offsets, Arc::new(values), None)
+    };
+    let counts = || {
+        let DataType::Map(entries, sorted) = schema.field_with_name("counts").unwrap().data_type() else {
+            panic!()
+        };
+        let DataType::Struct(fields) = entries.data_type() else { panic!() };
+        let keys: ArrayRef = Arc::new(StringArray::from_iter_values((0..ROWS).map(|n| format!("key {n}"))));
+        let values: ArrayRef =
+            Arc::new(Int32Array::from_iter((0..ROWS).map(|n| (n % 2 == 0).then_some(n as i32))));
+        let offsets = OffsetBuffer::from_lengths((0..ROWS).map(|_| 1));
+        MapArray::new(
+            Arc::clone(entries),
+            offsets,
+            StructArray::new(fields.clone(), vec![keys, values], None),
+            None,
+            *sorted,
+        )
+    };
+    let decimal = |precision, scale, value: fn(i128) -> i128| {
+        let values = some(move |row| value(row as i128 - 5));
+        Decimal128Array::from_iter(values).with_precision_and_scale(precision, scale).unwrap()
+    };
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from_iter_values((0..ROWS).map(number))),
+        Arc::new(Int16Array::from_iter(some(|row| number(row) as i16 * 1_000))),
+        Arc::new(Int8Array::from_iter(some(|row| number(row) as i8 * 20))),
+        Arc::new(BooleanArray::from_iter(some(|row| row % 2 == 0))),
+        Arc::new(StringArray::from_iter(some(text))),
+        Arc::new(BinaryArray::from_iter(some(|row| vec![row as u8, 255]))),
+        Arc::new(Date32Array::from_iter(some(|row| number(row) as i32 * 99_999))),
+        Arc::new(TimestampMicrosecondArray::from_iter(some(micros)).with_timezone("UTC")),
+        Arc::new(TimestampMicrosecondArray::from_iter(some(micros))),
+        Arc::new(decimal(9, 2, |n| n * 1_999_999)),
+        Arc::new(decimal(18, 4, |n| n * 123_456_789_012_345_67)),
+        Arc::new(decimal(38, 10, |n| n * 1_234_567_890_123_456_789_012_345)),
+        Arc::new(Float64Array::from_iter(some(|row| RATIOS[row % 6]))),
+        Arc::new(Float32Array::from_iter(some(|row| RATIOS[(row + 2) % 6] as f32))),
+        Arc::new(place()),
+        Arc::new(tags()),
+        Arc::new(counts()),
+    ];
+    RecordBatch::try_new(Arc::clone(schema), columns).unwrap()
+}
+
+/// Two tables of the same rows: `t` took the file as it is, `twin` read it and wrote its own.
+async fn both() -> Local {
+    let local = Local::new();
+    local.run("CREATE VOLUME stage").await;
+    for table in ["t", "twin"] {
+        local.run(&format!("CREATE TABLE {table} ({EVERY_TYPE})")).await;
+    }
+    let schema = schema(&local, "t").await;
+    let batch = every_type(&schema);
+    let stage = local.volume_dir("stage");
+    write(&stage.join("t/a.parquet"), &batch, properties(&schema).build());
+    write(
+        &stage.join("twin/a.parquet"),
+        &batch,
+        properties(&schema).set_created_by(ANOTHER.to_owned()).build(),
+    );
+    for table in ["t", "twin"] {
+        let copy =
+            format!("COPY INTO {table} FROM '/Volumes/main/default/stage/{table}/' FILEFORMAT = PARQUET");
+        assert_eq!(local.run(&copy).await.texts(), [["12", "12", "0"]]);
+    }
+    local
+}
+
+async fn assert_same(local: &Local, query: &str) {
+    let of = |table: &str| query.replace("TABLE", table);
+    let (t, twin) = (local.run(&of("t")).await, local.run(&of("twin")).await);
+    assert_eq!(t, twin, "{query}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_in_the_tables_own_form_is_taken_as_it_is() {
+    let local = both().await;
+    let files = data_files(&local, "t");
+    assert_eq!(files.len(), 1);
+    let source = local.volume_dir("stage").join("t/a.parquet");
+    assert_eq!(std::fs::read(&files[0]).unwrap(), std::fs::read(source).unwrap());
+    assert_eq!(adopted(&local, "twin"), 0);
+    assert_same(&local, "SELECT * FROM TABLE ORDER BY id").await;
+    let history = local.run("DESCRIBE HISTORY t LIMIT 1").await;
+    assert_eq!(history.cell(0, "operation"), "COPY INTO");
+    let metrics: Value = serde_json::from_str(history.cell(0, "operationMetrics")).unwrap();
+    assert_eq!((&metrics["numFiles"], &metrics["numOutputRows"]), (&"1".into(), &"12".into()));
+    let bytes = std::fs::metadata(&files[0]).unwrap().len();
+    assert_eq!(metrics["numOutputBytes"], bytes.to_string());
+}
+
+/// What `ours` says of columns is what `theirs` says; of decimals of many digits it may say more.
+fn assert_same_statistics(ours: &Value, theirs: &Value, path: &str) {
+    let (Some(ours), Some(theirs)) = (ours.as_object(), theirs.as_object()) else {
+        return assert_eq!(ours, theirs, "{path}");
+    };
+    for (name, value) in theirs {
+        let path = format!("{path}.{name}");
+        match ours.get(name) {
+            Some(ours) => assert_same_statistics(ours, value, &path),
+            None => assert!(value.as_object().is_some_and(|members| members.is_empty()), "{path}"),
+        }
+    }
+    let known = |name: &String| theirs.contains_key(name) || ["d18", "d38"].contains(&name.as_str());
+    assert!(ours.keys().all(known), "{path}: {ours:?} {theirs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_statistics_are_those_of_a_file_that_was_written() {
+    let local = both().await;
+    let ours = statistics(&local, "t", 1);
+    assert_same_statistics(&ours, &statistics(&local, "twin", 1), "");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&ours).unwrap());
+}
+
+const CONDITIONS: [&str; 40] = [
+    "id = -5",
+    "id > 5",
+    "id < -5",
+    "small >= 5000",
+    "tiny <= -100",
+    "flag",
+    "NOT flag",
+    "flag IS NULL",
+    "text = ''",
+    "text > 'zzz'",
+    "text >= repeat('z', 70)",
+    "text > repeat('z', 71)",
+    "text < 'a'",
+    "text IS NULL",
+    "text IS NOT NULL",
+    "bytes = X'00FF'",
+    "bytes > X'09'",
+    "day = DATE'1970-01-01'",
+    "day > DATE'3000-01-01'",
+    "day < DATE'0700-01-01'",
+    "at > TIMESTAMP'2106-01-01'",
+    "at = (SELECT max(at) FROM twin)",
+    "at >= (SELECT max(at) FROM twin)",
+    "at <= (SELECT min(at) FROM twin)",
+    "wall >= (SELECT max(wall) FROM twin)",
+    "wall <= (SELECT min(wall) FROM twin)",
+    "d9 >= 99999.95",
+    "d9 < -99999.95",
+    "d18 >= (SELECT max(d18) FROM twin)",
+    "d38 >= (SELECT max(d38) FROM twin)",
+    "d38 <= (SELECT min(d38) FROM twin)",
+    "ratio = CAST('NaN' AS DOUBLE)",
+    "ratio > 1e301",
+    "ratio = 0",
+    "ratio < 0",
+    "part > CAST(3e38 AS FLOAT)",
+    "place.n > 90",
+    "place.name IS NULL",
+    "place.x > 1e301",
+    "tags IS NULL OR counts IS NULL",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_choose_the_same_rows_by_it() {
+    let local = both().await;
+    let mut chosen = 0;
+    for condition in CONDITIONS {
+        assert_same(&local, &format!("SELECT id FROM TABLE WHERE {condition} ORDER BY id")).await;
+        // Among other files, by which the engine may skip one.
+        chosen += local.run(&format!("SELECT id FROM t WHERE {condition}")).await.rows.len();
+    }
+    assert!(chosen > 60, "{chosen} rows");
+    assert_same(&local, "SELECT count(*), min(text), max(text), min(at), max(wall), max(d38), max(ratio), min(day) FROM TABLE").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_to_the_table_later_is_done_to_its_rows() {
+    let local = both().await;
+    let steps = [
+        "DELETE FROM TABLE WHERE id = -5 OR ratio = CAST('NaN' AS DOUBLE)",
+        "UPDATE TABLE SET text = 'new', d9 = d9 + 1 WHERE id > 3 AND text IS NOT NULL",
+        "MERGE INTO TABLE USING (SELECT id, 'merged' AS text FROM VALUES (0L), (77L) AS v(id)) AS s ON TABLE.id = s.id \
+         WHEN MATCHED THEN UPDATE SET text = s.text WHEN NOT MATCHED THEN INSERT (id, text) VALUES (s.id, s.text)",
+        "ALTER TABLE TABLE ADD COLUMNS (later STRING)",
+        "INSERT INTO TABLE (id, later) VALUES (100, 'x')",
+        "OPTIMIZE TABLE",
+        "RESTORE TABLE TABLE TO VERSION AS OF 1",
+        "ALTER TABLE TABLE SET TBLPROPERTIES ('delta.deletedFileRetentionDuration' = 'interval 0 hours')",
+        "VACUUM TABLE RETAIN 0 HOURS",
+        "OPTIMIZE TABLE",
+        "DELETE FROM TABLE WHERE place.n > 50",
+    ];
+    for step in steps {
+        for table in ["t", "twin"] {
+            // The keyword stays.
+            let step = step.replace("ALTER TABLE", "ALTER\u{1}").replace("RESTORE TABLE", "RESTORE\u{1}");
+            local.run(&step.replace("TABLE", table).replace('\u{1}', " TABLE")).await;
+        }
+        assert_same(&local, "SELECT * FROM TABLE ORDER BY id").await;
+    }
+    let local = local.restarted();
+    assert_same(&local, "SELECT * FROM TABLE VERSION AS OF 1 ORDER BY id").await;
+    assert!(data_files(&local, "t").len() < steps.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_is_no_ones_but_its_own() {
+    let local = both().await;
+    let (source, before) =
+        (local.volume_dir("stage").join("t/a.parquet"), local.run("SELECT * FROM t ORDER BY id").await);
+    // In place, as a program does that knows nothing of tables.
+    let other = small(&[("id", Arc::new(Int64Array::from(vec![1, 2, 3])))]);
+    write(&source, &other, WriterProperties::default());
+    assert_eq!(local.run("SELECT * FROM t ORDER BY id").await, before);
+    std::fs::remove_file(&source).unwrap();
+    assert_eq!(local.restarted().run("SELECT * FROM t ORDER BY id").await, before);
+}
+
+fn small(columns: &[(&str, ArrayRef)]) -> RecordBatch {
+    let columns = columns.iter().map(|(name, array)| (*name, Arc::clone(array), true));
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+}
+
+/// A file, a table for it, and whether it is taken as it is.
+struct Case {
+    name: &'static str,
+    table: &'static str,
+    /// `(SELECT .. FROM '{}')`; nothing for all columns.
+    select: &'static str,
+    file: RecordBatch,
+    properties: WriterPropertiesBuilder,
+    adopted: bool,
+}
+
+fn case(name: &'static str, table: &'static str, columns: Vec<(&str, ArrayRef)>) -> Case {
+    let file = small(&columns);
+    let properties = properties(&file.schema());
+    Case { name, table, select: "", file, properties, adopted: false }
+}
+
+impl Case {
+    fn adopted(self) -> Self {
+        Self { adopted: true, ..self }
+    }
+
+    fn select(self, select: &'static str) -> Self {
+        Self { select, ..self }
+    }
+
+    fn with(mut self, set: impl Fn(WriterPropertiesBuilder) -> WriterPropertiesBuilder) -> Self {
+        self.properties = set(self.properties);
+        self
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let id = || -> ArrayRef { Arc::new(Int64Array::from(vec![Some(1), Some(2), None, Some(4)])) };
+    let full = || -> ArrayRef { Arc::new(Int64Array::from(vec![1, 2, 3, 4])) };
+    let name = || -> ArrayRef { Arc::new(StringArray::from(vec![Some("a"), None, Some("c"), Some("")])) };
+    let ratio = || -> ArrayRef { Arc::new(Float64Array::from(vec![1.0, f64::NAN, -0.0, 2.0])) };
+    let instants = vec![0, 1_500, -1, 86_400_000];
+    let named = || vec![("id", id()), ("name", name())];
+    let with_id = |column, array: ArrayRef| vec![("id", full()), (column, array)];
+    let list = |element: &str| -> ArrayRef {
+        let field = Arc::new(Field::new(element, DataType::Int32, true));
+        let values = Arc::new(Int32Array::from(vec![1, 2, 3, 4]));
+        Arc::new(ListArray::new(field, OffsetBuffer::from_lengths([1, 0, 2, 1]), values, None))
+    };
+    let dictionary: DictionaryArray<Int32Type> =
+        vec![Some("a"), None, Some("a"), Some("b")].into_iter().collect();
+    let decimal = Decimal128Array::from(vec![100, -5, 0, 12_345]);
+    let plain = "(id BIGINT, name STRING)";
+    let renumbered = {
+        let field = |name: &str, data_type, id: &str| {
+            let metadata = HashMap::from([("PARQUET:field_id".to_owned(), id.to_owned())]);
+            Field::new(name, data_type, true).with_metadata(metadata)
+        };
+        let schema = Schema::new(vec![field("id", DataType::Int64, "7"), field("name", DataType::Utf8, "8")]);
+        let mut case = case("a file with field ids", plain, named());
+        case.file = RecordBatch::try_new(Arc::new(schema), case.file.columns().to_vec()).unwrap();
+        case
+    };
+    vec![
+        case("the columns of the table", plain, named()).adopted(),
+        case("in another order", plain, vec![("name", name()), ("id", id())]).adopted(),
+        case("chosen by name", plain, named()).select("SELECT name, id").adopted(),
+        case("cast to their own types", plain, named())
+            .select("SELECT CAST(id AS BIGINT) AS id, CAST(name AS STRING) AS name")
+            .adopted(),
+        case("a column that the file lacks", plain, vec![("id", id())]).adopted(),
+        case("a column that is NULL", plain, vec![("id", id())])
+            .select("SELECT id, CAST(NULL AS STRING) AS name")
+            .adopted(),
+        case("NOT NULL that the footer proves", "(id BIGINT NOT NULL, name STRING)", with_id("name", name()))
+            .adopted(),
+        case("clustered", "(id BIGINT, name STRING) CLUSTER BY (id)", named()).adopted(),
+        case(
+            "with a change data feed",
+            "(id BIGINT, name STRING) TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')",
+            named(),
+        )
+        .adopted(),
+        case(
+            "statistics of one column",
+            "(id BIGINT, name STRING) TBLPROPERTIES ('delta.dataSkippingNumIndexedCols' = '1')",
+            named(),
+        )
+        .adopted(),
+        case("floats without statistics", "(id BIGINT, ratio DOUBLE)", with_id("ratio", ratio())).adopted(),
+        case("a list", "(id BIGINT, list ARRAY<INT>)", with_id("list", list("element"))).adopted(),
+        case("not compressed", plain, named())
+            .with(|p| p.set_compression(Compression::UNCOMPRESSED))
+            .adopted(),
+        case("the file of another writer", plain, named()).with(|p| p.set_created_by("polars".to_owned())),
+        renumbered,
+        case(
+            "a list whose elements are called otherwise",
+            "(id BIGINT, list ARRAY<INT>)",
+            with_id("list", list("item")),
+        ),
+        case("floats with statistics", "(id BIGINT, ratio DOUBLE)", with_id("ratio", ratio()))
+            .with(|p| p.set_column_statistics_enabled("ratio".into(), EnabledStatistics::Page)),
+        case("NOT NULL that nothing proves", "(id BIGINT, ratio DOUBLE NOT NULL)", with_id("ratio", ratio())),
+        case("partitioned", "(id BIGINT, name STRING) PARTITIONED BY (name)", named()),
+        case(
+            "column mapping",
+            "(id BIGINT, name STRING) TBLPROPERTIES ('delta.columnMapping.mode' = 'name')",
+            named(),
+        ),
+        case(
+            "statistics of named columns",
+            "(id BIGINT, name STRING) TBLPROPERTIES ('delta.dataSkippingStatsColumns' = 'name')",
+            named(),
+        ),
+        case("a name in another case", plain, vec![("ID", id()), ("name", name())]),
+        case("a column too many", plain, vec![("id", id()), ("name", name()), ("more", full())])
+            .select("SELECT id, name"),
+        case("a column that is not taken", plain, named()).select("SELECT id"),
+        case("a column that is set to NULL", plain, named())
+            .select("SELECT id, CAST(NULL AS STRING) AS name"),
+        case(
+            "columns that change places",
+            "(a STRING, b STRING)",
+            vec![("a", name()), ("b", Arc::new(StringArray::from(vec!["1", "2", "3", "4"])))],
+        )
+        .select("SELECT a AS b, b AS a"),
+        case("a value that is worked out", plain, named()).select("SELECT id, upper(name) AS name"),
+        case("a constant", plain, named()).select("SELECT id, 'x' AS name"),
+        case("a cast and back", plain, named())
+            .select("SELECT CAST(CAST(id AS STRING) AS BIGINT) AS id, name"),
+        case(
+            "a narrower type",
+            plain,
+            vec![("id", Arc::new(Int32Array::from(vec![1, 2, 3, 4]))), ("name", name())],
+        ),
+        case(
+            "large text",
+            plain,
+            with_id("name", Arc::new(LargeStringArray::from(vec!["a", "b", "c", "d"]))),
+        ),
+        case("a dictionary", plain, with_id("name", Arc::new(dictionary))),
+        case(
+            "milliseconds",
+            "(id BIGINT, at TIMESTAMP)",
+            with_id("at", Arc::new(TimestampMillisecondArray::from(instants.clone()).with_timezone("UTC"))),
+        ),
+        case(
+            "nanoseconds",
+            "(id BIGINT, at TIMESTAMP)",
+            with_id("at", Arc::new(TimestampNanosecondArray::from(instants.clone()).with_timezone("UTC"))),
+        ),
+        case(
+            "another zone",
+            "(id BIGINT, at TIMESTAMP)",
+            with_id(
+                "at",
+                Arc::new(TimestampMicrosecondArray::from(instants.clone()).with_timezone("+02:00")),
+            ),
+        ),
+        case(
+            "a decimal of more digits than are needed",
+            "(id BIGINT, d DECIMAL(18,2))",
+            with_id("d", Arc::new(decimal.with_precision_and_scale(9, 2).unwrap())),
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_taken_as_it_is_only_where_that_gives_the_same_table() {
+    let local = Local::new();
+    local.run("CREATE VOLUME stage").await;
+    for (index, case) in cases().into_iter().enumerate() {
+        let Case { name, table, select, file, properties, adopted: expected } = case;
+        let mut answers = Vec::new();
+        for copy in ["t", "twin"] {
+            local.run(&format!("CREATE OR REPLACE TABLE {copy} {table}")).await;
+            let folder = format!("{index}/{copy}");
+            let properties = match copy {
+                "t" => properties.clone(),
+                _ => properties.clone().set_created_by(ANOTHER.to_owned()),
+            };
+            write(&local.volume_dir("stage").join(&folder).join("a.parquet"), &file, properties.build());
+            let path = format!("'/Volumes/main/default/stage/{folder}/'");
+            let source = match select {
+                "" => path,
+                select => format!("({select} FROM {path})"),
+            };
+            let answer = local.try_run(&format!("COPY INTO {copy} FROM {source} FILEFORMAT = PARQUET")).await;
+            let answer =
+                answer.map(|answer| answer.rows).map_err(|failure| failure.message.replace("twin", "t"));
+            answers.push(answer);
+        }
+        assert_eq!(answers[0], answers[1], "{name}");
+        assert!(!expected || answers[0].is_ok(), "{name}: {answers:?}");
+        let taken = adopted_now(&local, "t").await;
+        assert_eq!(taken, usize::from(expected), "{name}: files taken as they are");
+        assert_eq!(adopted_now(&local, "twin").await, 0, "{name}");
+        let columns = schema(&local, "t").await;
+        assert_same(&local, "SELECT * FROM TABLE ORDER BY 1").await;
+        let compared = columns.fields().iter().filter(|field| expected && !field.data_type().is_nested());
+        for field in compared {
+            let column = field.name();
+            for condition in ["IS NULL", ">= (SELECT max(`{}`) FROM twin)"] {
+                let condition = condition.replace("{}", column);
+                assert_same(&local, &format!("SELECT * FROM TABLE WHERE `{column}` {condition} ORDER BY 1"))
+                    .await;
+            }
+        }
+    }
+}
+
+/// How many files of the table's newest version were taken as they are.
+async fn adopted_now(local: &Local, table: &str) -> usize {
+    let delta = local.delta(table).await;
+    let files: Vec<String> =
+        delta.snapshot().unwrap().log_data().iter().map(|file| file.path().into_owned()).collect();
+    let taken = |path: &String| {
+        let file = std::fs::File::open(local.table_dir(table).join(path)).ok();
+        file.is_some_and(|file| {
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+            reader.metadata().file_metadata().created_by() == Some(DEFAULT_CREATED_BY)
+        })
+    };
+    files.iter().filter(|path| taken(path)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_both_kinds_are_one_commit() {
+    let local = Local::new();
+    local.run("CREATE VOLUME stage").await;
+    local.run("CREATE TABLE t (id BIGINT NOT NULL, name STRING)").await;
+    let stage = local.volume_dir("stage");
+    let ids = |ids: &[i64]| -> ArrayRef { Arc::new(Int64Array::from(ids.to_vec())) };
+    let name: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+    let whole = small(&[("id", ids(&[1, 2])), ("name", name)]);
+    // Only the first file has the column that the statement asks for.
+    write(&stage.join("a.parquet"), &whole, WriterProperties::default());
+    write(&stage.join("b.parquet"), &small(&[("id", ids(&[3]))]), WriterProperties::default());
+    let another = WriterProperties::builder().set_created_by(ANOTHER.to_owned()).build();
+    write(&stage.join("c.parquet"), &small(&[("id", ids(&[4, 5]))]), another.clone());
+    write(&stage.join("d.parquet"), &small(&[("id", ids(&[]))]), WriterProperties::default());
+    let copy = "COPY INTO t FROM (SELECT id, name FROM '/Volumes/main/default/stage/') FILEFORMAT = PARQUET";
+
+    // A row that does not fit, in a file that is read: the others leave nothing behind.
+    let none: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(6)]));
+    write(&stage.join("e.parquet"), &small(&[("id", none)]), another);
+    assert_eq!(local.fails(copy).await, ("DELTA_NOT_NULL_CONSTRAINT_VIOLATED".into(), "23502".into()));
+    assert_eq!((local.version("t").await, adopted(&local, "t")), (0, 0));
+    std::fs::remove_file(stage.join("e.parquet")).unwrap();
+
+    assert_eq!(local.run(copy).await.texts(), [["5", "5", "0"]]);
+    assert_eq!((local.version("t").await, adopted(&local, "t")), (1, 2));
+    let rows = local.run("SELECT id, name FROM t ORDER BY id").await;
+    assert_eq!(rows.texts(), [["1", "a"], ["2", "b"], ["3", "NULL"], ["4", "NULL"], ["5", "NULL"]]);
+    assert_eq!(local.run(copy).await.texts(), [["0", "0", "0"]], "each file is loaded once");
+    assert_eq!(local.run("SELECT count(*) FROM t WHERE name IS NULL").await.texts(), [["3"]]);
+}
