@@ -13,6 +13,7 @@ use crate::body::Body;
 use crate::circuit_breaker::Host;
 use crate::error::Error;
 use crate::operation::Operation;
+use crate::redact::Sent;
 use crate::stack::CallState;
 
 /// Any error, boxed: what [`Error::with_source`] keeps.
@@ -35,11 +36,13 @@ pub(crate) struct Outgoing<'c> {
     pub(crate) call: &'c Arc<CallState>,
     /// The circuit of its host, once a layer has looked for it.
     pub(crate) circuit: Option<Arc<Host>>,
+    /// The secrets of the request, once a layer has looked for them.
+    pub(crate) sent: Option<Arc<Sent>>,
 }
 
 impl<'c> Outgoing<'c> {
     pub(crate) fn new(request: Request<Body>, operation: &'c Operation, call: &'c Arc<CallState>) -> Self {
-        Self { request: Box::new(request), operation, call, circuit: None }
+        Self { request: Box::new(request), operation, call, circuit: None, sent: None }
     }
 
     /// The same request again, unless its body is a stream.
@@ -135,7 +138,8 @@ impl<S> Clone for Shared<S> {
 
 impl<S: Exchange> Exchange for Shared<S> {
     fn send(&self, request: Outgoing<'_>) -> impl Future<Output = Answered> + Send {
-        self.0.send(request)
+        // In a box of its own: the futures around it are small then, and each is copied once when it is made.
+        Box::pin(self.0.send(request))
     }
 }
 

@@ -113,15 +113,20 @@ impl RateLimits {
 
     /// The class of a path: its prefix, or `default`.
     pub fn class_of(&self, path: &str) -> &str {
+        self.position_of(path).and_then(|at| self.classes.get(at)).map_or(OTHERS, |(prefix, _)| prefix)
+    }
+
+    /// Which of the [`classes`](Self::classes) a path belongs to, if it is one of them.
+    pub(crate) fn position_of(&self, path: &str) -> Option<usize> {
         let path = without_version(path);
-        let matched = self.classes.iter().find(|(prefix, _)| starts_with(path, prefix));
-        matched.map_or(OTHERS, |(prefix, _)| prefix)
+        self.classes.iter().position(|(prefix, _)| starts_with(path, prefix))
     }
 
     pub(crate) fn others(&self) -> Option<Rate> {
         self.others
     }
 
+    /// In the order in which they are tried.
     pub(crate) fn classes(&self) -> impl Iterator<Item = (&str, Option<Rate>)> {
         self.classes.iter().map(|(prefix, rate)| (prefix.as_str(), *rate))
     }
@@ -157,6 +162,13 @@ fn order(prefix: &str) -> (Reverse<usize>, usize, String) {
 
 /// Whether the path begins with the prefix, segment by segment.
 fn starts_with(path: &str, prefix: &str) -> bool {
+    let is_named_so = |rest: &str| rest.is_empty() || rest.starts_with('/');
+    if path.strip_prefix(prefix).is_some_and(is_named_so) {
+        return true;
+    }
+    if !prefix.as_bytes().contains(&b'*') {
+        return false;
+    }
     let mut path = path.split('/');
     prefix.split('/').all(|wanted| path.next().is_some_and(|segment| wanted == segment || wanted == ANY))
 }

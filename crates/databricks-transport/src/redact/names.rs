@@ -145,7 +145,7 @@ pub(crate) fn is_secret_header(name: &HeaderName) -> bool {
 }
 
 /// Headers that carry credentials by their nature.
-const SENSITIVE: [HeaderName; 5] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE, LOCATION];
+static SENSITIVE: [HeaderName; 5] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE, LOCATION];
 
 /// Marks the headers that carry credentials, so that `Debug` of the map does not show them.
 pub(crate) fn mark_sensitive(headers: &mut HeaderMap) {
