@@ -15,6 +15,8 @@ use super::dial::Dial;
 use super::failure::Failure;
 use super::pool::{Connect, IDLE};
 use crate::config::{Proxies, ProxyScheme};
+use crate::error::{Error, ErrorKind};
+use crate::place::{is_loopback, target};
 
 /// How long connecting may take: looking the name up, the proxy's part and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,8 +30,13 @@ fn tcp() -> HttpConnector {
     http
 }
 
-/// Connections for http. To a proxy that forwards, requests name whole URLs.
-pub(super) fn connect_plain(proxies: Arc<Proxies>, trust: Option<Arc<ClientConfig>>) -> Connect {
+/// Connections for http; to another machine only if they `may_leave` this one. To a proxy that forwards, requests name
+/// whole URLs.
+pub(super) fn connect_plain(
+    proxies: Arc<Proxies>,
+    trust: Option<Arc<ClientConfig>>,
+    may_leave: bool,
+) -> Connect {
     let dial = Dial::new(tcp(), Arc::clone(&proxies), trust);
     let known = Arc::clone(&proxies);
     bounded(proxies, move |uri| {
@@ -37,6 +44,9 @@ pub(super) fn connect_plain(proxies: Arc<Proxies>, trust: Option<Arc<ClientConfi
         let is_forwarded = proxy.is_some_and(|proxy| proxy.scheme != ProxyScheme::Socks5);
         let dial = dial.clone();
         async move {
+            if !may_leave && !is_loopback(uri.host().unwrap_or_default()) {
+                return Err(not_encrypted(&uri));
+            }
             let hop = dial.oneshot(uri).await.map_err(Failure::NotConnected)?;
             single(hop, is_forwarded).await.map_err(Failure::Broke)
         }
@@ -72,6 +82,12 @@ where
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, connect(uri));
         Box::pin(async move { connecting.await.map_err(|_| too_slow(&way.unwrap_or_default()))? })
     })
+}
+
+fn not_encrypted(uri: &Uri) -> Failure {
+    let target = target(uri);
+    let what = format!("{target} is not encrypted: use https, or allow it with with_plain_http(true)");
+    Failure::Refused(Error::new(ErrorKind::Config, what))
 }
 
 fn too_slow(way: &str) -> Failure {

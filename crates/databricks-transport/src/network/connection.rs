@@ -11,6 +11,7 @@ use hyper::rt::{Read, Write};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::body::Body;
+use crate::service::Outgoing;
 
 /// What is read of a connection of HTTP/1 at a time, in bytes, and the most that the head of an answer may have. hyper would
 /// go to three times as much, for each of many connections, and read no faster.
@@ -82,18 +83,18 @@ fn drive(driver: impl Future<Output = hyper::Result<()>> + Send + 'static) {
 
 impl Connection {
     /// Sends a request with an absolute address. `host` is the header of that name.
-    pub(super) async fn send(&mut self, mut request: Box<Request<Body>>, host: &HeaderValue) -> Exchanged {
+    pub(super) async fn send(&mut self, mut request: Outgoing<'_>, host: &HeaderValue) -> Exchanged {
         match self {
             Self::Single(single) => {
                 request.headers_mut().entry(HOST).or_insert_with(|| host.clone());
                 if !single.is_forwarded {
                     leave_path(request.uri_mut());
                 }
-                single.sender.try_send_request(*request).await
+                single.sender.try_send_request(request.into_request()).await
             }
             Self::Shared(shared) => {
                 let mut sender = http2::SendRequest::clone(&shared.0);
-                sender.try_send_request(*request).await
+                sender.try_send_request(request.into_request()).await
             }
         }
     }

@@ -12,6 +12,8 @@ use crate::service::BoxError;
 
 /// How far a request came that failed.
 pub(super) enum Failure {
+    /// It is not allowed to go there.
+    Refused(Error),
     /// There was no connection for it.
     NotConnected(BoxError),
     /// A connection has failed it.
@@ -56,6 +58,7 @@ pub(super) fn not_connected(target: &str, why: &str) -> Error {
 /// The error that a failed exchange stands for. `has_body` tells about the request.
 pub(super) fn of(failure: Failure, target: &str, has_body: bool) -> Error {
     let error = match failure {
+        Failure::Refused(error) => return error,
         Failure::NotConnected(error) => {
             return not_connected(target, &why_not_connected(error.as_ref())).with_source(error);
         }

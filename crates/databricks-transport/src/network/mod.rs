@@ -14,17 +14,16 @@ mod tunnel;
 use std::sync::Arc;
 
 use http::header::PROXY_AUTHORIZATION;
-use http::{Request, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
 use self::connect::{connect_plain, connect_tls};
 use self::departure::Departure;
 use self::pool::Pool;
-use crate::body::Body;
 use crate::config::{Network, Proxies, Proxy, ProxyScheme};
-use crate::error::{Error, ErrorKind};
-use crate::place::{is_https, is_loopback, remove_user, target};
+use crate::error::Error;
+use crate::place::{is_https, remove_user, target};
 use crate::service::{Answered, Exchange, Outgoing};
 
 /// In a request's extensions: it goes to a service of this machine at a link-local address, where nothing is encrypted
@@ -58,9 +57,8 @@ impl HyperLeaf {
 }
 
 impl Exchange for HyperLeaf {
-    async fn send(&self, request: Outgoing<'_>) -> Answered {
+    async fn send(&self, mut request: Outgoing<'_>) -> Answered {
         let call = request.call;
-        let mut request = request.into_request();
         remove_user(request.uri_mut());
         let asked = gzip::ask(&mut request, call.read_whole().is_some());
         let answer = self.request(request, &mut Departure::of(call)).await?;
@@ -69,7 +67,7 @@ impl Exchange for HyperLeaf {
 }
 
 impl HyperLeaf {
-    async fn request(&self, request: Box<Request<Body>>, departure: &mut Departure<'_>) -> Answered {
+    async fn request(&self, request: Outgoing<'_>, departure: &mut Departure<'_>) -> Answered {
         // The target's text is for errors; a clone of the URI copies nothing.
         let uri = request.uri().clone();
         let has_body = !http_body::Body::is_end_stream(request.body());
@@ -87,18 +85,11 @@ impl HyperLeaf {
     /// Over plain http: to this machine, to others when that is allowed, and by way of a proxy, which then reads along.
     async fn send_plain(
         &self,
-        mut request: Box<Request<Body>>,
+        mut request: Outgoing<'_>,
         uri: &Uri,
         has_body: bool,
         departure: &mut Departure<'_>,
     ) -> Answered {
-        if !self.settings.plain_http && !is_loopback(uri.host().unwrap_or_default()) {
-            let target = target(uri);
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("{target} is not encrypted: use https, or allow it with with_plain_http(true)"),
-            ));
-        }
         let reads_along = |proxy: &&Proxy| proxy.scheme != ProxyScheme::Socks5;
         let proxy = self.proxies.on_the_way_to(uri).filter(reads_along);
         if let Some(basic) = proxy.and_then(Proxy::basic) {
@@ -126,13 +117,14 @@ impl HyperLeaf {
     async fn plain(&self) -> Result<&Pool, Error> {
         let make = || async {
             let trust = if self.proxies.need_tls() { Some(self.trust().await?) } else { None };
-            Ok(Pool::new(connect_plain(Arc::clone(&self.proxies), trust)))
+            let may_leave = self.settings.plain_http;
+            Ok(Pool::new(connect_plain(Arc::clone(&self.proxies), trust, may_leave)))
         };
         made_once(&self.plain, make).await
     }
 
     async fn local(&self) -> &Pool {
-        self.local.get_or_init(|| async { Pool::new(connect_plain(Arc::default(), None)) }).await
+        self.local.get_or_init(|| async { Pool::new(connect_plain(Arc::default(), None, true)) }).await
     }
 
     /// Whom to trust, read once for all connections.
@@ -157,7 +149,10 @@ where
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::body::Body;
+    use crate::error::ErrorKind;
     use crate::service::enter;
+    use http::Request;
 
     #[tokio::test]
     async fn plain_http_stays_on_this_machine_unless_allowed() {

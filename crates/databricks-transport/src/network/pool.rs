@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::{Request, Response, Uri};
+use http::{Response, Uri};
 use tokio::runtime::Handle;
 
 use self::held::held;
@@ -22,6 +22,7 @@ use super::connection::Connection;
 use super::departure::Departure;
 use super::failure::Failure;
 use crate::body::Body;
+use crate::service::Outgoing;
 
 /// An idle connection is closed before load balancers do it.
 pub(super) const IDLE: Duration = Duration::from_secs(50);
@@ -45,10 +46,11 @@ impl Pool {
     /// over another, if that connection had idled.
     pub(super) async fn request(
         &self,
-        mut request: Box<Request<Body>>,
+        mut request: Outgoing<'_>,
         uri: &Uri,
         departure: &mut Departure<'_>,
     ) -> Result<Response<Body>, Failure> {
+        let (operation, call) = (request.operation, request.call);
         let host = self.hosts.of(uri)?;
         loop {
             let mut lease = match host.take() {
@@ -59,7 +61,7 @@ impl Pool {
             match lease.send(request).await {
                 Ok(answer) => return Ok(answer.map(|body| held(body, lease))),
                 Err(mut error) => match error.take_message().filter(|_| lease.is_reused()) {
-                    Some(unsent) => request = Box::new(unsent),
+                    Some(unsent) => request = Outgoing::new(unsent, operation, call),
                     None => return Err(Failure::Broke(error.into_error())),
                 },
             }

@@ -248,6 +248,12 @@ impl Permit {
         self
     }
 
+    /// Uses a reserved permit whose turn has come just now.
+    pub(crate) fn used_at_once(mut self) -> Self {
+        self.reserved = false;
+        self
+    }
+
     /// Uses a reserved permit, of which nobody is told what comes of it.
     pub(crate) fn spend(mut self) {
         self.reserved = false;

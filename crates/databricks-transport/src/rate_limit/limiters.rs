@@ -86,10 +86,10 @@ impl RateLimiters {
             }
         };
         match self.0.client.enter(None, now, deadline)? {
-            Entered::Now(permit) => Ok(Turn { class, client: permit.reserve() }),
+            Entered::Now(permit) => Ok(Turn { class, client: permit.reserve(), is_fresh: true }),
             Entered::Queued(waiting) => {
                 let client = Box::pin(waiting.turn()).await?.reserve();
-                Box::pin(Turn { class, client }.after_pauses(deadline)).await
+                Box::pin(Turn { class, client, is_fresh: false }.after_pauses(deadline)).await
             }
         }
     }
@@ -97,7 +97,7 @@ impl RateLimiters {
     /// The turn of a class together with the client's.
     async fn with_clients(&self, class: Permit, deadline: Option<Instant>) -> Result<Turn, Error> {
         let client = self.0.client.acquire(deadline).await?.reserve();
-        Turn { class, client }.after_pauses(deadline).await
+        Turn { class, client, is_fresh: false }.after_pauses(deadline).await
     }
 }
 
@@ -106,14 +106,16 @@ impl RateLimiters {
 pub(crate) struct Turn {
     class: Permit,
     client: Permit,
+    /// Nobody has waited since the class' turn came.
+    is_fresh: bool,
 }
 
 impl Turn {
     /// It is sent now: the class' permit is told what comes of it.
     pub(crate) fn used(self) -> Permit {
-        let Self { class, client } = self;
+        let Self { class, client, is_fresh } = self;
         client.spend();
-        class.used()
+        if is_fresh { class.used_at_once() } else { class.used() }
     }
 
     /// Something else holds the request up: others may go meanwhile, and it has its old place afterwards.
@@ -146,6 +148,6 @@ impl Places {
     async fn take(self, deadline: Option<Instant>) -> Result<Turn, Error> {
         let class = self.class.acquire(deadline).await?.reserve();
         let client = self.client.acquire(deadline).await?.reserve();
-        Ok(Turn { class, client })
+        Ok(Turn { class, client, is_fresh: false })
     }
 }

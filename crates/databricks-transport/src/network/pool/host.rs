@@ -3,16 +3,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use http::uri::Authority;
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderValue, Uri};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use super::{Hosts, IDLE};
-use crate::body::Body;
 use crate::network::connection::{Connection, Exchanged, Shared, Single};
 use crate::place::{is_https, without_user};
+use crate::service::Outgoing;
 
 /// How many idle connections of HTTP/1 are kept for a host: what a burst of calls leaves behind does not pile up.
 const MOST_IDLE: usize = 128;
@@ -208,7 +208,7 @@ impl Lease {
         self.is_reused
     }
 
-    pub(super) async fn send(&mut self, request: Box<Request<Body>>) -> Exchanged {
+    pub(super) async fn send(&mut self, request: Outgoing<'_>) -> Exchanged {
         self.connection.send(request, &self.host.header).await
     }
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::atomic::AtomicUsize;
 
-use http::Method;
+use http::{Method, Request};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -13,7 +13,10 @@ use tokio::time::{Instant, advance, timeout};
 
 use super::super::connection::{PING_INTERVAL, PING_TIMEOUT, shared, single};
 use super::*;
+use crate::operation::Operation;
 use crate::stack::CallState;
+
+const GET: Operation = Operation::new("test.get");
 
 /// A server in this process, and what it has seen.
 #[derive(Clone, Default)]
@@ -74,9 +77,10 @@ impl Server {
 
 async fn get(pool: &Pool, path: &str) -> Result<Response<Body>, Failure> {
     let request = Request::get(format!("http://h.invalid{path}")).body(Body::empty()).unwrap();
-    let call = CallState::start(&Method::GET, Duration::MAX);
+    let call = Arc::new(CallState::start(&Method::GET, Duration::MAX));
     let uri = request.uri().clone();
-    pool.request(Box::new(request), &uri, &mut Departure::of(&call)).await
+    let request = Outgoing::new(request, &GET, &call);
+    pool.request(request, &uri, &mut Departure::of(&call)).await
 }
 
 async fn read(pool: &Pool, path: &str) {
