@@ -199,7 +199,7 @@ fn api_stack(
 
     let call = Retry::new(attempt, Arc::clone(&common.retry)); // 3
     let call = Around::new(call, per_call);
-    let call = Deadline::new(call); // 2
+    let call = Deadline::new(call, per_call.is_empty()); // 2
     Ok(Stack::new(TraceCall::new(call, watch))) // 1
 }
 
@@ -213,7 +213,7 @@ fn link_stack(config: &DatabricksConfig, leaf: Shared<impl Exchange>, common: &C
     let attempt = Answer::new(attempt, Arc::clone(&watch));
     let attempt = CircuitBreaker::new(attempt, Arc::clone(&common.circuits));
     let call = Retry::new(attempt, Arc::clone(&common.retry));
-    let call = Deadline::new(call);
+    let call = Deadline::new(call, true);
     Stack::new(TraceCall::new(call, watch))
 }
 

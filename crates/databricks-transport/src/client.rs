@@ -146,7 +146,7 @@ impl Client {
         let answer = async {
             let request = self.addressed(request)?;
             let call = Arc::new(self.start(&operation, request.method()));
-            self.run_signed(&operation, request, &call).await
+            self.run_signed(Outgoing::new(request, &operation, &call)).await
         };
         count_error(answer.await)
     }
@@ -169,7 +169,8 @@ impl Client {
         request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         let changes = !request.method().is_safe();
         let call = Arc::new(self.start(&operation, request.method()).reading_whole(LARGEST_JSON));
-        let (head, body) = self.run_signed(&operation, request, &call).await?.into_parts();
+        let answer = self.run_signed(Outgoing::new(request, &operation, &call)).await;
+        let (head, body) = answer?.into_parts();
         // The server did what was asked: only its words about it cannot be read.
         let unreadable = |error: Error| {
             let summary = CallSummary { ambiguous: false, ..call.summary(&operation) };
@@ -195,7 +196,8 @@ impl Client {
         }
         request.headers_mut().remove(AUTHORIZATION);
         let call = Arc::new(self.start(&operation, request.method()));
-        count_error(self.run(&self.0.stacks.links, &operation, request, &call).await)
+        let request = Outgoing::new(request, &operation, &call);
+        count_error(self.run(&self.0.stacks.links, request).await)
     }
 
     /// Sends a request to a cloud's storage, an absolute URI, on the stack of storage links: the workspace's credential
@@ -248,27 +250,17 @@ impl Client {
         CallState::start(method, operation.total_timeout().unwrap_or(self.0.config.total_timeout()))
     }
 
-    async fn run_signed(
-        &self,
-        operation: &Operation,
-        request: Request<Body>,
-        call: &Arc<CallState>,
-    ) -> Result<Response<Body>, Error> {
-        let answer = self.run(&self.0.stacks.api, operation, request, call).await;
+    async fn run_signed(&self, request: Outgoing<'_>) -> Result<Response<Body>, Error> {
+        let answer = self.run(&self.0.stacks.api, request).await;
         answer.map_err(|error| match self.hint(&error) {
             Some(hint) => error.with_hint(hint),
             None => error,
         })
     }
 
-    async fn run(
-        &self,
-        stack: &Stack,
-        operation: &Operation,
-        request: Request<Body>,
-        call: &Arc<CallState>,
-    ) -> Result<Response<Body>, Error> {
-        let answer = stack.send(Outgoing::new(request, operation, call)).await;
+    async fn run(&self, stack: &Stack, request: Outgoing<'_>) -> Result<Response<Body>, Error> {
+        let (operation, call) = (request.operation, request.call);
+        let answer = stack.send(request).await;
         answer.and_then(good).map_err(|error| error.with_call(call.summary(operation)))
     }
 

@@ -120,8 +120,10 @@ impl ApiRequest {
     pub fn query(mut self, name: &str, value: impl Display) -> Self {
         let separator = if self.query.is_empty() { "" } else { "&" };
         self.query.reserve(name.len() + TYPICAL_VALUE);
+        self.query.push_str(separator);
+        self.query.extend(utf8_percent_encode(name, SEGMENT));
+        self.query.push('=');
         // Writing to a String cannot fail.
-        let _ = write!(self.query, "{separator}{}=", utf8_percent_encode(name, SEGMENT));
         let _ = write!(Encoded(&mut self.query), "{value}");
         self
     }

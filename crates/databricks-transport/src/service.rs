@@ -13,6 +13,7 @@ use crate::body::Body;
 use crate::circuit_breaker::Host;
 use crate::error::Error;
 use crate::operation::Operation;
+use crate::redact::Sent;
 use crate::stack::CallState;
 
 /// Any error, boxed: what [`Error::with_source`] keeps.
@@ -29,17 +30,22 @@ pub(crate) type Answered = Result<Response<Body>, Error>;
 ///
 /// Between layers of ours nothing of this stands in the request's extensions. It does where somebody else's service takes
 /// the request over, for the layers further in.
-pub(crate) struct Outgoing<'c> {
-    request: Box<Request<Body>>,
+pub(crate) struct Outgoing<'c>(Box<Carried<'c>>);
+
+/// What is handed on: one box, since every layer keeps a place for it.
+pub(crate) struct Carried<'c> {
+    request: Request<Body>,
     pub(crate) operation: &'c Operation,
     pub(crate) call: &'c Arc<CallState>,
     /// The circuit of its host, once a layer has looked for it.
     pub(crate) circuit: Option<Arc<Host>>,
+    /// The secrets of the request, once a layer has looked for them.
+    pub(crate) sent: Option<Arc<Sent>>,
 }
 
 impl<'c> Outgoing<'c> {
     pub(crate) fn new(request: Request<Body>, operation: &'c Operation, call: &'c Arc<CallState>) -> Self {
-        Self { request: Box::new(request), operation, call, circuit: None }
+        Self(Box::new(Carried { request, operation, call, circuit: None, sent: None }))
     }
 
     /// The same request again, unless its body is a stream.
@@ -54,20 +60,34 @@ impl<'c> Outgoing<'c> {
     }
 
     /// The request alone, for the connection.
-    pub(crate) fn into_request(self) -> Box<Request<Body>> {
-        self.request
+    pub(crate) fn into_request(self) -> Request<Body> {
+        self.0.request
     }
 
     /// The request as services that are not ours see it.
     fn opened(self) -> Request<Body> {
-        let mut request = *self.request;
-        request.extensions_mut().insert(*self.operation);
-        request.extensions_mut().insert(Arc::clone(self.call));
+        let Carried { mut request, operation, call, .. } = *self.0;
+        request.extensions_mut().insert(*operation);
+        request.extensions_mut().insert(Arc::clone(call));
         request
     }
 }
 
-impl Deref for Outgoing<'_> {
+impl<'c> Deref for Outgoing<'c> {
+    type Target = Carried<'c>;
+
+    fn deref(&self) -> &Carried<'c> {
+        &self.0
+    }
+}
+
+impl<'c> DerefMut for Outgoing<'c> {
+    fn deref_mut(&mut self) -> &mut Carried<'c> {
+        &mut self.0
+    }
+}
+
+impl Deref for Carried<'_> {
     type Target = Request<Body>;
 
     fn deref(&self) -> &Request<Body> {
@@ -75,7 +95,7 @@ impl Deref for Outgoing<'_> {
     }
 }
 
-impl DerefMut for Outgoing<'_> {
+impl DerefMut for Carried<'_> {
     fn deref_mut(&mut self) -> &mut Request<Body> {
         &mut self.request
     }
@@ -135,7 +155,8 @@ impl<S> Clone for Shared<S> {
 
 impl<S: Exchange> Exchange for Shared<S> {
     fn send(&self, request: Outgoing<'_>) -> impl Future<Output = Answered> + Send {
-        self.0.send(request)
+        // In a box of its own: the futures around it are small then, and each is copied once when it is made.
+        Box::pin(self.0.send(request))
     }
 }
 

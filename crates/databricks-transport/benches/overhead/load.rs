@@ -88,3 +88,12 @@ fn time_of(thread: &Path) -> Option<Duration> {
     let text = fs::read_to_string(thread.join("schedstat")).ok()?;
     text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }
+
+/// The client whose calls alone are wanted, if the command line says `calls` and its name.
+pub(crate) fn profiled(arguments: impl Iterator<Item = String>) -> Option<String> {
+    let words: Vec<_> = arguments.filter(|argument| !argument.starts_with("--")).collect();
+    match words.as_slice() {
+        [mode, client] if mode == "calls" => Some(client.clone()),
+        _ => None,
+    }
+}

@@ -3,7 +3,9 @@
 //!
 //! `cargo bench -p databricks-transport --bench overhead` runs three criterion groups and prints a table; with
 //! `-- table` it prints the table alone, which is what to quote: its rounds alternate between the clients and its
-//! ratios are taken within a round, so a busy machine slows all of them down alike.
+//! ratios are taken within a round, so a busy machine slows all of them down alike. `-- calls hyper-util` and
+//! `-- calls stack` make calls through one client and print nothing: for a profiler that counts, such as
+//! `valgrind --tool=callgrind --separate-threads=yes`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod clients;
@@ -25,10 +27,30 @@ const BATCH: usize = 2_000;
 const CONCURRENCY: usize = 64;
 
 fn main() {
+    if let Some(client) = load::profiled(std::env::args().skip(1)) {
+        return make_calls(&client);
+    }
     overhead();
     Criterion::default().configure_from_args().final_summary();
     if table::is_wanted(std::env::args().skip(1)) {
         table::print();
+    }
+}
+
+/// Calls through one client only, many at once: twice a batch to warm up, five times to be counted.
+fn make_calls(client: &str) {
+    let (runtime, server) = (load::runtime(), Server::start());
+    match client {
+        "hyper-util" => make_batches(&runtime, &Bare::new(&server)),
+        "stack" => make_batches(&runtime, &Stack::limited(&server)),
+        other => panic!("no client is called {other:?}"),
+    }
+}
+
+fn make_batches<C: Caller>(runtime: &Runtime, caller: &C) {
+    let batches = std::env::var("BATCHES").map_or(5, |text| text.parse().unwrap());
+    for _ in 0..batches {
+        black_box(load::concurrent(runtime, caller, BATCH, CONCURRENCY));
     }
 }
 

@@ -50,7 +50,7 @@ impl TokenCaller {
         let attempt = Inactivity::new(attempt, SILENCE.min(config.timeout()));
         let attempt = Answer::new(attempt, Arc::clone(&watch));
         let retry = RetryPolicy::new(config.retry().clone(), jitter);
-        let call = Deadline::new(Retry::new(attempt, retry));
+        let call = Deadline::new(Retry::new(attempt, retry), true);
         Self { stack: Stack::new(call), plain_http: config.plain_http(), watch }
     }
 

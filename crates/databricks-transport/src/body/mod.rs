@@ -6,6 +6,7 @@ mod stream;
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -108,21 +109,21 @@ impl Body {
         })
     }
 
-    /// The same, and what it fails with repeats nothing that was sent.
-    pub(crate) fn cleaned_of(mut self, sent: Sent) -> Self {
-        let Inner::Stream(stream) = &mut self.0 else { return self };
-        match stream.as_mut().clean(sent) {
-            None => self,
-            Some(sent) => Self::wrap(self).cleaned_of(sent),
+    /// From now on what it fails with repeats nothing that was sent.
+    pub(crate) fn clean(&mut self, sent: Arc<Sent>) {
+        let Inner::Stream(stream) = &mut self.0 else { return };
+        if let Some(sent) = stream.as_mut().clean(sent) {
+            *self = Self::wrap(std::mem::take(self));
+            self.clean(sent);
         }
     }
 
-    /// The same, and a read that waits too long fails.
-    pub(crate) fn with_patience(mut self, patience: Patience) -> Self {
-        let Inner::Stream(stream) = &mut self.0 else { return self };
-        match stream.as_mut().hurry(patience) {
-            None => self,
-            Some(patience) => Self::wrap(self).with_patience(patience),
+    /// From now on a read that waits too long fails.
+    pub(crate) fn hurry(&mut self, patience: Patience) {
+        let Inner::Stream(stream) = &mut self.0 else { return };
+        if let Some(patience) = stream.as_mut().hurry(patience) {
+            *self = Self::wrap(std::mem::take(self));
+            self.hurry(patience);
         }
     }
 }

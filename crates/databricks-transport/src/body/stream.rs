@@ -1,6 +1,7 @@
 //! Bodies that come in pieces, and what watches them on the way to whoever reads them.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -21,7 +22,7 @@ pin_project! {
     /// A body and what watches it, in one box.
     pub(super) struct Streaming<B: ?Sized> {
         ahead: Ahead,
-        sent: Option<Sent>,
+        sent: Option<Arc<Sent>>,
         patience: Option<Patience>,
         #[pin]
         frames: B,
@@ -73,7 +74,7 @@ impl Streaming<dyn Frames + Send + Sync> {
     }
 
     /// Takes what was sent out of what the body fails with; gives it back when somebody else does so already.
-    pub(super) fn clean(self: Pin<&mut Self>, sent: Sent) -> Option<Sent> {
+    pub(super) fn clean(self: Pin<&mut Self>, sent: Arc<Sent>) -> Option<Arc<Sent>> {
         put(self.project().sent, sent)
     }
 

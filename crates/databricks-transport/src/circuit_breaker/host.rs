@@ -72,7 +72,7 @@ impl Host {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.machine().state() == CircuitState::Closed
+        self.machine().is_closed()
     }
 
     /// It is not remembered any more.
@@ -97,8 +97,7 @@ impl Host {
 
     /// Refuses what an open circuit would not let through.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let checked = self.machine().check(Instant::now());
-        match checked {
+        match self.checked() {
             Err(Refusal::Open { remaining, cause }) => Err(report::refused(&self.address, remaining, cause)),
             // What the probes find out is waited for where requests are admitted.
             Ok(()) | Err(Refusal::Probing { .. }) => Ok(()),
@@ -113,17 +112,30 @@ impl Host {
         call: &'c CallState,
     ) -> Result<Admission<'c>, Error> {
         let takes = silence.unwrap_or(self.timeout).saturating_add(GRACE);
+        let at_once = self.machine().admit_at_once();
+        if let Some(ticket) = at_once {
+            return Ok(Admission { host: self, ticket: Some(ticket), call });
+        }
         let admit = || {
             let now = Instant::now();
             self.update(now, |machine| machine.admit(now, takes))
         };
-        let ticket = self.after_probes(call, admit).await?;
+        let ticket = Box::pin(self.after_probes(call, admit)).await?;
         Ok(Admission { host: self, ticket: Some(ticket), call })
     }
 
     /// Waits, as [`admit`](Self::admit) does, until a request would be let through; takes no place.
     pub(super) async fn ready(&self, call: &CallState) -> Result<(), Error> {
-        self.after_probes(call, || self.machine().check(Instant::now())).await
+        if self.is_closed() {
+            return Ok(());
+        }
+        Box::pin(self.after_probes(call, || self.checked())).await
+    }
+
+    /// Whether a request would be let through now. The clock is read where it matters.
+    fn checked(&self) -> Result<(), Refusal> {
+        let machine = self.machine();
+        if machine.is_closed() { Ok(()) } else { machine.check(Instant::now()) }
     }
 
     fn machine(&self) -> MutexGuard<'_, Machine> {
@@ -246,6 +258,9 @@ impl Admission<'_> {
 
     fn finish(&mut self, verdict: Verdict) -> Option<Instant> {
         let ticket = self.ticket.take()?;
+        if verdict == Verdict::Works && self.host.machine().worked(&ticket) {
+            return None;
+        }
         let now = Instant::now();
         let (was, open_until) = self.host.update(now, |machine| {
             let was = machine.state();

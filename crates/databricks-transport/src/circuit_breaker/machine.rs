@@ -80,6 +80,16 @@ impl Machine {
         Self { config, state: CALM, generation: 0, counted: 0, cause: None }
     }
 
+    /// Whether a request would be let through at any time: nothing has to be known but what the machine knows.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
+    /// A ticket of a closed circuit, which takes no time to get.
+    pub(super) fn admit_at_once(&self) -> Option<Ticket> {
+        self.is_closed().then(|| self.ticket())
+    }
+
     /// Whether a request would be let through now. Changes nothing.
     pub(super) fn check(&self, now: Instant) -> Result<(), Refusal> {
         match self.state {
@@ -111,7 +121,21 @@ impl Machine {
             }
             State::Open { .. } => self.change(State::HalfOpen { successes: 0, probes: 1, lost_at: end }),
         }
-        Ok(Ticket { generation: self.generation, counted: self.counted })
+        Ok(self.ticket())
+    }
+
+    fn ticket(&self) -> Ticket {
+        Ticket { generation: self.generation, counted: self.counted }
+    }
+
+    /// A request of a closed circuit has shown that the host works. `false` when it is not closed, or was not meanwhile:
+    /// then the ticket is still to be settled.
+    pub(super) fn worked(&mut self, ticket: &Ticket) -> bool {
+        let tells = self.is_closed() && ticket.generation == self.generation;
+        if tells {
+            self.state = CALM;
+        }
+        tells
     }
 
     /// Takes a ticket back with what became of its request.

@@ -5,19 +5,22 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use http::Uri;
-use hyper_rustls::HttpsConnector;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::SocksV5;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
+use tokio::net::TcpStream;
 use tower::{Service, ServiceExt};
 
 use super::failure::{NoWay, deepest};
 use super::tunnel;
-use super::wire::Hop;
 use crate::config::{Proxies, Proxy, ProxyScheme};
 use crate::place::{is_https, port};
 use crate::service::BoxError;
+
+/// What leads to the host or to a proxy; with TLS only to a proxy that wants it.
+pub(super) type Hop = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Connects to hosts.
 #[derive(Clone)]

@@ -5,11 +5,20 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use hyper_util::client::legacy::Error as HyperError;
 use rustls::CertificateError;
 
 use crate::error::{Error, ErrorKind};
 use crate::service::BoxError;
+
+/// How far a request came that failed.
+pub(super) enum Failure {
+    /// It is not allowed to go there.
+    Refused(Error),
+    /// There was no connection for it.
+    NotConnected(BoxError),
+    /// A connection has failed it.
+    Broke(hyper::Error),
+}
 
 /// Why a proxy gave no connection. What it says was written here, and holds neither user name nor password.
 #[derive(Debug)]
@@ -47,11 +56,14 @@ pub(super) fn not_connected(target: &str, why: &str) -> Error {
 }
 
 /// The error that a failed exchange stands for. `has_body` tells about the request.
-pub(super) fn of(error: HyperError, target: &str, has_body: bool) -> Error {
-    if error.is_connect() {
-        let why = why_not_connected(&error);
-        return not_connected(target, &why).with_source(error);
-    }
+pub(super) fn of(failure: Failure, target: &str, has_body: bool) -> Error {
+    let error = match failure {
+        Failure::Refused(error) => return error,
+        Failure::NotConnected(error) => {
+            return not_connected(target, &why_not_connected(error.as_ref())).with_source(error);
+        }
+        Failure::Broke(error) => error,
+    };
     if let Some(own) = find::<Error>(&error) {
         let message = format!("the request's body failed: {}", own.message());
         return Error::new(own.kind(), message).with_source(error);
@@ -72,7 +84,7 @@ fn was_not_run(error: &h2::Error, has_body: bool) -> bool {
     error.is_remote() && (is_refused || error.is_go_away() && has_body)
 }
 
-fn why_not_connected(error: &HyperError) -> String {
+fn why_not_connected(error: &(dyn StdError + 'static)) -> String {
     if let Some(no_way) = find::<NoWay>(error) {
         return no_way.to_string();
     }

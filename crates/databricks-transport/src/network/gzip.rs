@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use flate2::write::MultiGzDecoder;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue, RANGE};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, Entry, HeaderValue, RANGE};
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame};
 
@@ -22,13 +22,16 @@ const BITE: usize = 1024;
 
 /// Asks for gzip if the answer is going to be read whole and the caller has not said what he takes. Tells whether it did.
 pub(super) fn ask(request: &mut Request<Body>, read_whole: bool) -> bool {
-    let headers = request.headers();
-    let is_decided = headers.contains_key(ACCEPT_ENCODING) || headers.contains_key(RANGE);
-    let asks = read_whole && request.method() != Method::HEAD && !is_decided;
-    if asks {
-        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    if !read_whole || request.method() == Method::HEAD || request.headers().contains_key(RANGE) {
+        return false;
     }
-    asks
+    match request.headers_mut().entry(ACCEPT_ENCODING) {
+        Entry::Occupied(_) => false,
+        Entry::Vacant(undecided) => {
+            undecided.insert(HeaderValue::from_static("gzip"));
+            true
+        }
+    }
 }
 
 /// The answer with a plain body, if gzip was asked for and is what came.

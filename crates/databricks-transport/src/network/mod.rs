@@ -1,31 +1,29 @@
 //! The network: hyper over TCP and TLS, directly or through a proxy. Connections and certificates are only touched by the
 //! first request.
 
+mod connect;
+mod connection;
 mod departure;
 mod dial;
 mod failure;
 mod gzip;
-mod lanes;
 mod pool;
 mod tls;
 mod tunnel;
-mod wire;
 
 use std::sync::Arc;
 
 use http::header::PROXY_AUTHORIZATION;
-use http::{Request, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
+use self::connect::{connect_plain, connect_tls};
 use self::departure::Departure;
-use self::lanes::Lanes;
-use self::pool::{Pool, connect_plain, connect_tls, pool};
-use self::wire::PlainWire;
-use crate::body::Body;
+use self::pool::Pool;
 use crate::config::{Network, Proxies, Proxy, ProxyScheme};
-use crate::error::{Error, ErrorKind};
-use crate::place::{is_https, is_loopback, remove_user, target};
+use crate::error::Error;
+use crate::place::{is_https, remove_user, target};
 use crate::service::{Answered, Exchange, Outgoing};
 
 /// In a request's extensions: it goes to a service of this machine at a link-local address, where nothing is encrypted
@@ -34,15 +32,14 @@ use crate::service::{Answered, Exchange, Outgoing};
 pub(crate) struct OnThisMachine;
 
 /// Sends requests over the network. The bodies of answers that are read whole are plain: what gzip does, it does here.
-#[derive(Debug)]
 pub(crate) struct HyperLeaf {
     settings: Network,
     proxies: Arc<Proxies>,
     trust: OnceCell<Arc<ClientConfig>>,
     /// For services of this machine: never through a proxy.
-    local: OnceCell<Pool<PlainWire>>,
-    plain: OnceCell<Pool<PlainWire>>,
-    tls: OnceCell<Lanes>,
+    local: OnceCell<Pool>,
+    plain: OnceCell<Pool>,
+    tls: OnceCell<Pool>,
 }
 
 impl HyperLeaf {
@@ -60,75 +57,74 @@ impl HyperLeaf {
 }
 
 impl Exchange for HyperLeaf {
-    async fn send(&self, request: Outgoing<'_>) -> Answered {
+    async fn send(&self, mut request: Outgoing<'_>) -> Answered {
         let call = request.call;
-        let mut request = request.into_request();
         remove_user(request.uri_mut());
         let asked = gzip::ask(&mut request, call.read_whole().is_some());
-        let _departure = Departure::of(&mut request, call);
-        let answer = self.request(request).await?;
+        let answer = self.request(request, &mut Departure::of(call)).await?;
         Ok(gzip::decoded(answer, asked))
     }
 }
 
 impl HyperLeaf {
-    async fn request(&self, request: Box<Request<Body>>) -> Answered {
+    async fn request(&self, request: Outgoing<'_>, departure: &mut Departure<'_>) -> Answered {
         // The target's text is for errors; a clone of the URI copies nothing.
         let uri = request.uri().clone();
         let has_body = !http_body::Body::is_end_stream(request.body());
-        let answer = if is_https(request.uri()) {
-            self.tls().await?.request(*request).await
+        let pool = if is_https(&uri) {
+            self.tls().await?
         } else if request.extensions().get::<OnThisMachine>().is_some() {
-            self.local().await.request(*request).await.map(|answer| answer.map(Body::wrap))
+            self.local().await
         } else {
-            return self.send_plain(request, &uri, has_body).await;
+            return self.send_plain(request, &uri, has_body, departure).await;
         };
-        answer.map_err(|error| failure::of(error, &target(&uri), has_body))
+        let answer = pool.request(request, &uri, departure).await;
+        answer.map_err(|failure| failure::of(failure, &target(&uri), has_body))
     }
 
     /// Over plain http: to this machine, to others when that is allowed, and by way of a proxy, which then reads along.
-    async fn send_plain(&self, mut request: Box<Request<Body>>, uri: &Uri, has_body: bool) -> Answered {
-        if !self.settings.plain_http && !is_loopback(uri.host().unwrap_or_default()) {
-            let target = target(uri);
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("{target} is not encrypted: use https, or allow it with with_plain_http(true)"),
-            ));
-        }
+    async fn send_plain(
+        &self,
+        mut request: Outgoing<'_>,
+        uri: &Uri,
+        has_body: bool,
+        departure: &mut Departure<'_>,
+    ) -> Answered {
         let reads_along = |proxy: &&Proxy| proxy.scheme != ProxyScheme::Socks5;
         let proxy = self.proxies.on_the_way_to(uri).filter(reads_along);
         if let Some(basic) = proxy.and_then(Proxy::basic) {
             request.headers_mut().insert(PROXY_AUTHORIZATION, basic);
         }
-        let answer = self.plain().await?.request(*request).await;
-        let answer = answer.map_err(|error| failure::of(error, &target(uri), has_body))?;
+        let answer = self.plain().await?.request(request, uri, departure).await;
+        let answer = answer.map_err(|failure| failure::of(failure, &target(uri), has_body))?;
         match proxy {
             Some(proxy) if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                 let target = target(uri);
                 Err(failure::not_connected(&target, &tunnel::refusal(proxy, &target, answer.status())))
             }
-            _ => Ok(answer.map(Body::wrap)),
+            _ => Ok(answer),
         }
     }
 
-    async fn tls(&self) -> Result<&Lanes, Error> {
+    async fn tls(&self) -> Result<&Pool, Error> {
         let make = || async {
             let trust = self.trust().await?;
-            Ok(Lanes::new(&connect_tls(Arc::clone(&self.proxies), trust)))
+            Ok(Pool::new(connect_tls(Arc::clone(&self.proxies), trust)))
         };
         made_once(&self.tls, make).await
     }
 
-    async fn plain(&self) -> Result<&Pool<PlainWire>, Error> {
+    async fn plain(&self) -> Result<&Pool, Error> {
         let make = || async {
             let trust = if self.proxies.need_tls() { Some(self.trust().await?) } else { None };
-            Ok(pool(connect_plain(Arc::clone(&self.proxies), trust)))
+            let may_leave = self.settings.plain_http;
+            Ok(Pool::new(connect_plain(Arc::clone(&self.proxies), trust, may_leave)))
         };
         made_once(&self.plain, make).await
     }
 
-    async fn local(&self) -> &Pool<PlainWire> {
-        self.local.get_or_init(|| async { pool(connect_plain(Arc::default(), None)) }).await
+    async fn local(&self) -> &Pool {
+        self.local.get_or_init(|| async { Pool::new(connect_plain(Arc::default(), None, true)) }).await
     }
 
     /// Whom to trust, read once for all connections.
@@ -153,7 +149,10 @@ where
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::body::Body;
+    use crate::error::ErrorKind;
     use crate::service::enter;
+    use http::Request;
 
     #[tokio::test]
     async fn plain_http_stays_on_this_machine_unless_allowed() {

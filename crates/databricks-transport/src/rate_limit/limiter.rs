@@ -109,8 +109,7 @@ impl RateLimiter {
     /// [`ErrorKind::RateLimited`], at once when the turn certainly comes too late: because of a pause, or because of
     /// those who wait already. When that becomes certain only later, then.
     pub async fn acquire(&self, deadline: Option<Instant>) -> Result<Permit, Error> {
-        let deadline = deadline.map(|deadline| deadline.saturating_duration_since(self.0.origin));
-        match self.enter(None, deadline)? {
+        match self.enter(None, Instant::now(), deadline)? {
             Entered::Now(permit) => Ok(permit),
             Entered::Queued(waiting) => waiting.turn().await,
         }
@@ -132,14 +131,21 @@ impl RateLimiter {
     }
 
     /// A permit, a place in the queue, or a refusal. A ticket given back keeps its place.
-    fn enter(&self, ticket: Option<u64>, deadline: Option<Duration>) -> Result<Entered, Error> {
-        let now = self.now();
+    pub(super) fn enter(
+        &self,
+        ticket: Option<u64>,
+        now: Instant,
+        deadline: Option<Instant>,
+    ) -> Result<Entered, Error> {
+        let since_origin = |moment: Instant| moment.saturating_duration_since(self.0.origin);
+        let now = since_origin(now);
         let mut turns = self.lock();
         let ticket = ticket.unwrap_or_else(|| turns.ticket());
         turns.serve(now);
         if turns.queue.position(ticket) == 0 && turns.admit(now).is_ok() {
             return Ok(Entered::Now(self.permit(ticket, now)));
         }
+        let deadline = deadline.map(since_origin);
         let at_best = turns.at_best(turns.queue.position(ticket), self.0.base);
         if deadline.is_some_and(|deadline| at_best > deadline) {
             drop(turns);
@@ -242,6 +248,17 @@ impl Permit {
         self
     }
 
+    /// Uses a reserved permit whose turn has come just now.
+    pub(crate) fn used_at_once(mut self) -> Self {
+        self.reserved = false;
+        self
+    }
+
+    /// Uses a reserved permit, of which nobody is told what comes of it.
+    pub(crate) fn spend(mut self) {
+        self.reserved = false;
+    }
+
     /// Whether the server has asked for a pause since the turn came.
     pub(crate) fn is_paused(&self) -> bool {
         self.limiter.lock().paused_until > self.limiter.now()
@@ -271,15 +288,14 @@ pub(crate) struct Reentry {
 impl Reentry {
     /// Waits at the old place.
     pub(crate) async fn acquire(self, deadline: Option<Instant>) -> Result<Permit, Error> {
-        let deadline = deadline.map(|deadline| deadline.saturating_duration_since(self.limiter.0.origin));
-        match self.limiter.enter(Some(self.ticket), deadline)? {
+        match self.limiter.enter(Some(self.ticket), Instant::now(), deadline)? {
             Entered::Now(permit) => Ok(permit),
             Entered::Queued(waiting) => waiting.turn().await,
         }
     }
 }
 
-enum Entered {
+pub(super) enum Entered {
     Now(Permit),
     Queued(Waiting),
 }

@@ -1,11 +1,10 @@
 //! The limiters of a client, by class.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::limiter::{Permit, RateLimiter, Reentry};
+use super::limiter::{Entered, Permit, RateLimiter, Reentry};
 use super::limits::{OTHERS, RateLimits};
 use super::policy::{FixedRate, PolicyFactory};
 use super::state::RateLimitState;
@@ -32,7 +31,8 @@ struct Inner {
     limits: RateLimits,
     client: RateLimiter,
     others: RateLimiter,
-    classes: HashMap<String, RateLimiter>,
+    /// In the order of the limits.
+    classes: Vec<RateLimiter>,
 }
 
 impl RateLimiters {
@@ -45,9 +45,7 @@ impl RateLimiters {
         let policy = limits.policy();
         // No answer tells which part of a client's requests was too much, so the limit over all of them stays as it is.
         let fixed = PolicyFactory::new(FixedRate);
-        let classes = limits
-            .classes()
-            .map(|(prefix, rate)| (prefix.to_owned(), RateLimiter::named(prefix, rate, policy)));
+        let classes = limits.classes().map(|(prefix, rate)| RateLimiter::named(prefix, rate, policy));
         Ok(Self(Arc::new(Inner {
             client: RateLimiter::named("client", limits.client(), &fixed),
             others: RateLimiter::named(OTHERS, limits.others(), policy),
@@ -59,7 +57,7 @@ impl RateLimiters {
     /// What each does right now: the client's first, then the classes by name, then the one of the other paths.
     pub fn states(&self) -> Vec<RateLimitState> {
         let Inner { client, others, classes, limits: _ } = &*self.0;
-        let mut states: Vec<_> = classes.values().map(RateLimiter::state).collect();
+        let mut states: Vec<_> = classes.iter().map(RateLimiter::state).collect();
         states.sort_by(|a, b| a.class.cmp(&b.class));
         states.insert(0, client.state());
         states.push(others.state());
@@ -68,7 +66,8 @@ impl RateLimiters {
 
     /// The limiter of a path's class.
     pub(crate) fn class(&self, path: &str) -> &RateLimiter {
-        self.0.classes.get(self.0.limits.class_of(path)).unwrap_or(&self.0.others)
+        let Inner { limits, others, classes, client: _ } = &*self.0;
+        limits.position_of(path).and_then(|at| classes.get(at)).unwrap_or(others)
     }
 
     /// Waits for the class' turn, then for the client's. What is taken from one while the other refuses goes back.
@@ -77,9 +76,28 @@ impl RateLimiters {
         class: &RateLimiter,
         deadline: Option<Instant>,
     ) -> Result<Turn, Error> {
-        let class = class.acquire(deadline).await?.reserve();
+        let now = Instant::now();
+        let class = match class.enter(None, now, deadline)? {
+            Entered::Now(permit) => permit.reserve(),
+            // In a box: most calls wait for nothing, and do not carry the room for it.
+            Entered::Queued(waiting) => {
+                let class = Box::pin(waiting.turn()).await?.reserve();
+                return Box::pin(self.with_clients(class, deadline)).await;
+            }
+        };
+        match self.0.client.enter(None, now, deadline)? {
+            Entered::Now(permit) => Ok(Turn { class, client: permit.reserve(), is_fresh: true }),
+            Entered::Queued(waiting) => {
+                let client = Box::pin(waiting.turn()).await?.reserve();
+                Box::pin(Turn { class, client, is_fresh: false }.after_pauses(deadline)).await
+            }
+        }
+    }
+
+    /// The turn of a class together with the client's.
+    async fn with_clients(&self, class: Permit, deadline: Option<Instant>) -> Result<Turn, Error> {
         let client = self.0.client.acquire(deadline).await?.reserve();
-        Turn { class, client }.after_pauses(deadline).await
+        Turn { class, client, is_fresh: false }.after_pauses(deadline).await
     }
 }
 
@@ -88,14 +106,16 @@ impl RateLimiters {
 pub(crate) struct Turn {
     class: Permit,
     client: Permit,
+    /// Nobody has waited since the class' turn came.
+    is_fresh: bool,
 }
 
 impl Turn {
     /// It is sent now: the class' permit is told what comes of it.
     pub(crate) fn used(self) -> Permit {
-        let Self { class, client } = self;
-        drop(client.used());
-        class.used()
+        let Self { class, client, is_fresh } = self;
+        client.spend();
+        if is_fresh { class.used_at_once() } else { class.used() }
     }
 
     /// Something else holds the request up: others may go meanwhile, and it has its old place afterwards.
@@ -128,6 +148,6 @@ impl Places {
     async fn take(self, deadline: Option<Instant>) -> Result<Turn, Error> {
         let class = self.class.acquire(deadline).await?.reserve();
         let client = self.client.acquire(deadline).await?.reserve();
-        Ok(Turn { class, client })
+        Ok(Turn { class, client, is_fresh: false })
     }
 }

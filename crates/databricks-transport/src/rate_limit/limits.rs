@@ -29,8 +29,17 @@ pub struct RateLimits {
     client: Option<Rate>,
     others: Option<Rate>,
     /// In the order in which they are tried: those with more segments first, then those with fewer `*`.
-    classes: Vec<(String, Option<Rate>)>,
+    classes: Vec<Class>,
     policy: PolicyFactory,
+}
+
+/// A class of endpoints and its limit.
+#[derive(Clone, Debug, PartialEq)]
+struct Class {
+    prefix: String,
+    /// So many bytes of the prefix stand before its first `*`; all of them when it has none.
+    named: usize,
+    rate: Option<Rate>,
 }
 
 /// The class of the paths that no other class matches.
@@ -59,7 +68,7 @@ impl RateLimits {
     /// No limits of ours. The classes remain, so that `Retry-After` still pauses one; for servers in this process.
     pub fn unlimited() -> Self {
         let Self { classes, policy, .. } = Self::default();
-        let classes = classes.into_iter().map(|(prefix, _)| (prefix, None)).collect();
+        let classes = classes.into_iter().map(|class| Class { rate: None, ..class }).collect();
         Self { client: None, others: None, classes, policy }
     }
 
@@ -82,9 +91,13 @@ impl RateLimits {
     #[must_use]
     pub fn with_class(mut self, prefix: impl Into<String>, rate: Rate) -> Self {
         let prefix = format!("/{}", prefix.into().trim_matches('/'));
-        self.classes.retain(|(known, _)| *known != prefix);
-        self.classes.push((prefix, Some(rate)));
-        self.classes.sort_by_cached_key(|(prefix, _)| order(prefix));
+        self.classes.retain(|known| known.prefix != prefix);
+        self.classes.push(Class {
+            named: prefix.find(ANY).unwrap_or(prefix.len()),
+            prefix,
+            rate: Some(rate),
+        });
+        self.classes.sort_by_cached_key(|class| order(&class.prefix));
         self
     }
 
@@ -113,17 +126,22 @@ impl RateLimits {
 
     /// The class of a path: its prefix, or `default`.
     pub fn class_of(&self, path: &str) -> &str {
+        self.position_of(path).and_then(|at| self.classes.get(at)).map_or(OTHERS, |class| &class.prefix)
+    }
+
+    /// Which of the [`classes`](Self::classes) a path belongs to, if it is one of them.
+    pub(crate) fn position_of(&self, path: &str) -> Option<usize> {
         let path = without_version(path);
-        let matched = self.classes.iter().find(|(prefix, _)| starts_with(path, prefix));
-        matched.map_or(OTHERS, |(prefix, _)| prefix)
+        self.classes.iter().position(|class| class.has(path))
     }
 
     pub(crate) fn others(&self) -> Option<Rate> {
         self.others
     }
 
+    /// In the order in which they are tried.
     pub(crate) fn classes(&self) -> impl Iterator<Item = (&str, Option<Rate>)> {
-        self.classes.iter().map(|(prefix, rate)| (prefix.as_str(), *rate))
+        self.classes.iter().map(|class| (class.prefix.as_str(), class.rate))
     }
 
     pub(crate) fn policy(&self) -> &PolicyFactory {
@@ -131,7 +149,7 @@ impl RateLimits {
     }
 
     pub(crate) fn validate(&self) -> Result<(), Error> {
-        let adapting = || self.classes.iter().map(|(_, rate)| *rate).chain([self.others]).flatten();
+        let adapting = || self.classes.iter().map(|class| class.rate).chain([self.others]).flatten();
         adapting().chain(self.client).try_for_each(|rate| rate.validate())?;
         adapting().try_for_each(|base| self.policy.make(base).validate())
     }
@@ -155,10 +173,19 @@ fn order(prefix: &str) -> (Reverse<usize>, usize, String) {
     (Reverse(segments.count()), unnamed, prefix.to_owned())
 }
 
-/// Whether the path begins with the prefix, segment by segment.
-fn starts_with(path: &str, prefix: &str) -> bool {
-    let mut path = path.split('/');
-    prefix.split('/').all(|wanted| path.next().is_some_and(|segment| wanted == segment || wanted == ANY))
+impl Class {
+    /// Whether the path begins with the prefix, segment by segment.
+    fn has(&self, path: &str) -> bool {
+        let Some(rest) = self.prefix.get(..self.named).and_then(|named| path.strip_prefix(named)) else {
+            return false;
+        };
+        if self.named == self.prefix.len() {
+            return rest.is_empty() || rest.starts_with('/');
+        }
+        let mut path = path.split('/');
+        let mut wanted = self.prefix.split('/');
+        wanted.all(|wanted| path.next().is_some_and(|segment| wanted == segment || wanted == ANY))
+    }
 }
 
 #[cfg(test)]

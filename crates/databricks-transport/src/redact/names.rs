@@ -145,7 +145,7 @@ pub(crate) fn is_secret_header(name: &HeaderName) -> bool {
 }
 
 /// Headers that carry credentials by their nature.
-const SENSITIVE: [HeaderName; 6] = [
+static SENSITIVE: [HeaderName; 6] = [
     AUTHORIZATION,
     PROXY_AUTHORIZATION,
     COOKIE,

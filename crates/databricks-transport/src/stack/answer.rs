@@ -41,10 +41,11 @@ impl<S> Answer<S> {
 }
 
 impl<S: Exchange> Exchange for Answer<S> {
-    async fn send(&self, request: Outgoing<'_>) -> Answered {
+    async fn send(&self, mut request: Outgoing<'_>) -> Answered {
         let changes = !request.method().is_safe();
         let whole = request.call.read_whole();
-        let sent = Sent::with(&request, request.call, &self.watch);
+        let sent = Arc::new(Sent::with(&request, request.call, &self.watch));
+        request.sent = Some(Arc::clone(&sent));
         trace_request(&request, &sent);
         let (mut head, body) = self.inner.send(request).await?.into_parts();
         let body = match whole {

@@ -1,6 +1,8 @@
 //! The total deadline: it caps waits, attempts and everything between them, up to the head of the answer.
 
+use std::future::poll_fn;
 use std::pin::pin;
+use std::task::Poll;
 
 use super::state::CallState;
 use crate::error::{Error, ErrorKind};
@@ -10,25 +12,34 @@ use crate::service::{Answered, Exchange, Outgoing};
 #[derive(Clone, Debug)]
 pub(crate) struct Deadline<S> {
     inner: S,
+    is_alone: bool,
 }
 
 impl<S> Deadline<S> {
-    pub(crate) fn new(inner: S) -> Self {
-        Self { inner }
+    /// `is_alone`: only layers of ours are inside, up to the attempts, so that all of them run in the task of the call.
+    pub(crate) fn new(inner: S, is_alone: bool) -> Self {
+        Self { inner, is_alone }
     }
 }
 
 impl<S: Exchange> Exchange for Deadline<S> {
     async fn send(&self, request: Outgoing<'_>) -> Answered {
         let call = request.call;
-        // Pinned where it is made: it is large, and the timeout would be put around a copy.
-        let answer = pin!(self.inner.send(request));
-        match call.deadline() {
-            Some(deadline) => {
-                tokio::time::timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(out_of_time(call)))
+        let mut answer = pin!(self.inner.send(request));
+        let Some(deadline) = call.deadline() else { return answer.await };
+        let mut end = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+                return Poll::Ready(answer);
             }
-            None => answer.await,
-        }
+            // A timer costs more than most layers. While an attempt has one that comes sooner, it wakes this too.
+            if self.is_alone && call.is_watched() {
+                return Poll::Pending;
+            }
+            let end = end.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            end.as_mut().poll(cx).map(|()| Err(out_of_time(call)))
+        })
+        .await
     }
 }
 

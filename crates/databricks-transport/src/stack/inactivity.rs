@@ -36,14 +36,17 @@ impl<S: Exchange> Exchange for Inactivity<S> {
         let activity = Activity::watching(request.body_mut(), call);
         let uri = request.uri().clone();
         call.sent();
-        let _unanswered = Unanswered { activity: &activity, limit, call };
+        let mut unanswered = Unanswered::watched(&activity, limit, call);
         tokio::select! {
             biased;
-            answer = self.inner.send(request) => answer.map(|response| {
+            answer = self.inner.send(request) => {
+                let mut response = answer?;
+                unanswered.is_answered = true;
                 // Whoever reads this body knows by the status that the server ran the request.
                 let call = CallSummary { ambiguous: false, ..call.summary(operation) };
-                response.map(|body| body.with_patience(Patience::new(limit, call)))
-            }),
+                response.body_mut().hurry(Patience::new(limit, call));
+                Ok(response)
+            },
             // What was inside is dropped by now, and has said how far it came.
             () = silence(&activity, limit, call) => Err(match call.is_in_flight() {
                 true => silent(limit, "no answer"),
@@ -64,6 +67,14 @@ struct Unanswered<'a> {
     activity: &'a Activity,
     limit: Duration,
     call: &'a CallState,
+    is_answered: bool,
+}
+
+impl<'a> Unanswered<'a> {
+    fn watched(activity: &'a Activity, limit: Duration, call: &'a CallState) -> Self {
+        call.watch(activity.ends_before(call.deadline(), limit));
+        Self { activity, limit, call, is_answered: false }
+    }
 }
 
 /// A server that has not said anything for so long, or for half of what it may take, was given its chance.
@@ -71,6 +82,10 @@ const CHANCE: Duration = Duration::from_secs(5);
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
+        self.call.watch(false);
+        if self.is_answered {
+            return;
+        }
         let chance = CHANCE.min(self.limit / 2);
         if self.call.is_past_deadline() && self.activity.silent_for() >= chance {
             self.call.fell_silent();
@@ -115,6 +130,16 @@ impl Activity {
         match self {
             Self::Since(moment) => Some(*moment),
             Self::Upload(upload) => upload.silent_since(),
+        }
+    }
+
+    /// Whether silence ends the attempt before the deadline, whatever happens.
+    fn ends_before(&self, deadline: Option<Instant>, limit: Duration) -> bool {
+        match (self, deadline) {
+            (Self::Since(moment), Some(deadline)) => {
+                moment.checked_add(limit).is_some_and(|end| end < deadline)
+            }
+            _ => false,
         }
     }
 

@@ -29,6 +29,7 @@ pub(crate) struct CallState {
     waits_for_probe: AtomicBool,
     ambiguous: AtomicBool,
     silent: AtomicBool,
+    is_watched: AtomicBool,
     last_failure: Mutex<Option<String>>,
     upload_failed: AtomicBool,
     shut_out: Mutex<Option<Instant>>,
@@ -54,6 +55,7 @@ impl CallState {
             waits_for_probe: AtomicBool::new(false),
             ambiguous: AtomicBool::new(false),
             silent: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
             last_failure: Mutex::new(None),
             upload_failed: AtomicBool::new(false),
             shut_out: Mutex::new(None),
@@ -111,6 +113,16 @@ impl CallState {
 
     pub(crate) fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Relaxed)
+    }
+
+    /// The attempt under way ends before the deadline by itself, or does not any more.
+    pub(crate) fn watch(&self, is_watched: bool) {
+        self.is_watched.store(is_watched, Ordering::Relaxed);
+    }
+
+    /// Whether the attempt under way ends before the deadline in any case.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.is_watched.load(Ordering::Relaxed)
     }
 
     /// Whether the time that the call may take is over.

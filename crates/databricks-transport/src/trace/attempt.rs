@@ -33,15 +33,17 @@ impl<S> TraceAttempt<S> {
 }
 
 impl<S: Exchange> Exchange for TraceAttempt<S> {
-    async fn send(&self, request: Outgoing<'_>) -> Answered {
-        let sent = Sent::with(&request, request.call, &self.watch);
+    async fn send(&self, mut request: Outgoing<'_>) -> Answered {
+        let known = request.sent.take();
+        let sent = known.unwrap_or_else(|| Arc::new(Sent::with(&request, request.call, &self.watch)));
         let attempt = Attempt::start(&request, &self.watch);
         attempt.log_request(&request, &sent);
         match self.inner.send(request).await {
             Ok(mut response) => {
                 mark_sensitive(response.headers_mut());
                 attempt.answered(&response, &sent);
-                Ok(response.map(|body| body.cleaned_of(sent)))
+                response.body_mut().clean(sent);
+                Ok(response)
             }
             Err(error) => Err(attempt.failed(error, &sent)),
         }

@@ -28,7 +28,7 @@ pub(crate) struct Watch {
     debug: DebugConfig,
     known: Secrets,
     limits: RateLimits,
-    /// One for each class of the limits.
+    /// One for each class of the limits, in their order.
     classes: Vec<Arc<Endpoint>>,
     /// For everything else.
     others: Arc<Endpoint>,
@@ -64,9 +64,8 @@ impl Watch {
         if self.traffic != Traffic::Api {
             return Arc::clone(&self.others);
         }
-        let class = self.limits.class_of(path);
-        let known = self.classes.iter().find(|known| known.name() == class);
-        Arc::clone(known.unwrap_or(&self.others))
+        let class = self.limits.position_of(path).and_then(|at| self.classes.get(at));
+        Arc::clone(class.unwrap_or(&self.others))
     }
 }
 

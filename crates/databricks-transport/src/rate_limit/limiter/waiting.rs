@@ -12,7 +12,7 @@ use crate::rate_limit::queue::Seat;
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Somebody in the queue, or with a turn that he has not taken yet; dropped, he gives either up.
-pub(super) struct Waiting {
+pub(in crate::rate_limit) struct Waiting {
     pub(super) limiter: RateLimiter,
     pub(super) ticket: u64,
     pub(super) deadline: Option<Duration>,
@@ -22,7 +22,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) async fn turn(mut self) -> Result<Permit, Error> {
+    pub(in crate::rate_limit) async fn turn(mut self) -> Result<Permit, Error> {
         loop {
             match self.look()? {
                 Look::Go(permit) => return Ok(permit),
