@@ -220,7 +220,8 @@ impl Client {
             request.headers_mut().remove(HOST);
             mark_sensitive(request.headers_mut());
             let call = Arc::new(self.start(&operation, request.method()).reading_whole(limit));
-            let answer = self.run(&self.0.stacks.links, &operation, request, &call).await?;
+            let request = Outgoing::new(request, &operation, &call);
+            let answer = self.run(&self.0.stacks.links, request).await?;
             let (head, body) = answer.into_parts();
             let body =
                 body.collect(limit).await.map_err(|error| error.with_call(call.summary(&operation)))?;
