@@ -1,3 +1,4 @@
+//! What a budget gives, to whom, and when.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use futures::FutureExt;
@@ -97,10 +98,10 @@ async fn who_gives_up_waiting_leaves_nothing_behind() {
 async fn a_smaller_chunk_than_expected_gives_back_what_it_does_not_need() {
     let budget = Budget::new(100);
     let mut held = budget.begin(0, 100, 9).await;
-    held.expect(30);
-    assert_eq!((held.bytes(), held.waited()), (30, false));
-    held.cover(31).await;
-    assert_eq!((held.bytes(), held.waited()), (31, false));
+    held.expect(20);
+    assert_eq!((held.bytes(), held.waited()), (20, false));
+    held.cover(21).await;
+    assert_eq!((held.bytes(), held.waited()), (21, false));
 }
 
 #[tokio::test]

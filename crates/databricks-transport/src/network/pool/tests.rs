@@ -1,3 +1,4 @@
+//! What a pool takes, keeps and closes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::convert::Infallible;
