@@ -162,7 +162,7 @@ fn every_type(schema: &SchemaRef) -> RecordBatch {
         Arc::new(TimestampMicrosecondArray::from_iter(some(micros)).with_timezone("UTC")),
         Arc::new(TimestampMicrosecondArray::from_iter(some(micros))),
         Arc::new(decimal(9, 2, |n| n * 1_999_999)),
-        Arc::new(decimal(18, 4, |n| n * 123_456_789_012_345_67)),
+        Arc::new(decimal(18, 4, |n| n * 12_345_678_901_234_567)),
         Arc::new(decimal(38, 10, |n| n * 1_234_567_890_123_456_789_012_345)),
         Arc::new(Float64Array::from_iter(some(|row| RATIOS[row % 6]))),
         Arc::new(Float32Array::from_iter(some(|row| RATIOS[(row + 2) % 6] as f32))),
