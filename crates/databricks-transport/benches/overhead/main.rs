@@ -25,6 +25,8 @@ use server::Server;
 /// Calls in a batch, and how many of them are under way together.
 const BATCH: usize = 2_000;
 const CONCURRENCY: usize = 64;
+/// Batches for a profiler.
+const PROFILED: usize = 5;
 
 fn main() {
     if let Some(client) = load::profiled(std::env::args().skip(1)) {
@@ -37,19 +39,18 @@ fn main() {
     }
 }
 
-/// Calls through one client only, many at once: twice a batch to warm up, five times to be counted.
+/// Calls through one client only, many at once.
 fn make_calls(client: &str) {
     let (runtime, server) = (load::runtime(), Server::start());
     match client {
         "hyper-util" => make_batches(&runtime, &Bare::new(&server)),
         "stack" => make_batches(&runtime, &Stack::limited(&server)),
-        other => panic!("no client is called {other:?}"),
+        other => eprintln!("no client is called `{other}`: hyper-util or stack"),
     }
 }
 
 fn make_batches<C: Caller>(runtime: &Runtime, caller: &C) {
-    let batches = std::env::var("BATCHES").map_or(5, |text| text.parse().unwrap());
-    for _ in 0..batches {
+    for _ in 0..PROFILED {
         black_box(load::concurrent(runtime, caller, BATCH, CONCURRENCY));
     }
 }
