@@ -116,7 +116,7 @@ impl Adaptive {
         let back_to = self.back_to(now, failed);
         self.burst = Some(burst);
         let floor = self.settings.min_rate.min(self.base.requests_per_second());
-        self.rate = (failed * self.settings.backoff).max(floor).min(failed);
+        self.rate = (failed * self.settings.backoff).max(floor).min(self.rate);
         self.phase = Phase::Cut {
             until: now.saturating_add(retry_after.unwrap_or(self.settings.window)),
             then: back_to.map_or(self.rate, |rate| rate.max(self.rate)),

@@ -256,6 +256,15 @@ fn the_burst_ends_with_the_first_429_and_returns_as_far_as_the_server_bears_it()
     assert!(smaller < burst, "a burst that fails is made smaller: {smaller}");
 }
 
+#[test]
+fn a_429_after_hardly_any_requests_cuts_to_the_floor_and_not_below() {
+    let mut world = world(1_000.0);
+    world.serve_at(1_000.0, 0.001);
+    world.now += Duration::from_secs(2);
+    world.throttle(None);
+    assert_eq!(world.rate(), 1.0);
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Serve(u8),
