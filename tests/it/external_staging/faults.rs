@@ -224,6 +224,7 @@ async fn a_sweep_removes_thousands_of_files_and_touches_nothing_but_writes() {
     let mut left: Vec<String> =
         others.iter().map(|path| world.bucket().join(path).display().to_string()).collect();
     let mut found = world.left();
-    (left.sort(), found.sort());
+    left.sort();
+    found.sort();
     assert_eq!(found, left);
 }

@@ -59,7 +59,7 @@ impl Address {
         }
         let prefix = Path::parse(path).ok().filter(|prefix| prefix.as_ref() == path);
         let prefix = prefix.ok_or_else(|| invalid("its path has an empty, `.` or `..` segment"))?;
-        if prefix.parts().any(|part| part.as_ref().trim() != part.as_ref()) {
+        if path.split('/').any(|segment| segment.trim() != segment) {
             // Lists of storages are read without it: they would name the files of another path.
             return Err(invalid("a segment of its path begins or ends with a space"));
         }

@@ -73,28 +73,28 @@ impl Bucket {
             Ok(bytes) => self.complete(upload.as_mut(), object, bytes).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = &made {
-            self.abort(upload.as_mut(), object, error).await;
+        let refused = made.as_ref().is_err_and(is_refused);
+        if made.is_err() {
+            self.abort(upload.as_mut(), object, refused).await;
         }
         made
     }
 
     /// Makes the object of the parts, of so many bytes in all.
     async fn complete(&self, upload: &mut dyn MultipartUpload, object: &Path, bytes: u64) -> Result<()> {
-        match upload.complete().await.map_err(failed) {
-            // An answer was lost and the request sent again: the upload is gone because it is the object by now.
-            Err(error) if is_not_found(&error) && self.has(object, bytes).await => Ok(()),
-            made => made.map(drop),
-        }
+        let made = upload.complete().await.map(drop).map_err(failed);
+        let is_gone = made.as_ref().is_err_and(is_not_found);
+        // An answer was lost and the request sent again: the upload is gone because it is the object by now.
+        if is_gone && self.has(object, bytes).await { Ok(()) } else { made }
     }
 
     async fn has(&self, object: &Path, bytes: u64) -> bool {
         self.store.head(object).await.is_ok_and(|found| found.size == bytes)
     }
 
-    async fn abort(&self, upload: &mut dyn MultipartUpload, object: &Path, why: &DeltaError) {
-        if let Some(renew) = self.renew.as_ref().filter(|_| is_refused(why)) {
-            // With the credentials that were refused it would be refused too.
+    /// With credentials that were refused it would be refused too.
+    async fn abort(&self, upload: &mut dyn MultipartUpload, object: &Path, refused: bool) {
+        if let Some(renew) = self.renew.as_ref().filter(|_| refused) {
             renew.renew();
         }
         if let Err(error) = upload.abort().await {

@@ -80,19 +80,12 @@ pub(super) fn cases() -> Vec<Case> {
         case
     };
     let required = {
-        let mut case =
-            case("NOT NULL that the file's schema proves", "(id BIGINT NOT NULL, ratio DOUBLE NOT NULL)", {
-                with_id("ratio", ratio())
-            });
-        let fields = case
-            .file
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.as_ref().clone().with_nullable(false))
-            .collect::<Vec<_>>();
-        case.file =
-            RecordBatch::try_new(Arc::new(Schema::new(fields)), case.file.columns().to_vec()).unwrap();
+        let table = "(id BIGINT NOT NULL, ratio DOUBLE NOT NULL)";
+        let mut case = case("NOT NULL that the file's schema proves", table, with_id("ratio", ratio()));
+        let schema = case.file.schema();
+        let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(false));
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        case.file = RecordBatch::try_new(Arc::new(schema), case.file.columns().to_vec()).unwrap();
         case.adopted()
     };
     vec![

@@ -330,6 +330,7 @@ async fn bounds_at_the_edges_of_what_the_log_holds_hide_no_row() {
         local.run(&format!("COPY INTO {table} FROM '{path}' FILEFORMAT = PARQUET")).await;
     }
     assert_eq!((adopted(&local, "t"), adopted(&local, "twin")), (1, 0));
+    let text = format!("'{long}'");
     let ends = [
         ("n", "9223372036854775807L", "(-9223372036854775807L - 1L)"),
         ("odd", "9007199254740993L", "-9007199254740993L"),
@@ -339,7 +340,7 @@ async fn bounds_at_the_edges_of_what_the_log_holds_hide_no_row() {
         ("wider", "1000000000000.001", "-1000000000000.001"),
         ("at", "TIMESTAMP'1970-01-01 00:00:00.001999'", "TIMESTAMP'1969-12-31 23:59:59.998999'"),
         ("wall", "TIMESTAMP_NTZ'1970-01-01 00:00:00.001999'", "TIMESTAMP_NTZ'1969-12-31 23:59:59.998999'"),
-        ("text", &format!("'{long}'"), "''"),
+        ("text", text.as_str(), "''"),
     ];
     for (column, greatest, least) in ends {
         for condition in [
