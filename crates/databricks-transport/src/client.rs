@@ -18,7 +18,7 @@ use crate::operation::Operation;
 use crate::rate_limit::{RateLimitState, RateLimiters};
 use crate::redact::{mark_sensitive, without_quotes};
 use crate::request::{ApiRequest, Origin};
-use crate::service::{Outgoing, Stack};
+use crate::service::{Answered, Outgoing, Stack};
 use crate::stack::{CallState, NotRepeated};
 use crate::trace::count_error;
 
@@ -148,7 +148,7 @@ impl Client {
             let call = Arc::new(self.start(&operation, request.method()));
             self.run_signed(Outgoing::new(request, &operation, &call)).await
         };
-        count_error(answer.await)
+        count_error(answer.await.map(|answer| *answer))
     }
 
     /// Sends a request and reads its answer as JSON. An empty body stands for `null` or `{}`, and `{}` for `()`.
@@ -197,7 +197,7 @@ impl Client {
         request.headers_mut().remove(AUTHORIZATION);
         let call = Arc::new(self.start(&operation, request.method()));
         let request = Outgoing::new(request, &operation, &call);
-        count_error(self.run(&self.0.stacks.links, request).await)
+        count_error(self.run(&self.0.stacks.links, request).await.map(|answer| *answer))
     }
 
     /// Sends a request to a cloud's storage, an absolute URI, on the stack of storage links: the workspace's credential
@@ -251,7 +251,7 @@ impl Client {
         CallState::start(method, operation.total_timeout().unwrap_or(self.0.config.total_timeout()))
     }
 
-    async fn run_signed(&self, request: Outgoing<'_>) -> Result<Response<Body>, Error> {
+    async fn run_signed(&self, request: Outgoing<'_>) -> Answered {
         let answer = self.run(&self.0.stacks.api, request).await;
         answer.map_err(|error| match self.hint(&error) {
             Some(hint) => error.with_hint(hint),
@@ -259,7 +259,7 @@ impl Client {
         })
     }
 
-    async fn run(&self, stack: &Stack, request: Outgoing<'_>) -> Result<Response<Body>, Error> {
+    async fn run(&self, stack: &Stack, request: Outgoing<'_>) -> Answered {
         let (operation, call) = (request.operation, request.call);
         let answer = stack.send(request).await;
         answer.and_then(good).map_err(|error| error.with_call(call.summary(operation)))
@@ -283,7 +283,7 @@ impl Client {
 }
 
 /// A 2xx as it is, anything else as an error.
-fn good(mut response: Response<Body>) -> Result<Response<Body>, Error> {
+fn good(mut response: Box<Response<Body>>) -> Answered {
     let status = response.status();
     if status.is_success() {
         return Ok(response);

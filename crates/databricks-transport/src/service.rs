@@ -22,8 +22,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A request goes in, an answer of any status comes out. Inside the stack a status is data, not an error.
 pub type HttpService = tower::util::BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Error>;
 
-/// How a request ends, inside the stack.
-pub(crate) type Answered = Result<Response<Body>, Error>;
+/// How a request ends, inside the stack. In a box, for every layer hands it on.
+pub(crate) type Answered = Result<Box<Response<Body>>, Error>;
 
 /// A request on its way through the stack, and what the layers of its call know. The request stands still itself while
 /// it is handed from layer to layer.
@@ -127,7 +127,7 @@ where
 {
     async fn send(&self, request: Outgoing<'_>) -> Answered {
         // In a box of its own: a call that meets no such service does not carry the room for one.
-        Box::pin(self.clone().oneshot(request.opened())).await
+        Box::pin(self.clone().oneshot(request.opened())).await.map(Box::new)
     }
 }
 
@@ -201,6 +201,9 @@ impl UserLayer {
     }
 }
 
+/// How a request ends for services that are not ours.
+type Opened = Result<Response<Body>, Error>;
+
 /// A layer of ours as tower's service: what a user's layer is put around.
 struct Door<S>(Shared<S>);
 
@@ -213,7 +216,7 @@ impl<S> Clone for Door<S> {
 impl<S: Exchange> Service<Request<Body>> for Door<S> {
     type Response = Response<Body>;
     type Error = Error;
-    type Future = BoxFuture<'static, Answered>;
+    type Future = BoxFuture<'static, Opened>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
@@ -221,7 +224,7 @@ impl<S: Exchange> Service<Request<Body>> for Door<S> {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let inner = self.0.clone();
-        Box::pin(async move { enter(&inner, request).await })
+        Box::pin(async move { enter(&inner, request).await.map(|answer| *answer) })
     }
 }
 
@@ -276,7 +279,7 @@ mod tests {
     impl Service<Request<Body>> for SlowToStart {
         type Response = Response<Body>;
         type Error = Error;
-        type Future = BoxFuture<'static, Answered>;
+        type Future = BoxFuture<'static, Opened>;
 
         fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
             self.asked += 1;

@@ -1,5 +1,6 @@
 //! Staging: the parts of a write as Parquet files in a volume or a cloud's storage, where one statement finds them.
 
+mod buffers;
 mod clean;
 #[cfg(feature = "object-store")]
 mod external;
@@ -17,6 +18,7 @@ use crate::error::{DeltaError, Result};
 use crate::progress::Reporter;
 use crate::write::WriteCompression;
 use crate::write_id::WriteId;
+use buffers::Buffers;
 use parts::Limits;
 
 #[cfg(feature = "object-store")]
@@ -50,6 +52,7 @@ pub(crate) struct Stage<'a> {
     presence: Option<String>,
     pace: &'a Pace,
     reporter: &'a Reporter,
+    buffers: Buffers,
 }
 
 /// What runs of one write have in common in the storage.
@@ -130,7 +133,7 @@ impl<'a> Stage<'a> {
             Sharing::SameFiles => (root.clone(), Some(format!("{root}/{PRESENCE}{run}"))),
             Sharing::OwnFiles => (own, None),
         };
-        Self { storage, root, directory, presence, pace, reporter }
+        Self { storage, root, directory, presence, pace, reporter, buffers: Buffers::default() }
     }
 
     pub(crate) fn directory(&self) -> &str {

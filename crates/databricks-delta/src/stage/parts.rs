@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use bytes::Bytes;
 use databricks_schema::arrow::floating_columns;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use parquet::arrow::ArrowWriter;
@@ -109,8 +108,13 @@ pub(crate) fn row_count(part: &[RecordBatch]) -> u64 {
     part.iter().map(|batch| batch.num_rows() as u64).sum()
 }
 
-/// The part as one Parquet file. Takes time: call it where it may block.
-pub(crate) fn encode(part: &[RecordBatch], layout: &Layout, compression: WriteCompression) -> Result<Bytes> {
+/// The part as one Parquet file, in an empty buffer. Takes time: call it where it may block.
+pub(crate) fn encode(
+    part: &[RecordBatch],
+    layout: &Layout,
+    compression: WriteCompression,
+    buffer: Vec<u8>,
+) -> Result<Vec<u8>> {
     let compression = match compression {
         WriteCompression::Snappy => Compression::SNAPPY,
         WriteCompression::Zstd => Compression::ZSTD(ZstdLevel::default()),
@@ -118,11 +122,11 @@ pub(crate) fn encode(part: &[RecordBatch], layout: &Layout, compression: WriteCo
     };
     let schema = Arc::clone(layout.file_schema());
     let properties = Some(properties(&schema, compression));
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema, properties).map_err(DeltaError::data)?;
+    let mut writer = ArrowWriter::try_new(buffer, schema, properties).map_err(DeltaError::data)?;
     for batch in part {
         writer.write(&layout.convert(batch)?).map_err(DeltaError::data)?;
     }
-    Ok(writer.into_inner().map_err(DeltaError::data)?.into())
+    writer.into_inner().map_err(DeltaError::data)
 }
 
 /// Without statistics of floating point numbers: whoever takes the part as a data file of its table may rely on all
@@ -220,8 +224,8 @@ mod tests {
             (WriteCompression::Zstd, Compression::ZSTD(ZstdLevel::default())),
             (WriteCompression::Uncompressed, Compression::UNCOMPRESSED),
         ] {
-            let file = encode(&part, &layout, compression).unwrap();
-            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+            let file = encode(&part, &layout, compression, Vec::new()).unwrap();
+            let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file)).unwrap();
             assert_eq!(reader.metadata().row_group(0).column(0).compression(), named);
             let read = reader.build().unwrap().next().unwrap().unwrap();
             assert_eq!(read.column(0).as_primitive::<Int64Type>().values(), &[0, 1, 2]);

@@ -96,8 +96,10 @@ impl Stage<'_> {
         let part = part?;
         let rows = parts::row_count(&part);
         let (layout, compression) = (layout.clone(), self.pace.compression);
-        let encoding = tokio::task::spawn_blocking(move || parts::encode(&part, &layout, compression));
-        let file = encoding.await.map_err(DeltaError::data)??;
+        let buffer = self.buffers.take();
+        let encode = move || parts::encode(&part, &layout, compression, buffer);
+        let file = tokio::task::spawn_blocking(encode).await.map_err(DeltaError::data)??;
+        let file = self.buffers.share(file);
         let bytes = file.len() as u64;
         self.reporter.encoded(rows, bytes);
         let name = part_name(index);

@@ -6,7 +6,8 @@ use http::{Response, StatusCode};
 
 use super::machine::Verdict;
 use crate::body::Body;
-use crate::error::{ApiError, Error, ErrorKind};
+use crate::error::{ApiError, ErrorKind};
+use crate::service::Answered;
 
 /// A failure of the host: all that a message repeats of it. Texts of servers may repeat secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl fmt::Display for Failure {
 
 impl Verdict {
     /// What an attempt says about its host.
-    pub(super) fn of(result: &Result<Response<Body>, Error>) -> Self {
+    pub(super) fn of(result: &Answered) -> Self {
         match result {
             Ok(response) => Self::of_response(response),
             // A server that closes a connection in good order sends its work to another.
@@ -71,8 +72,9 @@ impl Verdict {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::error::Error;
 
-    fn answer(status: u16, code: Option<&str>) -> Result<Response<Body>, Error> {
+    fn answer(status: u16, code: Option<&str>) -> Answered {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         if let Some(code) = code {
@@ -80,7 +82,7 @@ mod tests {
             api.error_code = Some(code.to_owned());
             response.extensions_mut().insert(api);
         }
-        Ok(response)
+        Ok(Box::new(response))
     }
 
     #[test]

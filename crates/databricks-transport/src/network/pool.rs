@@ -49,7 +49,7 @@ impl Pool {
         mut request: Outgoing<'_>,
         uri: &Uri,
         departure: &mut Departure<'_>,
-    ) -> Result<Response<Body>, Failure> {
+    ) -> Result<Box<Response<Body>>, Failure> {
         let (operation, call) = (request.operation, request.call);
         let host = self.hosts.of(uri)?;
         loop {
@@ -59,7 +59,7 @@ impl Pool {
             };
             departure.has_left();
             match lease.send(request).await {
-                Ok(answer) => return Ok(answer.map(|body| held(body, lease))),
+                Ok(answer) => return Ok(Box::new(answer.map(|body| held(body, lease)))),
                 Err(mut error) => match error.take_message().filter(|_| lease.is_reused()) {
                     Some(unsent) => request = Outgoing::new(unsent, operation, call),
                     None => return Err(Failure::Broke(error.into_error())),

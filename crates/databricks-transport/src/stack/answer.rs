@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use crate::body::Body;
 use crate::error::ApiError;
@@ -47,13 +47,14 @@ impl<S: Exchange> Exchange for Answer<S> {
         let sent = Arc::new(Sent::with(&request, request.call, &self.watch));
         request.sent = Some(Arc::clone(&sent));
         trace_request(&request, &sent);
-        let (mut head, body) = self.inner.send(request).await?.into_parts();
+        let mut answer = self.inner.send(request).await?;
+        let body = std::mem::take(answer.body_mut());
         let body = match whole {
-            _ if !head.status.is_success() => {
+            _ if !answer.status().is_success() => {
                 let text = Box::pin(body.collect_prefix(ERROR_TEXT, ERROR_TIME)).await;
                 // Servers and proxies repeat what they were sent.
-                let error = (self.parse)(head.status, &head.headers, &text).cleaned(&sent);
-                head.extensions.insert(error);
+                let error = (self.parse)(answer.status(), answer.headers(), &text).cleaned(&sent);
+                answer.extensions_mut().insert(error);
                 Body::from_bytes(text)
             }
             // A good answer says that the request was run, whether it can be read or not.
@@ -63,9 +64,9 @@ impl<S: Exchange> Exchange for Answer<S> {
             }
             None => body,
         };
-        let response = Response::from_parts(head, body);
-        trace_answer(&response, &sent);
-        Ok(response)
+        *answer.body_mut() = body;
+        trace_answer(&answer, &sent);
+        Ok(answer)
     }
 }
 
@@ -79,7 +80,7 @@ mod tests {
     use crate::service::enter;
     use crate::stack::CallState;
     use bytes::Bytes;
-    use http::Request;
+    use http::{Request, Response};
 
     fn answering(status: u16, parts: Vec<Result<&'static str, ErrorKind>>) -> impl Exchange {
         tower::service_fn(move |_| {

@@ -62,7 +62,7 @@ pub(super) async fn look(
             let nulls = part.iter().flat_map(null_counts).collect::<Vec<_>>();
             let weight = Estimate::weight(&part);
             let encoded = match is_sampled {
-                true => Some(parts::encode(&part, &layout, compression)?.len() as u64),
+                true => Some(parts::encode(&part, &layout, compression, Vec::new())?.len() as u64),
                 false => checked(&part, &layout)?,
             };
             Ok::<_, DeltaError>((seen, nulls, weight, encoded))

@@ -81,7 +81,7 @@ async fn get(pool: &Pool, path: &str) -> Result<Response<Body>, Failure> {
     let call = Arc::new(CallState::start(&Method::GET, Duration::MAX));
     let uri = request.uri().clone();
     let request = Outgoing::new(request, &GET, &call);
-    pool.request(request, &uri, &mut Departure::of(&call)).await
+    pool.request(request, &uri, &mut Departure::of(&call)).await.map(|answer| *answer)
 }
 
 async fn read(pool: &Pool, path: &str) {

@@ -7,7 +7,8 @@ use http::Response;
 
 use crate::body::Body;
 use crate::config::RetryConfig;
-use crate::error::{ApiError, Error, ErrorKind};
+use crate::error::{ApiError, ErrorKind};
+use crate::service::Answered;
 
 /// How an attempt ended, as far as sending again is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    pub(super) fn of(result: &Result<Response<Body>, Error>) -> Self {
+    pub(super) fn of(result: &Answered) -> Self {
         match result {
             Ok(response) => Self::of_response(response),
             Err(error) if error.is_unprocessed() => Self::NotSent,
@@ -123,6 +124,7 @@ fn backoff(config: &RetryConfig, repeats: u32) -> Duration {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::error::Error;
     use http::StatusCode;
     use proptest::prelude::*;
 
@@ -155,13 +157,13 @@ mod tests {
         assert_eq!(cost(Outcome::Throttled), Some(Cost::Nothing));
     }
 
-    fn answer(status: StatusCode, code: Option<&str>, message: &str) -> (Response<Body>, Error) {
+    fn answer(status: StatusCode, code: Option<&str>, message: &str) -> (Box<Response<Body>>, Error) {
         let mut api = ApiError::new(status, message);
         api.error_code = code.map(str::to_owned);
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status;
         response.extensions_mut().insert(api.clone());
-        (response, Error::from_api(api))
+        (Box::new(response), Error::from_api(api))
     }
 
     #[test]

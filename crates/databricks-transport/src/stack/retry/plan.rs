@@ -3,13 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::{Response, StatusCode};
+use http::StatusCode;
 use tokio::time::Instant;
 
 use super::jitter::Jitter;
-use crate::body::Body;
-use crate::error::Error;
 use crate::rate_limit::Paused;
+use crate::service::Answered;
 use crate::stack::{CallState, retry_after};
 
 /// After an answer of 429 that does not say how long to wait, the longest wait is at least this, so that no
@@ -29,9 +28,9 @@ pub(super) struct Wait {
 impl Wait {
     /// What the server asks for, and jitter on top: everybody may have been asked to wait for as long, and shall not
     /// come back together.
-    pub(super) fn new(result: &Result<Response<Body>, Error>, jitter: &Jitter, longest: Duration) -> Self {
+    pub(super) fn new(result: &Answered, jitter: &Jitter, longest: Duration) -> Self {
         let response = result.as_ref().ok();
-        let asked = response.and_then(retry_after);
+        let asked = response.and_then(|response| retry_after(response));
         let is_paused = response.is_some_and(|response| response.extensions().get::<Paused>().is_some());
         let is_throttled =
             response.is_some_and(|response| response.status() == StatusCode::TOO_MANY_REQUESTS);
@@ -97,10 +96,11 @@ impl fmt::Display for Stop {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use http::Method;
+    use crate::body::Body;
     use http::header::RETRY_AFTER;
+    use http::{Method, Response};
 
-    fn answer(asked: Option<&str>, paused: bool) -> Result<Response<Body>, Error> {
+    fn answer(asked: Option<&str>, paused: bool) -> Answered {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         if let Some(asked) = asked {
@@ -109,7 +109,7 @@ mod tests {
         if paused {
             response.extensions_mut().insert(Paused);
         }
-        Ok(response)
+        Ok(Box::new(response))
     }
 
     fn millis(millis: u64) -> Duration {
@@ -130,7 +130,7 @@ mod tests {
             let wait = Wait::new(&answer(asked, paused), &Jitter::none(), millis(500));
             assert_eq!((wait.time, wait.is_elsewhere), (millis(time), is_elsewhere), "{asked:?} {paused}");
         }
-        let failed = Err(Error::new(crate::error::ErrorKind::Connect, "refused"));
+        let failed = Err(crate::Error::new(crate::ErrorKind::Connect, "refused"));
         assert_eq!(Wait::new(&failed, &Jitter::none(), millis(500)).time, millis(500));
     }
 
