@@ -9,6 +9,7 @@ use crate::commit::{self, Outcome};
 use crate::error::{DeltaError, Result};
 use crate::stage::Storage;
 use crate::stage::sweep::is_not_found;
+use crate::statement::copy;
 use crate::write_id::WriteId;
 use crate::{lookup, mark, stage, write};
 
@@ -75,6 +76,11 @@ async fn load_again(
         read => read?,
     };
     let statement = String::from_utf8_lossy(&statement).into_owned();
+    if !copy::is_copy_into(&statement, table) {
+        // Others may write in the storage too: nothing but a load of this table is sent in the caller's name.
+        let message = format!("`{path}` holds no COPY INTO {table}");
+        return Err(DeltaError::UnexpectedResult { statement: "reading the statement of a write", message });
+    }
     match commit::repeatedly(&remote.sql.statement(statement), ready(())).await {
         Outcome::Applied { .. } => Ok(true),
         Outcome::Failed(error) => Err(error.into()),

@@ -1,14 +1,15 @@
 //! What a storage can do to a write, and what a crash leaves.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use databricks_delta_lake::delta::{DeltaError, Resumed};
+use databricks_delta_lake::delta::{DeltaError, Resumed, WriteCompression, WriteResult};
 use databricks_delta_lake::transport::ErrorKind;
-use databricks_testkit::{Fault, FaultRule, StallPoint};
+use databricks_testkit::{ErrorBody, Fault, FaultRule, StallPoint};
 use futures::{StreamExt, stream};
 use http::{Method, StatusCode};
 
-use super::world::{World, batches, rows, stream_of};
+use super::world::{World, batches, large_rows, rows, stream_of};
 
 const BUCKET: &str = "/s3/lake/";
 const STATEMENTS: &str = "/api/2.0/sql/statements";
@@ -115,4 +116,115 @@ async fn an_append_of_unknown_outcome_is_completed_from_the_bucket() {
     );
     assert_eq!(world.delta.resume("t", write_id).await.unwrap(), Resumed::Applied);
     assert_eq!((world.ids().await, world.left().len()), (vec![0, 1, 2, 3], 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_somebody_put_into_the_bucket_is_not_sent() {
+    let world = world().await;
+    fault(&world, FaultRule::on(Method::POST, STATEMENTS, Fault::ResetBefore).always());
+    let error = batches(&world.delta, 1..4).send().await.unwrap_err();
+    let DeltaError::OutcomeUnknown { write_id, .. } = error else { panic!("{error:?}") };
+    let world = world.healed();
+    let kept = world.bucket().join(format!("staging/{write_id}/_statement.sql"));
+    assert!(std::fs::read_to_string(&kept).unwrap().starts_with("COPY INTO `main`.`default`.`t` ("));
+    std::fs::write(&kept, "DROP TABLE `main`.`default`.`t`").unwrap();
+    let error = world.delta.resume("t", write_id).await.unwrap_err();
+    assert!(
+        matches!(&error, DeltaError::UnexpectedResult { message, .. } if message.contains("_statement.sql")),
+        "{error:?}"
+    );
+    assert_eq!(
+        (world.ids().await, world.left().len()),
+        (vec![0], 2),
+        "the table and what was staged are there"
+    );
+}
+
+/// A write of one part that goes up in several requests.
+async fn write_large(world: &World) -> WriteResult {
+    let batch = large_rows(52);
+    let write = world.delta.write_batches("large", batch.schema(), stream_of(&batch)).create_if_missing();
+    write.compression(WriteCompression::Uncompressed).send().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_in_parts_whose_last_answer_is_lost_is_known_to_be_there() {
+    let world = World::s3();
+    let is_last = |request: &http::request::Parts| {
+        request.method == Method::POST && request.uri.query().is_some_and(|query| query.contains("uploadId="))
+    };
+    fault(&world, FaultRule::matching(is_last, Fault::ResetAfter).times(1));
+    let written = write_large(&world).await;
+    assert_eq!((written.rows_affected, written.staging_left), (52, None));
+    assert_eq!(world.workspace.simulated().faults().fired(), 1);
+    let asked_again = |query: &str| query.contains("uploadId=") && !query.contains("partNumber=");
+    assert_eq!(world.log(|request| request.method == Method::POST && asked_again(&request.query)), 2);
+    assert_eq!(world.left(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_in_parts_whose_credentials_end_is_aborted_with_new_ones_and_begun_again() {
+    let world = World::s3();
+    let (workspace, ended) = (world.workspace.simulated().clone(), AtomicBool::new(false));
+    let ends = move |request: &http::request::Parts| {
+        let is_third = request.uri.query().is_some_and(|query| query.contains("partNumber=3"));
+        if is_third && !ended.swap(true, Ordering::Relaxed) {
+            workspace.end_credentials();
+        }
+        false
+    };
+    fault(&world, FaultRule::matching(ends, Fault::ResetBefore).always());
+    let written = write_large(&world).await;
+    assert_eq!((written.rows_affected, written.staging_left), (52, None));
+    assert_eq!(world.log(|request| request.method == Method::POST && request.query.contains("uploads")), 2);
+    assert_eq!(world.left(), [""; 0], "nothing is left of the first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_something_in_between_is_no_empty_bucket() {
+    let world = world().await;
+    let page = Fault::status(StatusCode::OK).with_body(ErrorBody::Html);
+    fault(&world, FaultRule::on(Method::GET, "/s3/lake", page).always());
+    let written = batches(&world.delta, 1..3).send().await.unwrap();
+    let left = format!("s3://lake/landing/staging/{}", written.write_id);
+    assert_eq!((written.rows_affected, written.staging_left), (2, Some(left)));
+    let error = world.delta.sweep_staging(Duration::ZERO).await.unwrap_err();
+    assert!(matches!(&error, DeltaError::Transport(error) if error.kind() == ErrorKind::Decode), "{error:?}");
+    let world = world.healed();
+    let swept = world.delta.sweep_staging(Duration::ZERO).await.unwrap();
+    assert_eq!((swept.removed.len(), world.left().len(), world.ids().await), (1, 0, vec![0, 1, 2]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_removes_thousands_of_files_and_touches_nothing_but_writes() {
+    let world = world().await;
+    let written = batches(&world.delta, 1..3).send().await.unwrap();
+    let stage = world.bucket().join("staging");
+    let put = |path: String| {
+        let path = world.bucket().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "x").unwrap();
+    };
+    let id = written.write_id;
+    (0..2_001).for_each(|number| put(format!("staging/{id}/part-{number:05}.parquet")));
+    let others = [
+        format!("staging2/{id}/part-00000.parquet"),
+        format!("staging-{id}/part-00000.parquet"),
+        "staging/of another/part-00000.parquet".to_owned(),
+        format!("staging/{id}.parquet"),
+        format!("{id}/part-00000.parquet"),
+    ];
+    others.iter().cloned().for_each(put);
+    world.workspace.simulated().clear_requests();
+    let swept = world.delta.sweep_staging(Duration::ZERO).await.unwrap();
+    assert_eq!(swept.removed, [format!("s3://lake/landing/staging/{id}")]);
+    assert_eq!((swept.bytes_removed, swept.kept.len()), (2_001, 0));
+    assert_eq!(world.log(|request| request.query.contains("delete")), 3, "a thousand at a time");
+    assert!(!stage.join(id.to_string()).join("part-00000.parquet").exists());
+    let mut left: Vec<String> =
+        others.iter().map(|path| world.bucket().join(path).display().to_string()).collect();
+    let mut found = world.left();
+    left.sort();
+    found.sort();
+    assert_eq!(found, left);
 }

@@ -6,7 +6,7 @@ mod world;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::StringArray;
 use databricks_delta_lake::delta::{DeltaError, Staging, WriteCompression, WriteMode};
 use object_store::local::LocalFileSystem;
 use world::{World, batches, rows};
@@ -71,19 +71,20 @@ async fn rows_go_through_a_store_of_the_program_s_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_path_may_have_any_sign_that_is_no_pattern() {
+    let staging = "s3://lake/landing/o'b %20+é&=,;:@(x)~$!/_staging";
+    let world = World::new("s3://lake/landing", |_| {
+        Staging::external(staging).region("eu-west-1").endpoint(world::ENDPOINT)
+    });
+    every_way(&world).await;
+    let dry = batches(&world.delta, 0..3).dry_run().await.unwrap();
+    assert!(dry.statements[0].contains(&staging.replace('\'', "\\'")), "{dry:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_large_part_goes_up_in_several_requests() {
     let world = World::s3();
-    let mut seed = 7_u64;
-    let mut text = || -> String {
-        let letter = |_| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            char::from(b' ' + u8::try_from((seed >> 33) % 90).unwrap())
-        };
-        (0..1 << 20).map(letter).collect()
-    };
-    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..55).map(|_| text())));
-    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..55));
-    let batch = RecordBatch::try_from_iter([("id", ids), ("name", texts)]).unwrap();
+    let batch = world::large_rows(55);
     let write = world.delta.write_batches("t", batch.schema(), world::stream_of(&batch)).create_if_missing();
     let written = write.compression(WriteCompression::Uncompressed).send().await.unwrap();
     assert_eq!((written.rows_affected, written.partitions_written), (55, 1));

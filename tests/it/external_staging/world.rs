@@ -55,10 +55,15 @@ impl World {
         rows.into_iter().map(|(id,)| id).collect()
     }
 
+    /// The folder of the location.
+    pub(super) fn bucket(&self) -> PathBuf {
+        self.folder.path().join("bucket")
+    }
+
     /// What lies in the bucket, unfinished uploads included.
     pub(super) fn left(&self) -> Vec<String> {
         let mut found = Vec::new();
-        let mut folders: Vec<PathBuf> = vec![self.folder.path().join("bucket")];
+        let mut folders: Vec<PathBuf> = vec![self.bucket()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 match entry.file_type().unwrap().is_dir() {
@@ -96,6 +101,21 @@ pub(super) fn stream_of(
     batch: &RecordBatch,
 ) -> impl Stream<Item = Result<RecordBatch, ArrowError>> + Send + 'static {
     futures::stream::iter([Ok(batch.clone())])
+}
+
+/// So many texts of a mebibyte, none like another.
+pub(super) fn large_rows(count: i64) -> RecordBatch {
+    let mut seed = 7_u64;
+    let mut text = || -> String {
+        let letter = |_| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b' ' + u8::try_from((seed >> 33) % 90).unwrap())
+        };
+        (0..1 << 20).map(letter).collect()
+    };
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..count).map(|_| text())));
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..count));
+    RecordBatch::try_from_iter([("id", ids), ("name", texts)]).unwrap()
 }
 
 /// A write of these rows.

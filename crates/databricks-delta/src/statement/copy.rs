@@ -30,6 +30,12 @@ pub(crate) fn copy_into(
     sql
 }
 
+/// Whether a statement is one that [`copy_into`] makes for the table, whoever kept it.
+pub(crate) fn is_copy_into(sql: &str, table: &TableName) -> bool {
+    // Names are the same in any case.
+    sql.to_lowercase().starts_with(&format!("COPY INTO {table} (").to_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -49,6 +55,18 @@ mod tests {
         let directory = "/Volumes/main/weather/_staging/it's/5b3";
         let files = ["part-00000.parquet", "it's.parquet"];
         insta::assert_snapshot!(copy_into(&table, directory, &files, &columns));
+    }
+
+    #[test]
+    fn a_kept_statement_is_known_by_its_table() {
+        let table = TableName::new("main", "weather", "Days").unwrap();
+        let sql = copy_into(&table, "/Volumes/a/b/c/d", &[], &[CastColumn::plain("id")]);
+        assert!(is_copy_into(&sql, &table));
+        assert!(is_copy_into(&sql, &TableName::new("main", "weather", "days").unwrap()));
+        assert!(!is_copy_into(&sql, &TableName::new("main", "weather", "day").unwrap()));
+        for other in ["", "DROP TABLE `main`.`weather`.`Days`", " COPY INTO `main`.`weather`.`Days` (`id`)"] {
+            assert!(!is_copy_into(other, &table), "{other}");
+        }
     }
 
     #[test]

@@ -122,10 +122,20 @@ records! {
         bare start_time: i64,
         /// When it ended, in milliseconds since 1970 (UTC); 0 while it runs.
         bare end_time: i64,
-        /// How it stands.
+        /// How it stands; [`state()`](Self::state) reads this and the older field.
         bare status: RunStatus,
+        /// How it stands, in the older words.
+        #[serde(rename = "state")]
+        bare legacy_state: LegacyState,
         /// The runs of the tasks that belong to it.
         bare task_run_ids: Vec<RunId>,
+    }
+}
+
+impl RepairHistoryItem {
+    /// Where it is in its life.
+    pub fn state(&self) -> RunState {
+        state::read(self.status.as_ref(), self.legacy_state.as_ref())
     }
 }
 
@@ -160,9 +170,20 @@ impl Run {
         latest(&self.tasks)
     }
 
-    /// Whether the history, where it was asked for, has this repair.
-    pub(crate) fn knows_repair(&self, repair: RepairId) -> bool {
-        self.repair_history.iter().any(|item| item.id == Some(repair))
+    /// Whether an end that this answer shows is one that came after the repair began: the history, which must have been
+    /// asked for, has the repair, and does not show it at work. A history that lags behind says nothing against an end that
+    /// is later than the repair's beginning.
+    pub(crate) fn has_ended_since(&self, repair: RepairId) -> bool {
+        let Some(item) = self.repair_history.iter().find(|item| item.id == Some(repair)) else {
+            return false;
+        };
+        let at_work = match item.state() {
+            RunState::Terminated(_) => false,
+            RunState::Unknown(_) => item.end_time == Some(0),
+            _ => true,
+        };
+        let began = item.start_time.filter(|began| *began > 0);
+        !at_work || began.zip(self.end_time).is_some_and(|(began, ended)| ended > began)
     }
 
     /// The latest repair, when the history was asked for and there is one.
@@ -195,6 +216,16 @@ impl RunTask {
         self.extra.keys().map(String::as_str).find(|field| field.ends_with("_task"))
     }
 
+    /// Whether this attempt came after that one of the same task, which stands before it. When they began tells it, where
+    /// both have: an attempt of a repair need not go on counting where the run before it ended.
+    fn came_after(&self, other: &Self) -> bool {
+        let began = |task: &Self| task.start_time.filter(|began| *began > 0);
+        match (began(self), began(other)) {
+            (Some(this), Some(that)) if this != that => this > that,
+            _ => self.attempt_number >= other.attempt_number,
+        }
+    }
+
     /// Its failure, if it ended in one. A skipped task is not one: its job told it to skip.
     pub(crate) fn failure(&self) -> Option<TaskFailure> {
         let RunState::Terminated(outcome) = self.state() else { return None };
@@ -222,7 +253,7 @@ pub(crate) fn latest(attempts: &[RunTask]) -> Vec<&RunTask> {
     let mut latest: Vec<&RunTask> = Vec::new();
     for attempt in attempts {
         match places.get(attempt.task_key.as_str()).and_then(|place| latest.get_mut(*place)) {
-            Some(known) if known.attempt_number <= attempt.attempt_number => *known = attempt,
+            Some(known) if attempt.came_after(known) => *known = attempt,
             Some(_) => {}
             None => {
                 places.insert(&attempt.task_key, latest.len());
@@ -267,6 +298,26 @@ mod tests {
     }
 
     #[test]
+    fn the_latest_attempt_of_a_task_is_the_one_that_began_last() {
+        for (attempts, latest) in [
+            ([(0, 10, "FAILED"), (1, 20, "FAILED"), (0, 30, "SUCCESS")], "SUCCESS"),
+            ([(0, 10, "FAILED"), (2, 30, "SUCCESS"), (1, 20, "FAILED")], "SUCCESS"),
+            // What has not begun has a number only.
+            ([(0, 10, "FAILED"), (1, 20, "FAILED"), (2, 0, "CANCELED")], "CANCELED"),
+            ([(0, 0, "FAILED"), (1, 0, "SUCCESS"), (0, 0, "FAILED")], "SUCCESS"),
+        ] {
+            let told = attempts.map(|(number, began, result)| {
+                let mut told = task("a", number, result);
+                told["start_time"] = json!(began);
+                told
+            });
+            let run: Run = serde_json::from_value(json!({"run_id": 1, "tasks": told})).unwrap();
+            let seen: Vec<String> = run.latest_attempts().iter().map(|task| task.state().to_string()).collect();
+            assert_eq!(seen, [format!("TERMINATED ({latest})")], "{attempts:?}");
+        }
+    }
+
+    #[test]
     fn odd_answers_are_read_without_harm() {
         let nulls = json!({"run_id": i64::MAX, "tasks": null, "iterations": null, "repair_history": null});
         let run: Run = serde_json::from_value(nulls).unwrap();
@@ -281,6 +332,35 @@ mod tests {
         assert_eq!(times(i64::MIN, i64::MAX), (None, "unknown"));
         assert_eq!(times(5, 1).0, None);
         assert_eq!(times(1, 1001).0, Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn an_end_is_the_repair_s_own_unless_the_history_shows_it_at_work() {
+        let new = |state: &str| json!({"status": {"state": state}});
+        let old = |state: &str| json!({"state": {"life_cycle_state": state}});
+        for (repair, ended, own) in [
+            // The end of the run before, and a repair that is on its way.
+            (new("PENDING"), 900, false),
+            (new("RUNNING"), 900, false),
+            (old("RUNNING"), 900, false),
+            (old("WAITING_FOR_RETRY"), 1_000, false),
+            (json!({"status": {"state": "WAKING"}, "end_time": 0}), 900, false),
+            // Over, at once too; and what says nothing of how it stands.
+            (new("TERMINATED"), 900, true),
+            (old("INTERNAL_ERROR"), 1_000, true),
+            (json!({"status": {"state": "WAKING"}, "end_time": 1_100}), 900, true),
+            (json!({"status": null, "state": null}), 900, true),
+            // The history lags behind the run.
+            (new("RUNNING"), 1_001, true),
+        ] {
+            let mut item = json!({"type": "REPAIR", "id": 3, "start_time": 1_000});
+            item.as_object_mut().unwrap().extend(repair.as_object().unwrap().clone());
+            let history = json!([{"type": "ORIGINAL", "start_time": 1}, item]);
+            let run = json!({"run_id": 1, "end_time": ended, "repair_history": history});
+            let run: Run = serde_json::from_value(run).unwrap();
+            assert_eq!(run.has_ended_since(RepairId::new(3)), own, "{run:?}");
+            assert!(!run.has_ended_since(RepairId::new(4)), "{run:?}");
+        }
     }
 
     #[test]

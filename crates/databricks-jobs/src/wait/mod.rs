@@ -53,7 +53,8 @@ impl Wait {
     }
 
     /// Waits for this repair of the run. Right after a repair began, the service may still answer how the run ended before
-    /// it; an end in whose history the repair is not found is passed over.
+    /// it: an end is passed over while the run's history does not have the repair or shows it at work. A repair that is none
+    /// of the run's is waited for until the time is up.
     pub fn of_repair(mut self, repair_id: RepairId) -> Self {
         self.repair = Some(repair_id);
         self

@@ -76,7 +76,7 @@ impl Wait {
 
     /// Whether the run is shown as it ended before the repair that is waited for.
     fn is_before_the_repair(&self, run: &Run) -> bool {
-        self.repair.is_some_and(|repair| run.state().is_terminal() && !run.knows_repair(repair))
+        self.repair.is_some_and(|repair| run.state().is_terminal() && !run.has_ended_since(repair))
     }
 
     /// Asks for the run to be cancelled, through as many passing failures as looks are allowed.

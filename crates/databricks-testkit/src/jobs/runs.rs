@@ -91,11 +91,15 @@ fn shown(
     };
     let stale = is_run.and_then(|record| record.stale.as_mut()?.look(extras, offset));
     let (record, _) = state.run_of(user, run_id)?;
-    Ok(stale.unwrap_or_else(|| {
+    let Some(mut run) = stale else {
         let mut run = view::run(record, extras);
         run.insert("tasks".to_owned(), json!(view::tasks(record, extras)));
-        run
-    }))
+        return Ok(run);
+    };
+    if extras.history {
+        run.entry("repair_history").or_insert_with(|| json!(view::repair_history(record)));
+    }
+    Ok(run)
 }
 
 /// `GET jobs/runs/get-output`.

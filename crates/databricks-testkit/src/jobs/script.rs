@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::stale::StaleLooks;
 use super::task::TaskCall;
 use super::task_script::{Predicate, ScriptedTask, TaskScript};
 use crate::scripted::ScriptTurns;
@@ -50,7 +51,7 @@ struct State {
     timing: Timing,
     idle_triggers: bool,
     unscripted_succeed: bool,
-    stale_looks: u32,
+    stale_looks: StaleLooks,
 }
 
 /// How long the parts of a task take where no script says so.
@@ -174,7 +175,14 @@ impl JobsScript {
 
     /// How many looks at a run (`runs/get`) after each of its repairs still find it as it ended before. Default 0.
     pub fn stale_looks_after_repair(&self, looks: u32) -> &Self {
-        self.lock().stale_looks = looks;
+        self.lock().stale_looks.whole = looks;
+        self
+    }
+
+    /// How many looks after those find a torn answer: the repair is in the run's history, and all else is as it was before.
+    /// Default 0.
+    pub fn torn_looks_after_repair(&self, looks: u32) -> &Self {
+        self.lock().stale_looks.torn = looks;
         self
     }
 
@@ -207,7 +215,7 @@ impl JobsScript {
         self.lock().unscripted_succeed
     }
 
-    pub(super) fn stale_looks(&self) -> u32 {
+    pub(super) fn stale_looks(&self) -> StaleLooks {
         self.lock().stale_looks
     }
 

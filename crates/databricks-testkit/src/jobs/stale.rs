@@ -9,33 +9,64 @@ use super::view::{self, Extras};
 #[derive(Clone, Debug)]
 pub(super) struct StaleView {
     run: Map<String, Value>,
-    left: u32,
-    /// Whether the last look at the first page was too early: further pages belong to what it saw.
-    is_shown: bool,
+    left: StaleLooks,
+    /// What the last look at the first page saw: further pages belong to it.
+    shown: Shown,
+}
+
+/// How many looks come too early.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct StaleLooks {
+    /// Those that see nothing of the repair.
+    pub(super) whole: u32,
+    /// Those after them, which find the repair in the history and all else as it was before.
+    pub(super) torn: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Before,
+    /// The history as it is, and the rest as it was.
+    Torn,
+    Now,
 }
 
 impl StaleView {
     /// The run as it is now, for so many looks; `None` where none is to come too early.
-    pub(super) fn of(record: &RunRecord, looks: u32) -> Option<Self> {
-        if looks == 0 {
+    pub(super) fn of(record: &RunRecord, left: StaleLooks) -> Option<Self> {
+        if left.whole == 0 && left.torn == 0 {
             return None;
         }
         let extras = Extras { history: true, resolved_values: false };
         let mut run = view::run(record, extras);
         run.insert("tasks".to_owned(), json!(view::tasks(record, extras)));
-        Some(Self { run, left: looks, is_shown: false })
+        Some(Self { run, left, shown: Shown::Now })
     }
 
-    /// The run before the repair, if this look comes too early.
+    /// The run before the repair, if this look comes too early: without a history where that is as it is now.
     pub(super) fn look(&mut self, extras: Extras, offset: usize) -> Option<Map<String, Value>> {
         if offset == 0 {
-            self.is_shown = self.left > 0;
-            self.left = self.left.saturating_sub(1);
+            self.shown = self.left.next();
         }
-        let mut run = self.is_shown.then(|| self.run.clone())?;
-        if !extras.history {
+        if self.shown == Shown::Now {
+            return None;
+        }
+        let mut run = self.run.clone();
+        if !extras.history || self.shown == Shown::Torn {
             run.remove("repair_history");
         }
         Some(run)
+    }
+}
+
+impl StaleLooks {
+    fn next(&mut self) -> Shown {
+        let (left, shown) = match (self.whole, self.torn) {
+            (0, 0) => return Shown::Now,
+            (0, _) => (&mut self.torn, Shown::Torn),
+            _ => (&mut self.whole, Shown::Before),
+        };
+        *left -= 1;
+        shown
     }
 }

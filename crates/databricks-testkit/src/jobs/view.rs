@@ -262,7 +262,7 @@ fn work_output(field: &str, outcome: &super::task::TaskOutcome) -> Map<String, V
 }
 
 /// The original run and its repairs.
-fn repair_history(record: &RunRecord) -> Vec<Value> {
+pub(super) fn repair_history(record: &RunRecord) -> Vec<Value> {
     let part = |generation: usize| {
         let (life, began, ended) = match record.repairs.get(generation) {
             Some(next) => next.before.clone(),

@@ -66,6 +66,22 @@ async fn looks_after_a_repair_come_too_early_as_often_as_written() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn looks_after_those_find_the_repair_in_the_history_and_all_else_as_it_was() {
+    let (jobs, _, run_id) = broken(1).await;
+    jobs.script.stale_looks_after_repair(1).torn_looks_after_repair(1);
+    let look = || async { jobs.get(&format!("runs/get?run_id={run_id}&include_history=true")).await };
+    let mut before = look().await;
+    let repair = jobs.post("runs/repair", json!({"run_id": run_id, "rerun_all_failed_tasks": true})).await;
+    assert_eq!(look().await, before);
+    let mut torn = look().await;
+    let history = torn.as_object_mut().unwrap().remove("repair_history").unwrap();
+    assert_eq!((&history[1]["id"], history[1]["end_time"].as_i64()), (&repair["repair_id"], Some(0)));
+    before.as_object_mut().unwrap().remove("repair_history");
+    assert_eq!(torn, before);
+    assert!(look().await["state"].get("result_state").is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_repair_that_makes_no_sense_is_refused() {
     let (jobs, job, run_id) = broken(1).await;
     let refusals: Vec<(Value, &str)> = vec![

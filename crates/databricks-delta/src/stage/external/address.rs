@@ -1,5 +1,6 @@
 //! URLs of paths in the storages of clouds.
 
+use databricks_transport::without_secrets;
 use object_store::path::Path;
 
 use crate::error::{DeltaError, Result};
@@ -40,10 +41,10 @@ impl Address {
     pub(super) fn parse(url: &str) -> Result<Self> {
         let invalid = |reason: &str| DeltaError::InvalidOption {
             option: "staging",
-            value: shown(url).to_owned(),
+            value: shown(url),
             reason: reason.to_owned(),
         };
-        if url.contains(['?', '#', '*', '[', ']', '{', '}']) || url.chars().any(char::is_control) {
+        if url.contains(['?', '#', '*', '[', ']', '{', '}', '\\']) || url.chars().any(char::is_control) {
             // A statement would read them as a pattern; after a question mark there may be a secret, and none belongs here.
             return Err(invalid(
                 "it has a query, or a sign that a statement reads as a pattern of paths: leave it out",
@@ -58,6 +59,10 @@ impl Address {
         }
         let prefix = Path::parse(path).ok().filter(|prefix| prefix.as_ref() == path);
         let prefix = prefix.ok_or_else(|| invalid("its path has an empty, `.` or `..` segment"))?;
+        if path.split('/').any(|segment| segment.trim() != segment) {
+            // Lists of storages are read without it: they would name the files of another path.
+            return Err(invalid("a segment of its path begins or ends with a space"));
+        }
         Ok(Self { cloud, root: format!("{scheme}://{authority}"), prefix })
     }
 
@@ -75,7 +80,7 @@ impl Address {
         let inside = url.strip_prefix(&self.root).and_then(|path| path.strip_prefix('/'));
         let path = inside.and_then(|path| Path::parse(path).ok());
         path.ok_or_else(|| DeltaError::InvalidName {
-            name: shown(url).to_owned(),
+            name: shown(url),
             reason: format!("it is no path below {}", self.base()),
         })
     }
@@ -83,9 +88,11 @@ impl Address {
 
 impl Cloud {
     fn of(scheme: &str, authority: &str) -> Option<Self> {
-        let is_name = |text: &str| {
-            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        // Between dots something stands: a bucket called `..` would lead to others.
+        let is_label = |text: &str| {
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
         };
+        let is_name = |text: &str| text.split('.').all(is_label);
         let owned = |text: &str| is_name(text).then(|| text.to_owned());
         match scheme {
             "s3" => Some(Self::S3 { bucket: owned(authority)?, host: None }),
@@ -108,9 +115,19 @@ impl Cloud {
     }
 }
 
-/// A URL as far as it may be repeated.
-pub(super) fn shown(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or_default()
+/// A URL as far as it may be repeated: without its query, and without a user who has a password. (Of Azure and R2 what
+/// stands before the host is a container or a bucket.)
+pub(super) fn shown(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else { return without_secrets(url) };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let shown = match authority.rsplit_once('@') {
+        Some((user, host)) if user.contains(':') || !matches!(scheme, "abfss" | "r2") => {
+            format!("{scheme}://***@{host}{path}")
+        }
+        _ => url.to_owned(),
+    };
+    without_secrets(&shown)
 }
 
 #[cfg(test)]
@@ -150,11 +167,21 @@ mod tests {
             "s3://bucket",
             "s3://bucket/",
             "s3:///path",
-            "s3://user:password@bucket/path",
+            "s3://user:s3cret@bucket/path",
+            "s3://s3cret@bucket/path",
+            "abfss://c:s3cret@acc.dfs.core.windows.net/path",
+            "s3://../bucket/path",
+            "s3://./path",
+            "s3://a..b/path",
+            "r2://b@../path",
             "s3://bucket/a//b",
             "s3://bucket/a/../b",
             "s3://bucket/*/b",
             "s3://bucket/{a,b}",
+            "s3://bucket/a\\b",
+            "s3://bucket/ a",
+            "s3://bucket/a /b",
+            "s3://bucket/a/\u{a0}",
             "https://acc.blob.core.windows.net/c",
             "abfss://acc.dfs.core.windows.net/path",
             "abfss://c@acc.example.com/path",
@@ -165,5 +192,21 @@ mod tests {
             assert!(matches!(&error, DeltaError::InvalidOption { option: "staging", .. }), "{url}: {error}");
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn only_what_is_no_secret_of_a_url_is_shown() {
+        for (url, text) in [
+            ("https://minio.example:9000/x", "https://minio.example:9000/x"),
+            ("https://me:s3cret@minio.example:9000", "https://***@minio.example:9000"),
+            ("https://s3cret@minio.example/a@b", "https://***@minio.example/a@b"),
+            ("abfss://c@acc.dfs.core.windows.net/p", "abfss://c@acc.dfs.core.windows.net/p"),
+            ("s3://b/p?sig=s3cret#x", "s3://b/p"),
+            ("nothing", "nothing"),
+        ] {
+            assert_eq!(shown(url), text);
+        }
+        let staging = crate::Staging::external("s3://b/p").endpoint("https://me:s3cret@minio.example");
+        assert!(!format!("{staging:?}").contains("s3cret"), "{staging:?}");
     }
 }

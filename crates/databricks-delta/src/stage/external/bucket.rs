@@ -16,7 +16,7 @@ use super::credentials::Renew;
 use super::failure::of_store;
 use crate::error::{DeltaError, Result};
 use crate::files::{DirectoryEntry, LARGEST_SINGLE, PART, Pieces};
-use crate::stage::sweep::{ignore_missing, name_of};
+use crate::stage::sweep::{ignore_missing, is_not_found, name_of};
 
 /// Parts of one upload under way at once: so many are in memory.
 const PARTS_AT_ONCE: usize = 3;
@@ -69,14 +69,38 @@ impl Bucket {
         let size =
             PART.max(usize::try_from(length.unwrap_or_default().div_ceil(MOST_PARTS)).unwrap_or(usize::MAX));
         let mut upload = self.store.put_multipart(object).await.map_err(failed)?;
-        let sent = send_parts(upload.as_mut(), Pieces::of(body), size).await;
-        if sent.is_err()
-            && let Err(error) = upload.abort().await
-        {
+        let made = match send_parts(upload.as_mut(), Pieces::of(body), size).await {
+            Ok(bytes) => self.complete(upload.as_mut(), object, bytes).await,
+            Err(error) => Err(error),
+        };
+        let refused = made.as_ref().is_err_and(is_refused);
+        if made.is_err() {
+            self.abort(upload.as_mut(), object, refused).await;
+        }
+        made
+    }
+
+    /// Makes the object of the parts, of so many bytes in all.
+    async fn complete(&self, upload: &mut dyn MultipartUpload, object: &Path, bytes: u64) -> Result<()> {
+        let made = upload.complete().await.map(drop).map_err(failed);
+        let is_gone = made.as_ref().is_err_and(is_not_found);
+        // An answer was lost and the request sent again: the upload is gone because it is the object by now.
+        if is_gone && self.has(object, bytes).await { Ok(()) } else { made }
+    }
+
+    async fn has(&self, object: &Path, bytes: u64) -> bool {
+        self.store.head(object).await.is_ok_and(|found| found.size == bytes)
+    }
+
+    /// With credentials that were refused it would be refused too.
+    async fn abort(&self, upload: &mut dyn MultipartUpload, object: &Path, refused: bool) {
+        if let Some(renew) = self.renew.as_ref().filter(|_| refused) {
+            renew.renew();
+        }
+        if let Err(error) = upload.abort().await {
             let error = of_store(error);
             tracing::warn!(path = self.address.url(object), %error, "an unfinished upload could not be aborted");
         }
-        sent
     }
 
     pub(crate) async fn read(&self, path: &str, limit: usize) -> Result<Bytes> {
@@ -160,9 +184,10 @@ impl Bucket {
     }
 }
 
-/// Sends pieces of a size, a few at a time, and makes the object of them.
-async fn send_parts(upload: &mut dyn MultipartUpload, mut pieces: Pieces, size: usize) -> Result<()> {
+/// Sends pieces of a size, a few at a time; gives the number of bytes.
+async fn send_parts(upload: &mut dyn MultipartUpload, mut pieces: Pieces, size: usize) -> Result<u64> {
     let mut under_way = FuturesUnordered::new();
+    let mut bytes = 0;
     loop {
         let piece = pieces.next(size).await?;
         if piece.is_empty() {
@@ -171,12 +196,13 @@ async fn send_parts(upload: &mut dyn MultipartUpload, mut pieces: Pieces, size: 
         if under_way.len() >= PARTS_AT_ONCE {
             under_way.next().await.transpose().map_err(failed)?;
         }
+        bytes += piece.len() as u64;
         under_way.push(upload.put_part(piece.into()));
     }
     while let Some(sent) = under_way.next().await {
         sent.map_err(failed)?;
     }
-    upload.complete().await.map(drop).map_err(failed)
+    Ok(bytes)
 }
 
 fn is_refused(error: &DeltaError) -> bool {

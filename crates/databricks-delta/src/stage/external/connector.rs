@@ -11,7 +11,7 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
 
-use super::failure;
+use super::{answer, failure};
 use crate::files::time_for;
 
 /// The largest answer that is read: a list of files, or the statement that is kept with them.
@@ -48,8 +48,10 @@ impl HttpService for Connector {
         let body = body.collect().await?.to_bytes();
         let time = time_for(body.len() as u64, self.0.config().total_timeout());
         let operation = operation(&head.method).with_total_timeout(time);
+        let expected = answer::expected(&head.method, &head.uri);
         let request = Request::from_parts(head, Body::from_bytes(body));
-        match self.0.send_to_storage(operation, request, LARGEST_ANSWER).await {
+        let sent = self.0.send_to_storage(operation, request, LARGEST_ANSWER).await;
+        match sent.map_err(answer::explained).and_then(|answer| answer::checked(answer, expected)) {
             Ok(answer) => Ok(answer.map(HttpResponseBody::from)),
             Err(error) => Err(failure::carry(error)),
         }

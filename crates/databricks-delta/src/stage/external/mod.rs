@@ -1,6 +1,7 @@
 //! Staging in a cloud's storage: where it is, and who may write there.
 
 mod address;
+mod answer;
 mod bucket;
 mod connector;
 mod credentials;

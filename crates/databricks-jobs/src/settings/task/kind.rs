@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::value::EnumAccessDeserializer;
-use serde::de::{Deserializer, EnumAccess, Visitor};
+use serde::de::{Deserializer, EnumAccess, Error, VariantAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ai_runtime::AiRuntimeTask;
 use super::kinds::{
@@ -97,21 +97,29 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     struct Finder<'a>(&'a Cell<bool>);
 
     impl<'de> Visitor<'de> for Finder<'_> {
-        type Value = TaskKind;
+        type Value = Option<TaskKind>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a field that says what the task is")
         }
 
-        fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<TaskKind, A::Error> {
+        fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Self::Value, A::Error> {
             self.0.set(true);
-            TaskKind::deserialize(EnumAccessDeserializer::new(data))
+            let (field, content): (String, _) = data.variant()?;
+            match content.newtype_variant()? {
+                // As everywhere in this API: the same as the field's absence.
+                Value::Null => Ok(None),
+                value => {
+                    let kind = Value::Object([(field, value)].into_iter().collect());
+                    TaskKind::deserialize(kind).map(Some).map_err(A::Error::custom)
+                }
+            }
         }
     }
 
     let found = Cell::new(false);
     match deserializer.deserialize_enum("TaskKind", FIELDS, Finder(&found)) {
         Err(_) if !found.get() => Ok(None),
-        kind => kind.map(Some),
+        kind => kind,
     }
 }

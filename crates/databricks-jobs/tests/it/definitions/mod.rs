@@ -51,6 +51,14 @@ fn a_kind_that_cannot_be_read_is_an_error_and_not_lost() {
         let error = serde_json::from_str::<Task>(task).unwrap_err().to_string();
         assert!(error.contains(named), "{error}");
     }
+    let null = r#"{"task_key": "a", "notebook_task": null, "sql_task": {"warehouse_id": "w"}}"#;
+    let task: Task = serde_json::from_str(null).unwrap();
+    let kept = serde_json::to_value(&task).unwrap();
+    assert_eq!(
+        kept,
+        serde_json::json!({"task_key": "a", "sql_task": {"warehouse_id": "w"}}),
+        "a null is no kind"
+    );
     let two =
         r#"{"task_key": "a", "notebook_task": {"notebook_path": "/n"}, "sql_task": {"warehouse_id": "w"}}"#;
     let task: Task = serde_json::from_str(two).unwrap();

@@ -43,7 +43,8 @@ fn lies_in(chunk: &ColumnChunkMetaData, size: u64) -> bool {
 }
 
 /// Whether the file has columns of the table alone, each at most once and in the very form in which it is stored, and
-/// all that the statement takes and no NULL may stand for.
+/// all that the statement takes and no NULL may stand for. A column of the table that the file lacks must not be filled
+/// with another one that it has.
 fn has_columns(wanted: &Wanted, footer: &ParquetMetaData) -> bool {
     let file = footer.file_metadata();
     // Readers of this kind see what the Arrow schema in the footer says, all others what the Parquet schema does.
@@ -64,8 +65,12 @@ fn has_columns(wanted: &Wanted, footer: &ParquetMetaData) -> bool {
         }
         found[at] = true;
     }
-    let lacking = |at: usize| !found[at] && !wanted.fields[at].is_nullable();
-    !(0..found.len()).any(lacking)
+    let is_there = |name: &str| stored.iter().any(|stored| stored.name() == name);
+    let lacks = |at: usize| match &wanted.fillings[at] {
+        Filling::Column(name) if is_there(name) => true,
+        _ => !wanted.fields[at].is_nullable(),
+    };
+    !(0..found.len()).any(|at| !found[at] && lacks(at))
 }
 
 /// Whether the footer proves that a column of the table has no NULL.

@@ -79,6 +79,15 @@ pub(super) fn cases() -> Vec<Case> {
         case.file = RecordBatch::try_new(Arc::new(schema), case.file.columns().to_vec()).unwrap();
         case
     };
+    let required = {
+        let table = "(id BIGINT NOT NULL, ratio DOUBLE NOT NULL)";
+        let mut case = case("NOT NULL that the file's schema proves", table, with_id("ratio", ratio()));
+        let schema = case.file.schema();
+        let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(false));
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        case.file = RecordBatch::try_new(Arc::new(schema), case.file.columns().to_vec()).unwrap();
+        case.adopted()
+    };
     vec![
         case("the columns of the table", plain, named()).adopted(),
         case("in another order", plain, vec![("name", name()), ("id", id())]).adopted(),
@@ -143,6 +152,20 @@ pub(super) fn cases() -> Vec<Case> {
             vec![("a", name()), ("b", Arc::new(StringArray::from(vec!["1", "2", "3", "4"])))],
         )
         .select("SELECT a AS b, b AS a"),
+        case("a column that fills two", "(a STRING, b STRING)", vec![("a", name())])
+            .select("SELECT a, a AS b"),
+        case(
+            "a column that fills one that the file lacks",
+            "(id BIGINT, a STRING, b STRING)",
+            vec![("id", full()), ("b", name())],
+        )
+        .select("SELECT id, b AS a, b"),
+        case("decimals that are shown with an exponent", "(id BIGINT, d DECIMAL(15,10))", {
+            let small = Decimal128Array::from(vec![1, -3, 0, 2]).with_precision_and_scale(15, 10).unwrap();
+            with_id("d", Arc::new(small))
+        })
+        .adopted(),
+        required,
         case("a value that is worked out", plain, named()).select("SELECT id, upper(name) AS name"),
         case("a constant", plain, named()).select("SELECT id, 'x' AS name"),
         case("a cast and back", plain, named())

@@ -300,6 +300,63 @@ async fn conditions_choose_the_same_rows_by_it() {
     assert_same(&local, "SELECT count(*), min(text), max(text), min(at), max(wall), max(d38), max(ratio), min(day) FROM TABLE").await;
 }
 
+/// Conditions with literals, which the engine compares with the log's bounds: at the ends of what these hold exactly.
+#[tokio::test(flavor = "multi_thread")]
+async fn bounds_at_the_edges_of_what_the_log_holds_hide_no_row() {
+    let local = Local::new();
+    local.run("CREATE VOLUME stage").await;
+    let decimal = |values: [i128; 2], precision, scale| -> ArrayRef {
+        Arc::new(Decimal128Array::from(values.to_vec()).with_precision_and_scale(precision, scale).unwrap())
+    };
+    let long = "\u{10FFFF}".repeat(100);
+    let file = small(&[
+        ("n", Arc::new(Int64Array::from(vec![i64::MAX, i64::MIN]))),
+        ("odd", Arc::new(Int64Array::from(vec![(1 << 53) + 1, -(1 << 53) - 1]))),
+        ("whole", decimal([(1 << 53) + 1, -(1 << 53) - 1], 38, 0)),
+        ("tiny", decimal([1, -3], 15, 10)),
+        ("wide", decimal([999_999_999_999_999, -999_999_999_999_999], 20, 3)),
+        ("wider", decimal([1_000_000_000_000_001, -1_000_000_000_000_001], 20, 3)),
+        ("at", Arc::new(TimestampMicrosecondArray::from(vec![1_999, -1_001]).with_timezone("UTC"))),
+        ("wall", Arc::new(TimestampMicrosecondArray::from(vec![1_999, -1_001]))),
+        ("text", Arc::new(StringArray::from(vec![long.as_str(), ""]))),
+    ]);
+    let columns = "n BIGINT, odd BIGINT, whole DECIMAL(38,0), tiny DECIMAL(15,10), wide DECIMAL(20,3), \
+         wider DECIMAL(20,3), at TIMESTAMP, wall TIMESTAMP_NTZ, text STRING";
+    for (table, writer) in [("t", DEFAULT_CREATED_BY), ("twin", ANOTHER)] {
+        local.run(&format!("CREATE TABLE {table} ({columns})")).await;
+        let properties = properties(&file.schema()).set_created_by(writer.to_owned()).build();
+        write(&local.volume_dir("stage").join(table).join("a.parquet"), &file, properties);
+        let path = format!("/Volumes/main/default/stage/{table}/");
+        local.run(&format!("COPY INTO {table} FROM '{path}' FILEFORMAT = PARQUET")).await;
+    }
+    assert_eq!((adopted(&local, "t"), adopted(&local, "twin")), (1, 0));
+    let text = format!("'{long}'");
+    let ends = [
+        ("n", "9223372036854775807L", "(-9223372036854775807L - 1L)"),
+        ("odd", "9007199254740993L", "-9007199254740993L"),
+        ("whole", "9007199254740993", "-9007199254740993"),
+        ("tiny", "0.0000000001", "-0.0000000003"),
+        ("wide", "999999999999.999", "-999999999999.999"),
+        ("wider", "1000000000000.001", "-1000000000000.001"),
+        ("at", "TIMESTAMP'1970-01-01 00:00:00.001999'", "TIMESTAMP'1969-12-31 23:59:59.998999'"),
+        ("wall", "TIMESTAMP_NTZ'1970-01-01 00:00:00.001999'", "TIMESTAMP_NTZ'1969-12-31 23:59:59.998999'"),
+        ("text", text.as_str(), "''"),
+    ];
+    for (column, greatest, least) in ends {
+        for condition in [
+            format!("{column} = {greatest}"),
+            format!("{column} >= {greatest}"),
+            format!("{column} = {least}"),
+            format!("{column} <= {least}"),
+        ] {
+            for table in ["t", "twin"] {
+                let found = local.run(&format!("SELECT count(*) FROM {table} WHERE {condition}")).await;
+                assert_eq!(found.texts(), [["1"]], "{table}: {condition}");
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_done_to_the_table_later_is_done_to_its_rows() {
     let local = both().await;
