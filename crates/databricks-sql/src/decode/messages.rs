@@ -12,6 +12,10 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 /// The most bytes that are set aside because a message announces them.
 const SET_ASIDE: u64 = 16 * 1024 * 1024;
 
+/// The longest description of a message that is read, in bytes: it has some hundred for each column, and comes before
+/// anybody has counted it.
+const LONGEST_HEAD: usize = 64 * 1024 * 1024;
+
 /// A whole message, not looked into yet.
 #[derive(Debug)]
 pub(super) struct Message {
@@ -71,8 +75,8 @@ impl State {
             _ if word == CONTINUATION && !continued => Self::word(true),
             0 => Self::End,
             length => match usize::try_from(length) {
-                Ok(length) => Self::Head { length, bytes: Vec::new() },
-                Err(_) => Self::Damaged(format!("a message says that its head has {length} bytes")),
+                Ok(length) if length <= LONGEST_HEAD => Self::Head { length, bytes: Vec::new() },
+                _ => Self::Damaged(format!("a message says that its head has {length} bytes")),
             },
         }
     }
@@ -198,4 +202,23 @@ fn split(part: &[u8], at: usize) -> (&[u8], &[u8]) {
 /// The memory for a body of which so many bytes are to come.
 fn aside(left: u64) -> usize {
     usize::try_from(left.min(SET_ASIDE)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_that_no_message_has_is_not_waited_for() {
+        for length in [LONGEST_HEAD as u32 + 1, u32::MAX - 1] {
+            let mut messages = Messages::default();
+            messages.push_all(&[&CONTINUATION[..], &length.to_le_bytes(), &[7; 1000]].concat());
+            assert!(
+                matches!(&messages.state, State::Damaged(reason) if reason.contains(&length.to_string()))
+            );
+        }
+        let mut messages = Messages::default();
+        messages.push_all(&[&CONTINUATION[..], &(LONGEST_HEAD as u32).to_le_bytes(), &[7; 1000]].concat());
+        assert!(matches!(&messages.state, State::Head { bytes, .. } if bytes.len() == 1000));
+    }
 }

@@ -30,6 +30,10 @@ const DECODER: u64 = 16 * 1024 * 1024;
 /// allocator rounds up. An eighth.
 const BUFFERS: u64 = 8;
 
+/// More than any chunk has, in bytes: what a server says beyond it is no size. Sums of these are exact, in floating point
+/// numbers too.
+const LARGEST: u64 = 1 << 40;
+
 /// One result on its way.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -105,7 +109,8 @@ impl Plan {
     /// The chunk's size once decoded: the manifest knows it, a link may name its compressed size instead.
     pub(super) fn decoded_bytes(&self, index: u64, link: Option<&Link>) -> u64 {
         let known = self.announced.get(&index).and_then(|chunk| chunk.byte_count);
-        known.unwrap_or_default().max(link.and_then(|link| link.byte_count).unwrap_or_default())
+        let bytes = known.unwrap_or_default().max(link.and_then(|link| link.byte_count).unwrap_or_default());
+        bytes.min(LARGEST)
     }
 
     /// What the file of a chunk likely takes.
@@ -122,9 +127,7 @@ impl Plan {
 
     /// The announced chunks from `index` on that have another announced one behind them, without a gap.
     pub(super) fn announced_before_last(&self, index: u64) -> Vec<&ChunkInfo> {
-        let consecutive =
-            self.announced.range(index..).zip(index..).take_while(|((found, _), at)| **found == *at);
-        let mut chunks: Vec<&ChunkInfo> = consecutive.map(|((_, chunk), _)| chunk).collect();
+        let mut chunks = consecutive(&self.announced, index);
         chunks.pop();
         chunks
     }
@@ -151,6 +154,17 @@ impl Plan {
             .find(|link| link.chunk_index == index)
             .ok_or_else(|| SqlError::decode(format!("the server gives no link for chunk {index}")))
     }
+}
+
+/// The chunks from `index` on, as far as none is left out.
+fn consecutive(announced: &BTreeMap<u64, ChunkInfo>, index: u64) -> Vec<&ChunkInfo> {
+    let mut at = Some(index);
+    let is_next = |(found, _): &(&u64, &ChunkInfo)| {
+        let is_next = at == Some(**found);
+        at = found.checked_add(1);
+        is_next
+    };
+    announced.range(index..).take_while(is_next).map(|(_, chunk)| chunk).collect()
 }
 
 /// Files that are decoded at a time: more threads than cores would be no faster, and each has memory of its own.
@@ -205,6 +219,15 @@ mod tests {
             assert_eq!(ratio.of(5000), 5000, "{file} {decoded}");
         }
         assert!(ratio.of(u64::MAX) > 0);
+    }
+
+    #[test]
+    fn chunks_are_announced_as_far_as_none_is_left_out_and_there_are_numbers() {
+        let chunk = |index| (index, ChunkInfo { chunk_index: index, byte_count: None, row_count: None });
+        let announced = BTreeMap::from([0, 1, 2, 4, u64::MAX - 1, u64::MAX].map(chunk));
+        for (from, expected) in [(0, 3), (1, 2), (3, 0), (4, 1), (u64::MAX - 1, 2), (u64::MAX, 1)] {
+            assert_eq!(consecutive(&announced, from).len(), expected, "{from}");
+        }
     }
 
     #[test]

@@ -44,7 +44,10 @@ impl Scratches {
         state.files.raise(spare);
         state.pool.raise(spare);
         state.aside = taken;
-        state.idle.push(scratch);
+        // Small files are decoded beside the decoders, by as many threads as there are.
+        if (state.idle.len() as u64) < self.decoders {
+            state.idle.push(scratch);
+        }
     }
 }
 
@@ -52,6 +55,14 @@ impl Scratches {
 mod tests {
     use super::*;
     use futures::FutureExt;
+
+    #[test]
+    fn no_more_is_kept_than_decoders_use() {
+        let scratches = Scratches::new(Budget::new(100), Pool::default(), 50, 2);
+        let taken: Vec<_> = (0..5).map(|_| scratches.take()).collect();
+        taken.into_iter().for_each(|scratch| scratches.put(scratch));
+        assert_eq!(scratches.state.lock().map_or(0, |state| state.idle.len()), 2);
+    }
 
     #[tokio::test]
     async fn what_decoders_do_not_take_is_for_files() {

@@ -269,7 +269,8 @@ pub(crate) fn plain(
     })
 }
 
-fn arrow(batch: &RecordBatch) -> Vec<u8> {
+/// A batch as an Arrow stream.
+pub(crate) fn arrow(batch: &RecordBatch) -> Vec<u8> {
     let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
     writer.write(batch).unwrap();
     writer.into_inner().unwrap()

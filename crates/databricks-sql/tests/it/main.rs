@@ -10,6 +10,7 @@ mod execute;
 mod explain;
 mod fault_sweep;
 mod log;
+mod lying_sizes;
 mod progress;
 mod replay;
 mod simulated;

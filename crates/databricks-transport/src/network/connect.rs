@@ -48,7 +48,7 @@ pub(super) fn connect_plain(
                 return Err(not_encrypted(&uri));
             }
             let hop = dial.oneshot(uri).await.map_err(Failure::NotConnected)?;
-            single(hop, is_forwarded).await.map_err(Failure::Broke)
+            single(hop, is_forwarded).await.map_err(not_begun)
         }
     })
 }
@@ -66,7 +66,7 @@ pub(super) fn connect_tls(proxies: Arc<Proxies>, trust: Arc<ClientConfig>) -> Co
                 true => shared(wire).await,
                 false => single(wire, false).await,
             };
-            connection.map_err(Failure::Broke)
+            connection.map_err(not_begun)
         }
     })
 }
@@ -82,6 +82,11 @@ where
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, connect(uri));
         Box::pin(async move { connecting.await.map_err(|_| too_slow(&way.unwrap_or_default()))? })
     })
+}
+
+/// It broke before any request.
+fn not_begun(error: hyper::Error) -> Failure {
+    Failure::NotConnected(error.into())
 }
 
 fn not_encrypted(uri: &Uri) -> Failure {

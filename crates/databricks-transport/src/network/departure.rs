@@ -17,6 +17,11 @@ impl<'c> Departure<'c> {
     pub(super) fn has_left(&mut self) {
         self.has_left = true;
     }
+
+    /// The connection had not begun with it, and gave it back.
+    pub(super) fn has_stayed(&mut self) {
+        self.has_left = false;
+    }
 }
 
 impl Drop for Departure<'_> {

@@ -7,6 +7,8 @@
 
 mod held;
 mod host;
+mod open;
+mod opening;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,6 +20,7 @@ use tokio::runtime::Handle;
 
 use self::held::held;
 use self::host::{Host, Lease};
+use self::opening::{Found, lease_or_turn};
 use super::connection::Connection;
 use super::departure::Departure;
 use super::failure::Failure;
@@ -60,24 +63,38 @@ impl Pool {
             departure.has_left();
             match lease.send(request).await {
                 Ok(answer) => return Ok(Box::new(answer.map(|body| held(body, lease)))),
-                Err(mut error) => match error.take_message().filter(|_| lease.is_reused()) {
-                    Some(unsent) => request = Outgoing::new(unsent, operation, call),
-                    None => return Err(Failure::Broke(error.into_error())),
-                },
+                Err(mut error) => {
+                    let unsent = error.take_message();
+                    let error = error.into_error();
+                    let Some(unsent) = unsent else { return Err(Failure::Broke(error)) };
+                    departure.has_stayed();
+                    // One that was opened for it and closes at once is none.
+                    if !lease.is_reused() {
+                        return Err(Failure::NotConnected(error.into()));
+                    }
+                    request = Outgoing::new(unsent, operation, call);
+                }
             }
             *request.uri_mut() = uri.clone();
         }
     }
 
-    /// A connection that is opened for this request, or that another request has done with first.
+    /// A connection that is opened for this request, or that another request has opened or done with first.
     async fn connected(&self, host: &Arc<Host>, uri: &Uri) -> Result<Lease, Failure> {
+        let turn = match lease_or_turn(host).await {
+            Found::Lease(lease) => return Ok(lease),
+            Found::Turn(turn) => turn,
+        };
         let mut connecting = (self.connect)(uri.clone());
         loop {
             let room = host.room();
             if let Some(lease) = host.take() {
                 // What has begun is for the next one.
                 let host = Arc::clone(host);
-                tokio::spawn(async move { connecting.await.map(|connection| host.keep_new(connection)) });
+                tokio::spawn(async move {
+                    let _turn = turn;
+                    connecting.await.map(|connection| host.keep_new(connection))
+                });
                 return Ok(lease);
             }
             tokio::select! {
@@ -166,5 +183,9 @@ impl Drop for Sweep {
     }
 }
 
+#[cfg(test)]
+mod adverse;
+#[cfg(test)]
+mod crowds;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! A budget of bytes that chunks reserve before they are fetched and give back as their rows are taken.
 
+#[cfg(test)]
+mod laws;
 mod reservation;
 #[cfg(test)]
 mod tests;
@@ -141,12 +143,14 @@ impl Shared {
 
     async fn request(shared: &Arc<Self>, chunk: u64, bytes: u64, others: Option<usize>) -> Reservation {
         let (turn, granted) = oneshot::channel();
-        {
+        let place = {
             let mut state = shared.state();
             state.tickets += 1;
             let place = (chunk, state.tickets);
             state.waiting.insert(place, Waiter { bytes, others, turn });
-        }
+            place
+        };
+        let _asked = Asked { shared, place };
         Self::hand_out(shared);
         match granted.await {
             Ok(reservation) => reservation,
@@ -174,6 +178,21 @@ impl Shared {
             };
             // A waiter that went away gives its bytes back by dropping them.
             drop(turn.send(reservation));
+        }
+    }
+}
+
+/// A place among those who wait. Who leaves it unserved stands in nobody's way any more.
+struct Asked<'s> {
+    shared: &'s Arc<Shared>,
+    place: (u64, u64),
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let left = self.shared.state().waiting.remove(&self.place);
+        if left.is_some() {
+            Shared::hand_out(self.shared);
         }
     }
 }

@@ -116,3 +116,24 @@ async fn no_more_are_begun_beside_many_unfinished_ones() {
     }
     assert!(next.now_or_never().is_some());
 }
+
+#[tokio::test]
+async fn who_gives_up_waiting_stands_in_nobodys_way() {
+    let budget = Budget::new(100);
+    let _held = budget.reserve(0, 60).await;
+    let mut gave_up = Box::pin(budget.reserve(1, 50));
+    let mut behind = Box::pin(budget.reserve(2, 40));
+    assert!((&mut gave_up).now_or_never().is_none() && (&mut behind).now_or_never().is_none());
+    drop(gave_up);
+    assert_eq!(behind.now_or_never().map(|held| held.bytes()), Some(40));
+}
+
+#[tokio::test]
+async fn what_is_kept_for_a_chunk_that_turns_out_smaller_is_handed_out() {
+    let budget = Budget::new(100);
+    let mut first = budget.begin(0, 100, 9).await;
+    let mut next = Box::pin(budget.reserve(1, 60));
+    assert!((&mut next).now_or_never().is_none());
+    first.expect(30);
+    assert_eq!((first.bytes(), next.now_or_never().map(|held| held.bytes())), (25, Some(60)));
+}

@@ -1,5 +1,6 @@
 //! The connections to one host, and who has them.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use http::uri::Authority;
@@ -7,20 +8,14 @@ use http::{HeaderValue, Uri};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
-use tokio::time::Instant;
+use tokio::time::timeout;
 
+use super::open::Open;
+use super::opening::{Openings, Speaks};
 use super::{Hosts, IDLE};
-use crate::network::connection::{Connection, Exchanged, Shared, Single};
+use crate::network::connection::{Connection, Exchanged, Single};
 use crate::place::{is_https, without_user};
 use crate::service::Outgoing;
-
-/// How many idle connections of HTTP/1 are kept for a host: what a burst of calls leaves behind does not pile up.
-const MOST_IDLE: usize = 128;
-/// So many calls share a connection. Servers allow 100 and more (RFC 9113 asks them to); a few are left for streams that
-/// are over for us and not yet for the server.
-const MOST_SHARING: usize = 90;
-/// So many connections are shared. When all are full, the one with the fewest calls takes more.
-const MOST_SHARED: usize = 16;
 
 /// A host with its connections.
 pub(super) struct Host {
@@ -33,25 +28,6 @@ pub(super) struct Host {
     hosts: Weak<Hosts>,
 }
 
-#[derive(Default)]
-struct Open {
-    /// Of HTTP/1, the one used last at the end.
-    idle: Vec<Idle>,
-    /// Of HTTP/2, the fullest first as a rule.
-    shared: Vec<Kept>,
-}
-
-struct Idle {
-    connection: Single,
-    since: Instant,
-}
-
-struct Kept {
-    connection: Shared,
-    /// Since somebody looked for connections that are not.
-    is_used: bool,
-}
-
 /// A connection as one request has it.
 pub(super) struct Lease {
     host: Arc<Host>,
@@ -62,7 +38,10 @@ pub(super) struct Lease {
 impl Host {
     pub(super) fn new(uri: &Uri, authority: Authority, hosts: Weak<Hosts>) -> Self {
         let header = header(uri, &authority);
-        Self { authority, header, open: Mutex::default(), room: Notify::new(), hosts }
+        // Without TLS there is no HTTP/2.
+        let speaks = if is_https(uri) { Speaks::Unknown } else { Speaks::Single };
+        let open = Mutex::new(Open::to(speaks));
+        Self { authority, header, open, room: Notify::new(), hosts }
     }
 
     pub(super) fn is_at(&self, authority: &Authority) -> bool {
@@ -71,8 +50,7 @@ impl Host {
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        let open = self.open();
-        !open.idle.is_empty() || !open.shared.is_empty()
+        !self.open().is_empty()
     }
 
     /// A connection for one request, if there is one.
@@ -84,12 +62,13 @@ impl Host {
         Some(Lease { host: Arc::clone(self), connection, is_reused: true })
     }
 
-    /// A connection that was opened for one request. One of HTTP/2 is shared from now on, or is of no use when another
-    /// was quicker.
+    /// A connection that was opened for one request. One of HTTP/2 is shared from now on, or is of no use when others were
+    /// quicker and have places for all.
     pub(super) fn lease_new(self: &Arc<Self>, connection: Connection) -> Lease {
+        let mut open = self.open();
         if let Connection::Shared(connection) = &connection {
-            let mut open = self.open();
-            if let Some(place) = open.place() {
+            open.openings.found(Speaks::Shared);
+            if let Some(place) = open.place_instead() {
                 drop(open);
                 return Lease {
                     host: Arc::clone(self),
@@ -97,10 +76,14 @@ impl Host {
                     is_reused: true,
                 };
             }
-            open.shared.push(Kept { connection: connection.clone(), is_used: true });
+            open.share(connection.clone());
             drop(open);
-            self.room.notify_waiters();
+            self.news();
             self.sweep_later();
+        } else {
+            // Whoever waited for one of HTTP/2 learns of it when this turn ends.
+            open.openings.found(Speaks::Single);
+            drop(open);
         }
         Lease { host: Arc::clone(self), connection, is_reused: false }
     }
@@ -110,31 +93,42 @@ impl Host {
         self.lease_new(connection).end();
     }
 
-    /// Ends when there may be something to take, from now on.
-    pub(super) fn room(&self) -> Notified<'_> {
-        self.room.notified()
+    /// Ends when there may be something to take. It counts as waiting from now on, before anybody polls it: what becomes
+    /// free for it while its owner looks a last time goes to nobody else.
+    pub(super) fn room(&self) -> Pin<Box<Notified<'_>>> {
+        let mut room = Box::pin(self.room.notified());
+        room.as_mut().enable();
+        room
+    }
+
+    /// All who wait for something to take look again.
+    pub(super) fn news(&self) {
+        self.room.notify_waiters();
+    }
+
+    /// Looks at the connections that are being opened, and is told how many calls may share one.
+    pub(super) fn openings<T>(&self, look: impl FnOnce(&mut Openings, usize) -> T) -> T {
+        let mut open = self.open();
+        let usual = open.usual();
+        look(&mut open.openings, usual)
     }
 
     /// Closes what has not been used for long.
     pub(super) fn close_idle(&self) {
-        let mut open = self.open();
-        open.idle.retain(Idle::is_good);
-        open.shared.retain_mut(|kept| {
-            let is_used = std::mem::take(&mut kept.is_used) || kept.connection.calls() > 0;
-            is_used && !kept.connection.is_closed()
-        });
+        self.open().close_idle();
     }
 
     fn give_back(self: Arc<Self>, mut connection: Single) {
         if connection.is_ready() {
             return self.keep(connection);
         }
-        // It still drains what nobody has read, or writes the rest of the request; or it is going to close.
+        // It still drains what nobody has read, or writes the rest of the request, which may never end; or it is going to
+        // close.
         if let Ok(runtime) = Handle::try_current()
             && !connection.is_closed()
         {
             runtime.spawn(async move {
-                if connection.becomes_ready().await {
+                if let Ok(true) = timeout(IDLE, connection.becomes_ready()).await {
                     self.keep(connection);
                 }
             });
@@ -142,14 +136,7 @@ impl Host {
     }
 
     fn keep(&self, connection: Single) {
-        let mut open = self.open();
-        if open.idle.len() >= MOST_IDLE {
-            open.idle.retain(Idle::is_good);
-        }
-        if open.idle.len() < MOST_IDLE {
-            open.idle.push(Idle { connection, since: Instant::now() });
-        }
-        drop(open);
+        self.open().keep(connection);
         self.room.notify_one();
         self.sweep_later();
     }
@@ -163,43 +150,6 @@ impl Host {
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Open {
-    /// The idle connection used last.
-    fn idle(&mut self) -> Option<Single> {
-        while let Some(idle) = self.idle.pop() {
-            if idle.is_good() {
-                return Some(idle.connection);
-            }
-        }
-        None
-    }
-
-    /// A place on a connection of HTTP/2.
-    fn place(&mut self) -> Option<Shared> {
-        self.shared.retain(|kept| !kept.connection.is_closed());
-        let index = place_among(self.shared.iter().map(|kept| kept.connection.calls()))?;
-        let kept = self.shared.get_mut(index)?;
-        kept.is_used = true;
-        Some(kept.connection.clone())
-    }
-}
-
-impl Idle {
-    fn is_good(&self) -> bool {
-        self.connection.is_ready() && self.since.elapsed() < IDLE
-    }
-}
-
-/// Which of the connections with so many calls takes another one: the first with room, or the emptiest of as many as there
-/// may be. None when there may be one more.
-fn place_among(calls: impl ExactSizeIterator<Item = usize> + Clone) -> Option<usize> {
-    let with_room = calls.clone().position(|calls| calls < MOST_SHARING);
-    if with_room.is_some() || calls.len() < MOST_SHARED {
-        return with_room;
-    }
-    calls.enumerate().min_by_key(|(_, calls)| *calls).map(|(index, _)| index)
 }
 
 impl Lease {
@@ -238,27 +188,6 @@ fn header(uri: &Uri, authority: &Authority) -> HeaderValue {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-
-    #[test]
-    fn a_call_takes_the_first_connection_with_room_or_a_new_one_and_else_the_emptiest() {
-        let full = [MOST_SHARING; MOST_SHARED];
-        let mut seventh_has_room = full;
-        seventh_has_room[7] -= 1;
-        let mut fifth_is_emptiest = full.map(|calls| calls + 7);
-        fifth_is_emptiest[5] -= 1;
-        let table: [(&[usize], Option<usize>); 7] = [
-            (&[], None),
-            (&[0], Some(0)),
-            (&[MOST_SHARING - 1, 0], Some(0)),
-            (&full[..3], None),
-            (&full, Some(0)),
-            (&seventh_has_room, Some(7)),
-            (&fifth_is_emptiest, Some(5)),
-        ];
-        for (calls, expected) in table {
-            assert_eq!(place_among(calls.iter().copied()), expected, "{calls:?}");
-        }
-    }
 
     #[test]
     fn the_header_names_the_port_unless_it_is_the_usual_one() {

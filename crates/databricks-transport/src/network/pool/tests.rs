@@ -21,17 +21,19 @@ const GET: Operation = Operation::new("test.get");
 
 /// A server in this process, and what it has seen.
 #[derive(Clone, Default)]
-struct Server {
-    opened: Arc<AtomicUsize>,
-    closed: Arc<AtomicUsize>,
+pub(super) struct Server {
+    pub(super) opened: Arc<AtomicUsize>,
+    pub(super) closed: Arc<AtomicUsize>,
     /// How many connections may be opened; the next ones never come about.
-    most: Option<usize>,
+    pub(super) most: Option<usize>,
     /// How long it takes to open one.
-    takes: Duration,
+    pub(super) takes: Duration,
+    /// The requests that it lets run at a time over one of HTTP/2.
+    pub(super) streams: Option<u32>,
 }
 
 impl Server {
-    fn pool(&self, is_http2: bool) -> Pool {
+    pub(super) fn pool(&self, is_http2: bool) -> Pool {
         let server = self.clone();
         Pool::new(Box::new(move |_| {
             let number = server.opened.fetch_add(1, Ordering::SeqCst);
@@ -59,7 +61,11 @@ impl Server {
         let wire = TokioIo::new(wire);
         let _ = match is_http2 {
             true => {
-                let http2 = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+                let mut http2 =
+                    hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+                if let Some(streams) = self.streams {
+                    http2.max_concurrent_streams(streams);
+                }
                 http2.serve_connection(wire, answer).await
             }
             false => hyper::server::conn::http1::Builder::new().serve_connection(wire, answer).await,
@@ -67,24 +73,31 @@ impl Server {
         self.closed.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn opened(&self) -> usize {
+    pub(super) fn opened(&self) -> usize {
         self.opened.load(Ordering::SeqCst)
     }
 
-    fn closed(&self) -> usize {
+    pub(super) fn closed(&self) -> usize {
         self.closed.load(Ordering::SeqCst)
     }
 }
 
-async fn get(pool: &Pool, path: &str) -> Result<Response<Body>, Failure> {
+pub(super) async fn get(pool: &Pool, path: &str) -> Result<Response<Body>, Failure> {
     let request = Request::get(format!("http://h.invalid{path}")).body(Body::empty()).unwrap();
-    let call = Arc::new(CallState::start(&Method::GET, Duration::MAX));
-    let uri = request.uri().clone();
-    let request = Outgoing::new(request, &GET, &call);
-    pool.request(request, &uri, &mut Departure::of(&call)).await.map(|answer| *answer)
+    send(pool, request, &Arc::new(CallState::start(&Method::GET, Duration::MAX))).await
 }
 
-async fn read(pool: &Pool, path: &str) {
+pub(super) async fn send(
+    pool: &Pool,
+    request: Request<Body>,
+    call: &Arc<CallState>,
+) -> Result<Response<Body>, Failure> {
+    let uri = request.uri().clone();
+    let sent = pool.request(Outgoing::new(request, &GET, call), &uri, &mut Departure::of(call)).await;
+    sent.map(|answer| *answer)
+}
+
+pub(super) async fn read(pool: &Pool, path: &str) {
     let Ok(answer) = get(pool, path).await else { panic!("no answer") };
     assert_eq!(answer.into_body().collect(10).await.unwrap(), "answer");
 }
