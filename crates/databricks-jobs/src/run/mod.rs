@@ -312,7 +312,8 @@ mod tests {
                 told
             });
             let run: Run = serde_json::from_value(json!({"run_id": 1, "tasks": told})).unwrap();
-            let seen: Vec<String> = run.latest_attempts().iter().map(|task| task.state().to_string()).collect();
+            let seen: Vec<String> =
+                run.latest_attempts().iter().map(|task| task.state().to_string()).collect();
             assert_eq!(seen, [format!("TERMINATED ({latest})")], "{attempts:?}");
         }
     }
