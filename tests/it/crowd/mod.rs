@@ -100,10 +100,10 @@ impl World {
         DatabricksClient::from_transport(builder.build().unwrap()).delta("main", "default").unwrap()
     }
 
-    /// Waits until another call has ended.
-    async fn progress(&self) {
+    /// Waits until another call has ended, or there are no others any more.
+    async fn progress(&self, others: &AtomicU64) {
         let before = self.calls.load(Ordering::Relaxed);
-        while self.calls.load(Ordering::Relaxed) == before {
+        while self.calls.load(Ordering::Relaxed) == before && others.load(Ordering::Relaxed) > 0 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -228,7 +228,7 @@ async fn optimize(world: World, others: Arc<AtomicU64>) -> u64 {
             Err(error) => assert!(error.is_ambiguous() || error.is_retryable(), "OPTIMIZE: {error}"),
         }
         drop(one_at_a_time);
-        world.progress().await;
+        world.progress(&others).await;
     }
     done
 }
@@ -251,7 +251,7 @@ async fn meddle(world: World, others: Arc<AtomicU64>) -> u64 {
             let update = table.update().with_predicate("writer = 'counter'").with_update("n", "n");
             done += u64::from(update.with_commit_properties(properties()).await.is_ok());
         }
-        world.progress().await;
+        world.progress(&others).await;
     }
     done
 }
@@ -284,7 +284,6 @@ async fn crowd(effort: Effort, faults: Faults) {
         join_all(programs).await.into_iter().flat_map(|calls| calls.unwrap()).collect();
     let elapsed = begun.elapsed();
     working.store(0, Ordering::Relaxed);
-    world.calls.fetch_add(1, Ordering::Relaxed);
     let (optimizes, meddles) = (optimizes.await.unwrap(), meddles.await.unwrap());
 
     let wrong = violations(&rows(&world.table_path()).await, &calls);

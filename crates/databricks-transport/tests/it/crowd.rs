@@ -66,7 +66,7 @@ async fn accept(
             let Ok(socket) = acceptor.accept(socket).await else { return };
             let is_first = AtomicUsize::new(0);
             let service = hyper::service::service_fn(|request| {
-                // hyper opens a few connections more than it then uses.
+                // A connection may be opened that another one makes unnecessary.
                 if is_first.fetch_add(1, Ordering::SeqCst) == 0 {
                     connections.fetch_add(1, Ordering::SeqCst);
                 }

@@ -95,10 +95,15 @@ impl World {
         self.collect();
     }
 
-    /// Takes what was granted meanwhile.
+    /// Takes what was granted meanwhile. Whoever takes it may let in another one, which stands before him here.
     fn collect(&mut self) {
-        let held = &mut self.held;
-        self.waiting.retain_mut(|asking| asking.now_or_never().map(|granted| held.push(granted)).is_none());
+        let mut before = usize::MAX;
+        while self.waiting.len() < before {
+            before = self.waiting.len();
+            let held = &mut self.held;
+            self.waiting
+                .retain_mut(|asking| asking.now_or_never().map(|granted| held.push(granted)).is_none());
+        }
     }
 
     fn happens(&mut self, budget: &Budget, event: Event) {
