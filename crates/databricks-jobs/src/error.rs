@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use databricks_transport::ErrorKind;
+
 use crate::RunId;
 use crate::run::{RunFailure, RunOutcome, RunState};
 use crate::settings::Defect;
@@ -50,8 +52,9 @@ pub enum JobError {
         /// Why it could not be cancelled.
         source: databricks_transport::Error,
     },
-    /// The run could not be looked at any more, and may go on; wait again by its id.
-    #[error("run {run_id} could not be looked at, and may go on: {source}")]
+    /// The run could not be looked at any more, and may go on; wait again by its id. Or there is no such run, which the
+    /// kind of its source tells ([`ErrorKind::NotFound`](databricks_transport::ErrorKind::NotFound)).
+    #[error("{}: {source}", lost_sight(*run_id, source))]
     LostSight {
         /// The run.
         run_id: RunId,
@@ -107,6 +110,13 @@ fn timed_out(run_id: RunId, elapsed: Duration, last: &Option<RunState>) -> Strin
         None => format!(
             "nothing was heard of run {run_id} in {seconds:.1} s; it may go on: wait longer or cancel it"
         ),
+    }
+}
+
+fn lost_sight(run_id: RunId, source: &databricks_transport::Error) -> String {
+    match source.kind() {
+        ErrorKind::NotFound => format!("there is no run {run_id} in this workspace, or not any more"),
+        _ => format!("run {run_id} could not be looked at, and may go on"),
     }
 }
 

@@ -76,13 +76,23 @@ impl Layout {
     }
 }
 
+// What the parts of lists and maps are called in Parquet, and so in every data file of Delta; Arrow's data calls them by
+// any name.
+const ELEMENT: &str = "element";
+const ENTRIES: &str = "key_value";
+const KEY: &str = "key";
+const VALUE: &str = "value";
+
 /// The field of a file for a field of the data. `path` leads to it, for the error.
 fn file_field(path: &str, field: &Field) -> Result<FieldRef> {
     Ok(Arc::new(Field::new(field.name(), file_type(path, field.data_type())?, true)))
 }
 
 fn file_type(path: &str, data_type: &DataType) -> Result<DataType> {
-    let element = |field: &Field| file_field(&format!("{path}.element"), field);
+    let element = |field: &Field| -> Result<FieldRef> {
+        let data_type = file_type(&format!("{path}.{ELEMENT}"), field.data_type())?;
+        Ok(Arc::new(Field::new(ELEMENT, data_type, true)))
+    };
     Ok(match data_type {
         // Spark reads no nanoseconds; Databricks keeps microseconds.
         DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
@@ -133,11 +143,11 @@ fn map_entries(path: &str, entries: &Field) -> Result<FieldRef> {
         return Err(refused(path, entries.data_type(), "a map has entries of a key and a value"));
     };
     let mut converted = Vec::with_capacity(fields.len());
-    for (field, (role, is_nullable)) in fields.iter().zip([("key", false), ("value", true)]) {
+    for (field, (role, is_nullable)) in fields.iter().zip([(KEY, false), (VALUE, true)]) {
         let data_type = file_type(&format!("{path}.{role}"), field.data_type())?;
-        converted.push(Field::new(field.name(), data_type, is_nullable));
+        converted.push(Field::new(role, data_type, is_nullable));
     }
-    Ok(Arc::new(Field::new(entries.name(), DataType::Struct(converted.into()), false)))
+    Ok(Arc::new(Field::new(ENTRIES, DataType::Struct(converted.into()), false)))
 }
 
 fn refused(path: &str, data_type: &DataType, reason: &str) -> DeltaError {
@@ -249,6 +259,13 @@ mod tests {
         Ok(Arc::clone(Layout::of(batch.schema())?.convert(&batch)?.column(0)))
     }
 
+    /// The paths of a column's values in a file.
+    fn leaves(column: &ArrayRef) -> Vec<String> {
+        let written =
+            parquet::arrow::ArrowSchemaConverter::new().convert(&batch(Arc::clone(column)).schema());
+        written.unwrap().columns().iter().map(|leaf| leaf.path().string()).collect()
+    }
+
     fn schema(data_type: DataType) -> SchemaRef {
         Arc::new(Schema::new(vec![Field::new("c", data_type, true)]))
     }
@@ -300,8 +317,8 @@ mod tests {
             Arc::new(Field::new(name, array.data_type().clone(), nullable))
         };
         let pairs = StructArray::from(vec![
-            (field("key", &names, false), Arc::clone(&names)),
-            (field("value", &times, true), Arc::clone(&times)),
+            (field("keys", &names, false), Arc::clone(&names)),
+            (field("values", &times, true), Arc::clone(&times)),
         ]);
         let entries: FieldRef = Arc::new(Field::new("entries", pairs.data_type().clone(), false));
         let map: ArrayRef = Arc::new(
@@ -329,6 +346,10 @@ mod tests {
             assert!(text.contains("Microsecond") && !text.contains("Nanosecond"), "{text}");
             assert!(text.contains("Utf8") && !text.contains("Utf8View"), "{text}");
             assert_eq!(file.len(), 1);
+            // As Parquet has them, whatever they were called.
+            let leaves = leaves(&file);
+            assert!(leaves[0].ends_with("element.m.key_value.key"), "{leaves:?}");
+            assert!(leaves[1].ends_with("element.m.key_value.value"), "{leaves:?}");
         }
     }
 

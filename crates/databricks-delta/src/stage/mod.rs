@@ -2,6 +2,7 @@
 
 mod buffers;
 mod clean;
+mod encoders;
 #[cfg(feature = "object-store")]
 mod external;
 pub(crate) mod layout;
@@ -18,7 +19,7 @@ use crate::error::{DeltaError, Result};
 use crate::progress::Reporter;
 use crate::write::WriteCompression;
 use crate::write_id::WriteId;
-use buffers::Buffers;
+use encoders::Encoders;
 use parts::Limits;
 
 #[cfg(feature = "object-store")]
@@ -52,7 +53,7 @@ pub(crate) struct Stage<'a> {
     presence: Option<String>,
     pace: &'a Pace,
     reporter: &'a Reporter,
-    buffers: Buffers,
+    encoders: Encoders,
 }
 
 /// What runs of one write have in common in the storage.
@@ -133,7 +134,7 @@ impl<'a> Stage<'a> {
             Sharing::SameFiles => (root.clone(), Some(format!("{root}/{PRESENCE}{run}"))),
             Sharing::OwnFiles => (own, None),
         };
-        Self { storage, root, directory, presence, pace, reporter, buffers: Buffers::default() }
+        Self { storage, root, directory, presence, pace, reporter, encoders: Encoders::new() }
     }
 
     pub(crate) fn directory(&self) -> &str {

@@ -22,11 +22,16 @@ pub(crate) fn row_sizes(batch: &RecordBatch) -> Vec<u64> {
 
 /// Bytes of any value of a column of which all have the same; most columns of most tables are so.
 fn size_of_all(array: &ArrayRef) -> Option<u64> {
-    let width = match array.data_type() {
-        DataType::Boolean => 1,
-        fixed => fixed.primitive_width()?,
-    };
-    (array.null_count() == 0).then_some(width as u64)
+    width(array.data_type()).filter(|_| array.null_count() == 0)
+}
+
+/// Bytes of any value of a type whose values all have the same.
+fn width(data_type: &DataType) -> Option<u64> {
+    match data_type {
+        DataType::Boolean => Some(1),
+        DataType::FixedSizeBinary(length) => u64::try_from(*length).ok(),
+        other => other.primitive_width().map(|width| width as u64),
+    }
 }
 
 /// Bytes of each value; none for a NULL, whatever lies beneath it.
@@ -72,8 +77,7 @@ fn sizes_with_nulls(array: &ArrayRef) -> Vec<u64> {
             sizes
         }
         DataType::Dictionary(_, _) => dictionary(array.as_ref()),
-        DataType::FixedSizeBinary(length) => vec![u64::try_from(*length).unwrap_or_default(); array.len()],
-        fixed => vec![fixed.primitive_width().unwrap_or(1) as u64; array.len()],
+        fixed => vec![width(fixed).unwrap_or(1); array.len()],
     }
 }
 

@@ -1,7 +1,6 @@
 //! Encoding parts and uploading them, a few at a time.
 
 use std::future::ready;
-use std::thread;
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -97,10 +96,8 @@ impl Stage<'_> {
         let part = part?;
         let rows = parts::row_count(&part);
         let (layout, compression) = (layout.clone(), self.pace.compression);
-        let buffer = self.buffers.take();
-        let encode = move || parts::encode(&part, &layout, compression, buffer);
-        let file = on_own_thread(encode).await??;
-        let file = self.buffers.share(file);
+        let file =
+            self.encoders.run(move |buffer| parts::encode(&part, &layout, compression, buffer)).await?;
         let bytes = file.len() as u64;
         self.reporter.encoded(rows, bytes);
         let name = part_name(index);
@@ -133,19 +130,4 @@ impl Stage<'_> {
     pub(super) async fn put(&self, path: &str, file: Bytes) -> Result<()> {
         self.storage.put(path, || ready(Ok(Body::from_bytes(file.clone())))).await
     }
-}
-
-/// Runs heavy work on a thread that is started for it.
-///
-/// The threads of the runtime's pool take turns. Each that has encoded a part keeps the memory it took, as allocators go
-/// by threads, and in the end all of them have as much. What a thread leaves behind that ends, the next one takes over.
-async fn on_own_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let no_thread =
-        |error: std::io::Error| DeltaError::Input(format!("no thread to encode on: {error}").into());
-    let run = move || {
-        let thread = thread::Builder::new().name("encode".to_owned()).spawn(work).map_err(no_thread)?;
-        thread.join().or_else(|panic| std::panic::resume_unwind(panic))
-    };
-    // Waited for in the pool, so that a paused clock stands still meanwhile.
-    tokio::task::spawn_blocking(run).await.map_err(DeltaError::data)?
 }

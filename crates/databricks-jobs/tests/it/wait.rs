@@ -169,6 +169,20 @@ async fn an_error_that_stays_ends_it_at_once() {
         matches!(&error, JobError::LostSight { source: e, .. } if e.kind() == ErrorKind::PermissionDenied),
         "{error}"
     );
+    assert!(error.to_string().starts_with("run 7 could not be looked at, and may go on: "), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_run_that_is_not_there_nothing_is_said_to_go_on() {
+    let gone = json!({"error_code": "INVALID_PARAMETER_VALUE", "message": "Run 7 does not exist."});
+    let script = Script::new([Answer::Json(400, gone)]);
+    let error = script.jobs(3).wait(RUN).send().await.unwrap_err();
+    assert!(
+        matches!(&error, JobError::LostSight { source: e, .. } if e.kind() == ErrorKind::NotFound),
+        "{error}"
+    );
+    let told = error.to_string();
+    assert!(told.starts_with("there is no run 7 in this workspace, or not any more: "), "{told}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -91,11 +91,7 @@ fn shown(
     };
     let stale = is_run.and_then(|record| record.stale.as_mut()?.look(extras, offset));
     let (record, _) = state.run_of(user, run_id)?;
-    let Some(mut run) = stale else {
-        let mut run = view::run(record, extras);
-        run.insert("tasks".to_owned(), json!(view::tasks(record, extras)));
-        return Ok(run);
-    };
+    let Some(mut run) = stale else { return Ok(view::run_with_tasks(record, extras)) };
     if extras.history {
         run.entry("repair_history").or_insert_with(|| json!(view::repair_history(record)));
     }
@@ -158,12 +154,13 @@ pub(super) fn list(core: &Core, call: &Call<'_>) -> Answer {
 }
 
 fn listed(record: &RunRecord, expand: bool) -> Value {
-    let mut run = view::run(record, Extras::default());
+    let mut run;
     let mut more = false;
     if expand {
-        run.insert("tasks".to_owned(), json!(view::tasks(record, Extras::default())));
+        run = view::run_with_tasks(record, Extras::default());
         more = paging::cut(&mut run, &RUN_ARRAYS, 0).is_some();
     } else {
+        run = view::run(record, Extras::default());
         run.remove("job_clusters");
     }
     run.insert("has_more".to_owned(), json!(more));

@@ -1,6 +1,6 @@
 //! Looks that come too early: after a repair began, a service may go on for a moment to answer how the run ended before it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::record::RunRecord;
 use super::view::{self, Extras};
@@ -38,9 +38,7 @@ impl StaleView {
             return None;
         }
         let extras = Extras { history: true, resolved_values: false };
-        let mut run = view::run(record, extras);
-        run.insert("tasks".to_owned(), json!(view::tasks(record, extras)));
-        Some(Self { run, left, shown: Shown::Now })
+        Some(Self { run: view::run_with_tasks(record, extras), left, shown: Shown::Now })
     }
 
     /// The run before the repair, if this look comes too early: without a history where that is as it is now.

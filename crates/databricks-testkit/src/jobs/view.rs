@@ -82,8 +82,15 @@ pub(super) fn run(record: &RunRecord, extras: Extras) -> Map<String, Value> {
     run
 }
 
+/// A run with its tasks.
+pub(super) fn run_with_tasks(record: &RunRecord, extras: Extras) -> Map<String, Value> {
+    let mut run = run(record, extras);
+    run.insert("tasks".to_owned(), json!(tasks(record, extras)));
+    run
+}
+
 /// The tasks of a run: every attempt, in the order they came to be.
-pub(super) fn tasks(record: &RunRecord, extras: Extras) -> Vec<Value> {
+fn tasks(record: &RunRecord, extras: Extras) -> Vec<Value> {
     // One pass over all attempts, however many for-each tasks there are.
     let mut iterations: HashMap<i64, Vec<&Attempt>> = HashMap::new();
     for attempt in &record.attempts {

@@ -28,9 +28,10 @@ impl Reservation {
         }
         if whole < self.bytes {
             self.set(whole);
+        } else {
+            // What is kept for it may be less now.
+            Shared::hand_out(&self.shared);
         }
-        // What is kept for it may be less now.
-        Shared::hand_out(&self.shared);
     }
 
     /// Whether `bytes` are more than it holds, so that they have to be waited for.

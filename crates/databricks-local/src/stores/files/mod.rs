@@ -1,16 +1,16 @@
 //! The Files API over the folders of volumes.
 //!
-//! An upload streams into a temporary file beside the folder of volumes and is renamed into place when it is whole.
 //! Paths arrive checked ([`VolumePath`] holds no `.`, `..` or slash in a segment), so none leaves its volume.
 
 // `VolumeError` is the trait's, and carries the path it is about.
 #![allow(clippy::result_large_err)]
 
+mod upload;
+
 use std::io::{ErrorKind, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use databricks_testkit::{
     ByteStream, DirectoryEntry, DirectoryPage, FileContent, FileMetadata, PageRequest, VolumeError,
@@ -19,10 +19,10 @@ use databricks_testkit::{
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
 use tokio::fs::{self, File};
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
-use uuid::Uuid;
 
+use self::upload::Upload;
 use super::quota::Quota;
 use crate::metastore::{Metastore, ObjectPath};
 
@@ -133,82 +133,6 @@ impl FolderVolumes {
         let listed = tokio::task::spawn_blocking(move || list_page(&place, &page)).await;
         let listed = listed.map_err(|error| internal(&path, error))?;
         listed.map_err(|error| file_error(&path, &error))
-    }
-}
-
-/// A file being received. Dropped before it is published, it leaves nothing.
-struct Upload<'a> {
-    store: &'a FolderVolumes,
-    path: &'a VolumePath,
-    temporary: tempfile::TempPath,
-    file: File,
-    size: u64,
-    published: bool,
-}
-
-impl<'a> Upload<'a> {
-    async fn begin(store: &'a FolderVolumes, path: &'a VolumePath) -> Result<Self> {
-        // The spool folder is on the same file system and is emptied at every start.
-        let name = format!("upload-{}", Uuid::new_v4().simple());
-        let temporary = tempfile::TempPath::try_from_path(store.metastore.spool_dir().join(name))
-            .map_err(|error| file_error(path, &error))?;
-        let file = File::create(&temporary).await.map_err(|error| file_error(path, &error))?;
-        Ok(Self { store, path, temporary, file, size: 0, published: false })
-    }
-
-    async fn receive(&mut self, mut content: ByteStream) -> Result<()> {
-        while let Some(bytes) = content.next().await {
-            let bytes: Bytes = bytes.map_err(|error| VolumeError::UploadInterrupted {
-                path: self.path.clone(),
-                detail: error.to_string(),
-            })?;
-            self.reserve(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
-            self.file.write_all(&bytes).await.map_err(|error| file_error(self.path, &error))?;
-        }
-        let synced = async {
-            self.file.flush().await?;
-            self.file.sync_all().await
-        };
-        synced.await.map_err(|error| file_error(self.path, &error))
-    }
-
-    fn reserve(&mut self, bytes: u64) -> Result<()> {
-        if let Some(quota) = &self.store.quota {
-            quota.take(bytes).map_err(|left| VolumeError::StorageFull {
-                path: self.path.clone(),
-                detail: format!("the volumes may hold {} bytes, {left} are left", quota.limit()),
-            })?;
-        }
-        self.size += bytes;
-        Ok(())
-    }
-
-    async fn publish(mut self, place: &Path, overwrite: bool, replaced: u64) -> Result<()> {
-        let moved = if overwrite {
-            fs::rename(&self.temporary, place).await
-        } else {
-            // Unlike a rename, a link fails when another upload was faster.
-            fs::hard_link(&self.temporary, place).await
-        };
-        moved.map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists | ErrorKind::IsADirectory => {
-                VolumeError::AlreadyExists(self.path.clone())
-            }
-            _ => file_error(self.path, &error),
-        })?;
-        self.published = true;
-        if let Some(quota) = &self.store.quota {
-            quota.give(replaced);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Upload<'_> {
-    fn drop(&mut self) {
-        if let (false, Some(quota)) = (self.published, &self.store.quota) {
-            quota.give(self.size);
-        }
     }
 }
 
@@ -331,6 +255,8 @@ fn internal(path: &VolumePath, error: impl std::fmt::Display) -> VolumeError {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use bytes::Bytes;
+
     use super::*;
     use crate::metastore::Entry;
 
