@@ -108,6 +108,9 @@ async fn a_type_is_widened_where_the_table_allows_it_and_nowhere_else() {
     let dry = evolving().dry_run().await.unwrap();
     let alter = |statement: &&String| statement.contains("ALTER COLUMN `id` TYPE BIGINT");
     assert!(dry.would_write && dry.statements.iter().any(|sql| alter(&sql)), "{:?}", dry.statements);
+    let strict = write(&world.delta, &large).dry_run().await.unwrap();
+    let casts = strict.statements.last().unwrap();
+    assert!(casts.contains("CAST(`id` AS INT)"), "without `Evolve` the type stays: {casts}");
     assert_eq!(evolving().send().await.unwrap().rows_affected, 1);
     assert_eq!(world.ids().await, [1 << 40]);
     let schema = world.delta.table_schema("t").await.unwrap();

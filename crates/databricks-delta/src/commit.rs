@@ -23,6 +23,8 @@ pub(crate) enum Outcome<T = Infallible> {
     Applied { result: Box<StatementResult>, resent: bool },
     /// The table shows that it took effect, in this run or in another of the same write. Its answer is lost.
     Found(T),
+    /// The table shows that another run of the same write took effect. This one did not.
+    Before(T),
     /// It did not take effect.
     Failed(SqlError),
     /// It was sent, and whether it took effect cannot be said.
@@ -65,7 +67,8 @@ where
             Err(error) => error,
         };
         match look().await {
-            Ok(Some(found)) => return Outcome::Found(found),
+            // No sending of this run committed anything.
+            Ok(Some(found)) => return Outcome::Before(found),
             Ok(None) if is_conflict(&error) && conflicts < CONFLICT_RETRIES => {
                 wait_after_conflict(&error, conflicts).await;
                 conflicts += 1;
@@ -108,7 +111,20 @@ async fn ended<T>(sql: &SqlClient, lost: &SqlError) -> Option<Outcome<T>> {
 
 /// Runs a statement that must not run twice. A lost answer is settled by the statement itself, where its id is known.
 pub(crate) async fn known(sql: &SqlClient, statement: &Statement) -> Result<StatementResult, SqlError> {
-    let error = match retrying_conflicts(statement).await {
+    told(sql, retrying_conflicts(statement).await).await
+}
+
+/// As [`known`], for a statement that is not to be sent over what others have committed in between: a conflict is an
+/// error.
+pub(crate) async fn known_once(sql: &SqlClient, statement: Statement) -> Result<StatementResult, SqlError> {
+    told(sql, Box::pin(statement.execute()).await).await
+}
+
+async fn told(
+    sql: &SqlClient,
+    answer: Result<StatementResult, SqlError>,
+) -> Result<StatementResult, SqlError> {
+    let error = match answer {
         Err(error) if error.is_ambiguous() => error,
         settled => return settled,
     };

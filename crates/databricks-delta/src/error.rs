@@ -46,9 +46,10 @@ pub enum DeltaError {
         table: String,
     },
 
-    /// The table exists, and the write was to create it. Nothing was written.
+    /// The table exists, and the write was to create it: by its mode, or since there was no table when it began.
+    /// Nothing was written.
     #[error(
-        "table {table} exists already: write to it by another mode, such as `Append`, or choose another name"
+        "table {table} exists already: write to it by another mode, such as `Append`, or choose another name; if another program has just created it, run the write again"
     )]
     TableExists {
         /// The table's full name.
@@ -209,7 +210,7 @@ pub enum DeltaError {
         table: String,
         /// What was sent: `write` or `merge`.
         operation: &'static str,
-        /// The idempotency key, with which it can be run again safely. A merge has none.
+        /// The idempotency key, with which it can be run again safely, if it has one.
         key: Option<String>,
         /// The last failure.
         #[source]
@@ -267,10 +268,20 @@ impl DeltaError {
 
 /// What to do about an outcome that is unknown.
 fn remedy(operation: &str, table: &str, key: Option<&str>, source: &SqlError) -> String {
-    if let Some(key) = key {
-        return format!("run the {operation} again with the same idempotency key `{key}`, which is safe");
-    }
     let statement = source.statement_id().map(|id| format!(" (statement {id})")).unwrap_or_default();
+    match key {
+        // One that still waits in the warehouse shows nowhere, and could run after the second.
+        Some(key) if operation == "merge" => {
+            return format!(
+                "once it can no longer be at work in the warehouse{statement}, run the merge again with the same \
+                 idempotency key `{key}`, which is safe then"
+            );
+        }
+        Some(key) => {
+            return format!("run the {operation} again with the same idempotency key `{key}`, which is safe");
+        }
+        None => {}
+    }
     format!(
         "do not run the {operation} again before DESCRIBE HISTORY {table} shows that it did not commit{statement}"
     )
@@ -306,6 +317,9 @@ mod tests {
     fn only_a_keyed_write_of_unknown_outcome_is_to_be_run_again() {
         let keyed = unknown("write", Some("load 7"));
         assert!(keyed.contains("run the write again with the same idempotency key `load 7`"), "{keyed}");
+        let keyed = unknown("merge", Some("load 7"));
+        let first = "once it can no longer be at work in the warehouse (statement 01f0), run the merge again";
+        assert!(keyed.contains(first) && keyed.contains("`load 7`"), "{keyed}");
         for operation in ["write", "merge"] {
             let text = unknown(operation, None);
             let warning =

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use databricks_schema::TableName;
+use futures::TryStreamExt;
 
 use crate::cells::{self, Row};
 use crate::client::{DeltaClient, Remote};
@@ -75,6 +76,24 @@ impl History {
 pub(crate) async fn fetch(remote: &Remote, table: &TableName, limit: Option<u64>) -> Result<Vec<Commit>> {
     let result = remote.sql.statement(read::history(table, limit)).idempotent().execute().await?;
     cells::rows(&result.batches)?.iter().map(Commit::of).collect()
+}
+
+/// The newest commit of this kind, of all that the history has: they are read one after the other and not kept.
+pub(crate) async fn find(
+    remote: &Remote,
+    table: &TableName,
+    is_it: impl Fn(&Commit) -> bool,
+) -> Result<Option<Commit>> {
+    let mut batches = remote.sql.statement(read::history(table, None)).idempotent().batches().await?;
+    while let Some(batch) = batches.try_next().await? {
+        for row in cells::rows(&[batch])? {
+            let commit = Commit::of(&row)?;
+            if is_it(&commit) {
+                return Ok(Some(commit));
+            }
+        }
+    }
+    Ok(None)
 }
 
 impl Commit {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
-use databricks_schema::{ColumnNameRules, ColumnSchema, TableName, TableSchema, Widening};
+use databricks_schema::{ColumnNameRules, ColumnSchema, DataType, TableName, TableSchema, Widening};
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 
@@ -185,6 +185,57 @@ pub(crate) fn check_rows(rows: &dyn Rows, names: &[String], table: &TableSchema)
     let layout = Layout::of(Arc::new(Schema::new(fields.clone())))?;
     layout.convert(&rows.encode(0..rows.len(), &fields)?)?;
     Ok(())
+}
+
+/// Whether the statement makes the same of these literals as of the values in a file.
+///
+/// A whole number is a moment to a file by the unit of its column, and to a cast a number of seconds; a number becomes
+/// text in another form. And VALUES gives each column one type, in which literals of different kinds lose digits or have
+/// no place.
+pub(crate) fn literals_are_faithful(names: &[String], table: &TableSchema, rows: &[Vec<String>]) -> bool {
+    names.iter().enumerate().all(|(index, name)| {
+        let Some(column) = table.column(name) else { return true };
+        let literals = rows.iter().filter_map(|row| row.get(index));
+        let kinds: Vec<Kind> = literals.filter_map(|literal| Kind::of(literal)).collect();
+        match column.data_type {
+            DataType::Date
+            | DataType::Timestamp
+            | DataType::TimestampNtz
+            | DataType::String
+            | DataType::Char(_)
+            | DataType::Varchar(_) => kinds.iter().all(|kind| *kind == Kind::Text),
+            DataType::Double if kinds.iter().all(|kind| kind.is_number()) => true,
+            _ => kinds.iter().all(|kind| Some(kind) == kinds.first()),
+        }
+    })
+}
+
+/// What a literal is; NULL is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Truth,
+    Bytes,
+    Whole,
+    Fraction,
+}
+
+impl Kind {
+    fn of(literal: &str) -> Option<Self> {
+        Some(match literal.as_bytes() {
+            b"NULL" => return None,
+            b"TRUE" | b"FALSE" => Self::Truth,
+            [b'\'', ..] => Self::Text,
+            [b'X', ..] => Self::Bytes,
+            digits if digits.iter().all(|sign| sign.is_ascii_digit() || *sign == b'-') => Self::Whole,
+            // With an exponent, or the cast of a text.
+            _ => Self::Fraction,
+        })
+    }
+
+    fn is_number(self) -> bool {
+        matches!(self, Self::Whole | Self::Fraction)
+    }
 }
 
 /// The casts of a merge's rows, when they are written out as literals.

@@ -258,15 +258,15 @@ impl Restore {
 
     /// Runs the RESTORE: a new commit with the files of the old version.
     ///
-    /// It is sent once: a second sending could undo what others commit in between. When its answer is lost the error
-    /// [is ambiguous](DeltaError::is_ambiguous); the table's history tells.
+    /// It is sent once, after a conflict with another commit too: a second sending could undo what others commit in
+    /// between. When its answer is lost the error [is ambiguous](DeltaError::is_ambiguous); the table's history tells.
     ///
     /// # Errors
     /// As [`build_sql`](Self::build_sql), and [`DeltaError::Sql`] when the statement fails.
     pub async fn send(self) -> Result<RestoreResult> {
         let sql = self.build_sql()?;
         let client = &self.client.remote()?.sql;
-        let result = commit::known(client, &client.statement(sql)).await?;
+        let result = commit::known_once(client, client.statement(sql)).await?;
         count(&self.table, "restore");
         let row = first_row(&result)?;
         Ok(RestoreResult {

@@ -10,8 +10,8 @@ use crate::error::{DeltaError, Result};
 use crate::history::{self, Commit};
 use crate::write_id::WriteId;
 
-/// Commits of a table that are searched for a mark, newest first.
-const COMMITS_SEARCHED: u64 = 5_000;
+/// So many of a table's newest commits are searched for a mark at first.
+const NEWEST: u64 = 5_000;
 
 /// A term of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,15 +69,28 @@ pub(crate) fn no_place(key: &str) -> DeltaError {
     }
 }
 
-/// The commit of a table that bears the mark of a write.
+/// The commit of a table that bears the mark of a write, however many came after it.
 pub(crate) async fn find(remote: &Remote, table: &TableName, write_id: WriteId) -> Result<Option<Commit>> {
-    let commits = history::fetch(remote, table, Some(COMMITS_SEARCHED)).await?;
-    Ok(among(commits, write_id))
+    let newest = history::fetch(remote, table, Some(NEWEST)).await?;
+    let are_all = (newest.len() as u64) < NEWEST;
+    match newest.into_iter().find(is_of(write_id)) {
+        None if !are_all => history::find(remote, table, is_of(write_id)).await,
+        found => Ok(found),
+    }
 }
 
-fn among(commits: Vec<Commit>, write_id: WriteId) -> Option<Commit> {
+/// The same among the newest commits: for a run that had looked at all of them when it began.
+pub(crate) async fn find_recent(
+    remote: &Remote,
+    table: &TableName,
+    write_id: WriteId,
+) -> Result<Option<Commit>> {
+    Ok(history::fetch(remote, table, Some(NEWEST)).await?.into_iter().find(is_of(write_id)))
+}
+
+fn is_of(write_id: WriteId) -> impl Fn(&Commit) -> bool {
     let id = write_id.to_string();
-    commits.into_iter().find(|commit| commit.operation_parameters.values().any(|value| value.contains(&id)))
+    move |commit| commit.operation_parameters.values().any(|value| value.contains(&id))
 }
 
 #[cfg(test)]

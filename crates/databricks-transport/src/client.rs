@@ -31,7 +31,8 @@ pub(crate) const NAME: &str = concat!("databricks-delta-lake-rs/", env!("CARGO_P
 /// A connection to one workspace. Cheap to clone; clones share connections, limits and state.
 ///
 /// [`call`](Client::call) is for JSON, [`send`](Client::send) for any other body, [`fetch_link`](Client::fetch_link) for
-/// the storage links that the API hands out, [`send_to_storage`](Client::send_to_storage) for a cloud's storage. Dropping a call's future ends it: nothing goes on in the background.
+/// the storage links that the API hands out, [`send_to_storage`](Client::send_to_storage) for a cloud's storage. Dropping
+/// a call's future ends it; only a token that is being asked for still comes, for the next call.
 ///
 /// `Debug` shows the configuration, never a secret.
 ///

@@ -23,7 +23,8 @@
 //! What a client does can be seen by `tracing` (a span for each call, requests at DEBUG, JSON bodies at TRACE) and by
 //! `metrics` (`databricks_api_requests_total` and others, by endpoint class). Nothing secret is in any of them.
 //!
-//! Nothing here knows SQL, jobs or tables, starts a task on drop, or does I/O before the first request is sent.
+//! Nothing here knows SQL, jobs or tables, or does I/O before the first request is sent. What goes on after a call, a
+//! renewed token or the upkeep of connections, runs on the runtime that the call was made on, and ends with it.
 
 mod config;
 mod error;

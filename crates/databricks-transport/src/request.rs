@@ -222,6 +222,10 @@ fn path_and_query(path: &str, query: &str) -> Result<PathAndQuery, Error> {
     if !is_path(path) {
         return Err(not_a_path(path, "it must start with a single `/`"));
     }
+    // The parser takes what follows for a fragment and drops it, the query too: another thing would be asked for.
+    if path.contains('#') {
+        return Err(not_a_path(path, UNENCODED));
+    }
     let mut text = String::with_capacity(path.len() + 1 + query.len());
     text.push_str(path);
     if !query.is_empty() {
@@ -229,10 +233,10 @@ fn path_and_query(path: &str, query: &str) -> Result<PathAndQuery, Error> {
         text.push_str(query);
     }
     // From the text itself: parsing a borrowed one copies it again.
-    PathAndQuery::try_from(text).map_err(|_| {
-        not_a_path(path, "percent-encode what is special in it (`encode_path`, `encode_segment`)")
-    })
+    PathAndQuery::try_from(text).map_err(|_| not_a_path(path, UNENCODED))
 }
+
+const UNENCODED: &str = "percent-encode what is special in it (`encode_path`, `encode_segment`)";
 
 fn not_a_path(path: &str, why: &str) -> Error {
     let shown = repeated(path);
@@ -289,6 +293,17 @@ mod tests {
             let error = ApiRequest::get(path).build().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid, "{path}");
         }
+    }
+
+    #[test]
+    fn a_path_is_sent_whole_or_refused() {
+        for path in ["/api/2.0/fs/files/Volumes/c/s/v/day#1.csv", "/x?row=1#2", "/x#", "/#"] {
+            let error = ApiRequest::delete(path).query("force", true).build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{path}");
+            assert!(error.to_string().contains("percent-encode"), "{error}");
+        }
+        let encoded = ApiRequest::delete(encode_path("/day#1.csv")).query("force", true).build().unwrap();
+        assert_eq!(encoded.uri(), "/day%231.csv?force=true");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 use crate::client::DeltaClient;
 use crate::error::{BoxError, DeltaError, Result};
-use crate::input::{Input, check_rows, literal_casts};
+use crate::input::{Input, check_rows, literal_casts, literals_are_faithful};
 use crate::names::{IntoTableName, Target};
 use crate::rows::{Names, Rows};
 use crate::stage::{self, Pace, Place, Staging};
@@ -120,7 +120,7 @@ impl<'a> MergeBuilder<'a> {
     }
 
     /// Takes rows given as values of a serde type. Columns that the target has take its types. A few rows are written
-    /// into the statement, many are staged as files.
+    /// into the statement, many are staged as files, and so are those whose values have no literal that says the same.
     pub fn using_values<T: Serialize + Sync>(mut self, rows: &'a [T]) -> Self {
         self.source = Source::Data(Input::rows(rows));
         self
@@ -237,6 +237,9 @@ impl<'a> MergeBuilder<'a> {
     /// Makes the merge safe to run again, in another process too: a second run with the same key and target changes
     /// nothing, for as long as the table's history shows the first (30 days, unless `delta.logRetentionDuration` says
     /// otherwise). A key stands for one merge and is not used for another.
+    ///
+    /// What the history does not show yet it cannot prevent: a statement of an earlier run that still waits in the
+    /// warehouse, where nobody cancels it, may run after the second one. Let it end before the merge is run again.
     ///
     /// The merge's condition gets one more term, which is always true and names the merge: the history keeps it.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
@@ -380,7 +383,8 @@ fn no_rows() -> DeltaError {
     DeltaError::InvalidMerge { reason: reason.to_owned() }
 }
 
-/// The rows as a source in the statement itself, cast to the target's types; none when they are too many or nested.
+/// The rows as a source in the statement itself, cast to the target's types; none when they are too many or nested, or when
+/// literals would not be the values that a file holds.
 fn written_out(rows: &dyn Rows, schema: &TableSchema) -> Result<Option<String>> {
     if rows.len() > LITERAL_ROWS {
         return Ok(None);
@@ -389,6 +393,9 @@ fn written_out(rows: &dyn Rows, schema: &TableSchema) -> Result<Option<String>> 
     rows.collect_names(0..rows.len(), &mut names)?;
     let names = names.into_vec();
     let Some(values) = literals(rows, &names)? else { return Ok(None) };
+    if !literals_are_faithful(&names, schema, &values) {
+        return Ok(None);
+    }
     check_rows(rows, &names, schema)?;
     let casts = literal_casts(&names, schema, &values)?;
     Ok(Some(values_source(&names, &values, &casts)))

@@ -78,7 +78,11 @@ impl Job {
             Ok(staged) if staged.parts == 0 => return self.merge_nothing(),
             Ok(staged) => {
                 let source = staged_source(stage.directory(), Some(staged.rows), &casts);
-                self.merge(target, &source).await
+                match self.is_done_meanwhile(target).await {
+                    Ok(false) => self.merge(target, &source).await,
+                    Ok(true) => Ok(MergeResult { already_applied: true, ..MergeResult::default() }),
+                    Err(error) => Err(error),
+                }
             }
             Err(error) => Err(error),
         };
@@ -91,6 +95,14 @@ impl Job {
                 Err(error)
             }
         }
+    }
+
+    /// Whether another run of this key came first while this one staged its rows.
+    async fn is_done_meanwhile(&self, target: &TableName) -> Result<bool> {
+        if self.key.is_none() {
+            return Ok(false);
+        }
+        Ok(mark::find_recent(self.client.remote()?, target, self.write_id).await?.is_some())
     }
 
     fn stage<'a>(
@@ -116,7 +128,7 @@ impl Job {
     async fn merge(&self, target: &TableName, source: &str) -> Result<MergeResult> {
         let remote = self.client.remote()?;
         let statement = remote.sql.statement(self.plan.to_sql(target, source));
-        let look = || mark::find(remote, target, self.write_id);
+        let look = || mark::find_recent(remote, target, self.write_id);
         let outcome = match self.plan.mark {
             Some(_) => commit::settled(&remote.sql, &statement, look).await,
             None => commit::unmarked(&remote.sql, &statement).await,
@@ -124,6 +136,7 @@ impl Job {
         match outcome {
             Outcome::Applied { result, .. } => Ok(MergeResult::of(&result)),
             Outcome::Found(commit) => Ok(MergeResult::of_commit(&commit)),
+            Outcome::Before(_) => Ok(MergeResult { already_applied: true, ..MergeResult::default() }),
             Outcome::Failed(error) => Err(error.into()),
             Outcome::Unknown(error) => Err(DeltaError::OutcomeUnknown {
                 write_id: self.write_id,

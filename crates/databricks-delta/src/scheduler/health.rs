@@ -28,7 +28,7 @@ const WRITES: [&str; 14] = [
     "CONVERT",
 ];
 /// Metrics that count the files an operation took out of its table.
-const FILES_REMOVED: [&str; 3] = ["numRemovedFiles", "numTargetFilesRemoved", "numDeletedFiles"];
+const FILES_REMOVED: [&str; 2] = ["numRemovedFiles", "numTargetFilesRemoved"];
 /// Metrics that count the files an operation wrote.
 const FILES_ADDED: [&str; 3] = ["numFiles", "numAddedFiles", "numTargetFilesAdded"];
 const RETENTION: &str = "delta.deletedFileRetentionDuration";
@@ -180,7 +180,8 @@ impl Known<'_> {
     /// The version up to which the rows were optimized: what was committed while an OPTIMIZE ran is not part of it.
     fn optimized_version(&self) -> Option<i64> {
         let read = self.optimized().map(|commit| commit.read_version.unwrap_or(commit.version));
-        read.max(self.noted.optimize.done_version())
+        // A note of a later version is on another table, which this one took the name of.
+        read.max(self.noted.optimize.done_version().filter(|version| *version <= self.version()))
     }
 
     fn writes(&self) -> impl Iterator<Item = &Commit> {

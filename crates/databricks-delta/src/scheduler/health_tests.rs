@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::health::{HealthReason, Known, TableHealth};
-use super::ledger::Noted;
+use super::ledger::{Note, Noted};
 use super::policy::MaintenancePolicy;
 use crate::detail::TableDetail;
 use crate::history::Commit;
@@ -107,6 +107,20 @@ fn writes_count_from_the_last_optimize_of_the_whole_table_and_what_it_read() {
 }
 
 #[test]
+fn a_note_counts_unless_it_is_on_another_table_that_had_the_name() {
+    let policy = MaintenancePolicy::manual().max_writes(1);
+    let commits = history(&["CREATE TABLE", "WRITE", "WRITE", "WRITE"]);
+    for (noted, writes) in [(2, 1), (3, 0), (500, 3)] {
+        let noted = Noted { optimize: Note::done(noted, hour(-1)), ..Noted::default() };
+        let detail = detail(3, 3 << 30);
+        let known =
+            Known { table: "main.default.t".to_owned(), commits: &commits, detail: &detail, noted: &noted };
+        let health = known.health(&policy, hour(4));
+        assert_eq!((health.writes_since_optimize, health.needs_optimize), (writes, writes > 1));
+    }
+}
+
+#[test]
 fn an_interval_counts_from_the_last_optimize_or_the_creation_and_only_when_there_are_writes() {
     let policy = MaintenancePolicy::manual().optimize_every(DAY);
     let due = |operations: &[&str], now| health(operations, &policy, now).needs_optimize;
@@ -165,6 +179,9 @@ fn a_vacuum_is_due_for_files_that_left_before_the_retention_and_after_the_last_v
     vacuumed.resize(60, "SET TBLPROPERTIES");
     vacuumed.extend(["VACUUM START", "VACUUM END|status=COMPLETED"]);
     assert!(!due(&vacuumed, 200), "vacuumed at 60 hours");
+    vacuumed.pop();
+    vacuumed.push("VACUUM END|status=COMPLETED numDeletedFiles=1");
+    assert!(!due(&vacuumed, 200), "what it deleted had left the table before");
     vacuumed.pop();
     assert!(due(&vacuumed, 200), "it was begun and not ended");
     vacuumed.push("VACUUM END|status=FAILED");

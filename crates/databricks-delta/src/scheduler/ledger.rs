@@ -85,6 +85,12 @@ impl Note {
         self.state == RUNNING && self.at.is_some_and(|at| !is_old(at))
     }
 
+    /// A note on what was done at a version.
+    #[cfg(test)]
+    pub(super) fn done(version: i64, at: DateTime<Utc>) -> Self {
+        Self { claim: "c".to_owned(), state: DONE.to_owned(), at: Some(at), version: Some(version) }
+    }
+
     fn of(row: &Row) -> Self {
         let text = |column| row.text(column).unwrap_or_default();
         Self { claim: text("claim"), state: text("state"), at: row.time("at"), version: row.int("version") }

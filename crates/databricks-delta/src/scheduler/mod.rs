@@ -241,7 +241,7 @@ impl MaintenanceScheduler {
 
     /// Replicas that were started together drift apart.
     fn pause(&self) -> Duration {
-        self.every.mul_f64(0.9) + self.jitter.wait(self.every.mul_f64(0.2))
+        self.every.mul_f64(0.9).saturating_add(self.jitter.wait(self.every.mul_f64(0.2)))
     }
 }
 
@@ -264,6 +264,15 @@ mod tests {
         assert!(matches!(report.errors[1].1, DeltaError::InvalidOption { option: "zorder_by", .. }));
         let analyzed = scheduler.analyze_table("days").await;
         assert!(matches!(analyzed, Err(DeltaError::Mock)), "{analyzed:?}");
+    }
+
+    #[test]
+    fn any_time_may_lie_between_rounds() {
+        for every in [Duration::ZERO, Duration::MAX] {
+            let scheduler = MaintenanceScheduler::new(&DeltaClient::mock()).every(every);
+            let pause = scheduler.jitter(Jitter::none()).pause();
+            assert!(pause <= every, "{pause:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -95,12 +95,18 @@ impl Turn<'_> {
             return Ok((Upkeep::LeftToAnother, None));
         };
         let done = work.await;
-        // A claim whose end cannot be noted lapses by itself.
-        let ended = self.ledger.end(&claim, done.is_ok(), self.scheduler.now()).await;
-        if let Err(error) = &ended {
-            tracing::warn!(%error, action = action.name(), "the end could not be noted");
+        // What may still be running keeps its claim, so that nobody begins it a second time beside it.
+        if !done.as_ref().is_err_and(DeltaError::is_ambiguous) {
+            self.end(action, &claim, done.is_ok()).await;
         }
         done.map(|done| (Upkeep::Done, Some(done)))
+    }
+
+    /// A claim whose end cannot be noted lapses by itself.
+    async fn end(&self, action: Action, claim: &Claim, done: bool) {
+        if let Err(error) = self.ledger.end(claim, done, self.scheduler.now()).await {
+            tracing::warn!(%error, action = action.name(), "the end could not be noted");
+        }
     }
 
     async fn claim(&self, action: Action, now: DateTime<Utc>) -> Result<Option<Claim>> {

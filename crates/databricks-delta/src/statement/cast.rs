@@ -1,6 +1,6 @@
 //! From a column of staged data to a column of the table.
 
-use databricks_schema::{DataType, StructField, quote};
+use databricks_schema::{ColumnSchema, DataType, StructField, quote};
 
 use crate::error::{DeltaError, Result};
 
@@ -35,14 +35,15 @@ impl CastColumn {
         Self { target: name.to_owned(), expression: quote::identifier(name) }
     }
 
-    /// A column that the data does not have.
-    pub(crate) fn null(target: &str, data_type: &DataType) -> Self {
-        // A type without a cast takes a plain NULL.
-        let expression = match cast_type(data_type) {
-            Ok(wanted) if *data_type != DataType::Variant => format!("CAST(NULL AS {wanted})"),
-            _ => "NULL".to_owned(),
+    /// A column that the data does not have: its default, else NULL, as in a statement that does not list it.
+    pub(crate) fn left_out(column: &ColumnSchema) -> Self {
+        let value = column.default.as_ref().map_or_else(|| "NULL".to_owned(), |value| format!("({value}\n)"));
+        // A type without a cast takes the value as it is.
+        let expression = match cast_type(&column.data_type) {
+            Ok(wanted) if column.data_type != DataType::Variant => format!("CAST({value} AS {wanted})"),
+            _ => value,
         };
-        Self { target: target.to_owned(), expression }
+        Self { target: column.name.clone(), expression }
     }
 
     pub(crate) fn to_sql(&self) -> String {

@@ -69,14 +69,11 @@ impl Rows<'_> {
     }
 
     /// Every column of the table in its order, as a statement needs it that takes no list of columns: those that the
-    /// data lacks are NULL.
+    /// data lacks have their default, or are NULL.
     fn select_all(&self, schema: &TableSchema) -> String {
         let columns = schema.columns.iter().map(|column| {
             let given = self.casts.iter().find(|cast| cast.target == column.name);
-            given.map_or_else(
-                || CastColumn::null(&column.name, &column.data_type).to_sql(),
-                CastColumn::to_sql,
-            )
+            given.map_or_else(|| CastColumn::left_out(column).to_sql(), CastColumn::to_sql)
         });
         self.from(columns.collect())
     }
@@ -140,5 +137,17 @@ mod tests {
             replace(&table, &Replace::All, &Rows { named: &named, ..rows }, &schema),
         ];
         insta::assert_snapshot!(statements.join("\n;\n"));
+    }
+
+    #[test]
+    fn a_column_that_the_data_lacks_has_its_default() {
+        let table = TableName::new("main", "weather", "days").unwrap();
+        let mut schema = TableSchema::parse("day DATE, note STRING, n INT").unwrap();
+        schema.columns[1].default = Some("'it''s new' -- or so".to_owned());
+        let casts = [CastColumn::new("day", "day", &schema.columns[0].data_type, true).unwrap()];
+        let rows = Rows { directory: "/Volumes/a/b/c/d", count: 1, named: &[], casts: &casts };
+        let sql = replace(&table, &Replace::Where("true".to_owned()), &rows, &schema);
+        let list = "SELECT CAST(`day` AS DATE) AS `day`, CAST(('it''s new' -- or so\n) AS STRING) AS `note`, CAST(NULL AS INT) AS `n`";
+        assert!(sql.contains(list), "{sql}");
     }
 }

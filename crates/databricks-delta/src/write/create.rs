@@ -39,8 +39,9 @@ pub(super) async fn commit(job: &Job<'_>, load: &Load<'_>) -> Result<Committed> 
     match lookup::find(job.remote, job.table).await {
         Ok(Some(found)) if made_by(&found, job.write_id) => Ok(Committed::Now),
         Ok(Some(_)) if is_there_already(&error) => match job.options.mode {
-            WriteMode::ErrorIfExists => Err(DeltaError::TableExists { table: job.table.full_name() }),
-            _ => super::append::commit(job, load).await,
+            WriteMode::Append => super::append::commit(job, load).await,
+            // A replacement that only added its rows would leave those that the table has by now.
+            _ => Err(DeltaError::TableExists { table: job.table.full_name() }),
         },
         _ if is_settled => Err(error.into()),
         _ => Err(job.unknown(error)),

@@ -9,6 +9,7 @@ use crate::commit::{self, Outcome};
 use crate::error::{DeltaError, Result};
 use crate::lookup::Found;
 use crate::mark::{self, Mark};
+use crate::statement::cast::CastColumn;
 use crate::statement::insert;
 
 /// A replacement of rows of a table that is there.
@@ -55,6 +56,20 @@ fn check_columns(job: &Job<'_>, columns: &[String], found: &Found) -> Result<()>
     }
 }
 
+/// Rows without a column by which others are replaced would take the place of those that are NULL in it.
+pub(super) fn check_data(job: &Job<'_>, casts: &[CastColumn]) -> Result<()> {
+    let WriteMode::ReplaceUsing(columns) = &job.options.mode else { return Ok(()) };
+    let is_given = |name: &str| casts.iter().any(|cast| cast.target.to_lowercase() == name.to_lowercase());
+    match columns.iter().find(|name| !is_given(name)) {
+        None => Ok(()),
+        Some(name) => Err(DeltaError::InvalidOption {
+            option: "replace_using",
+            value: format!("`{name}`"),
+            reason: "the data has no such column, and so does not say which rows are meant".to_owned(),
+        }),
+    }
+}
+
 pub(super) fn sql(job: &Job<'_>, how: &Replace, load: &Load<'_>, schema: &TableSchema) -> String {
     insert::replace(job.table, &how.what, &load.rows(), schema)
 }
@@ -66,7 +81,11 @@ pub(super) async fn commit(
     schema: &TableSchema,
 ) -> Result<Committed> {
     let statement = job.statement(sql(job, how, load, schema));
-    let look = || mark::find(job.remote, job.table, job.write_id);
+    let look = || mark::find_recent(job.remote, job.table, job.write_id);
+    // Another run of its key may have come first while this one staged its rows.
+    if job.key().is_some() && look().await?.is_some() {
+        return Ok(Committed::Before);
+    }
     let outcome = match how.is_marked {
         true => commit::settled(&job.remote.sql, &statement, look).await,
         false => commit::unmarked(&job.remote.sql, &statement).await,
@@ -74,6 +93,7 @@ pub(super) async fn commit(
     match outcome {
         Outcome::Applied { result, .. } => check_count(job, load.files.rows, result.inserted_rows()),
         Outcome::Found(_) => Ok(Committed::Now),
+        Outcome::Before(_) => Ok(Committed::Before),
         Outcome::Failed(error) => Err(error.into()),
         Outcome::Unknown(error) => Err(job.unknown(error)),
     }

@@ -106,6 +106,7 @@ impl Write<'_> {
             None => input.for_new_table().await?,
         };
         let Prepared { batches, layout, casts } = rows;
+        replace::check_data(&job, &casts)?;
         let load = match files.map(|files| files.at) {
             None => stage.upload(batches, &layout).await.map(|staged| Load::staged(&stage, staged, &casts)),
             Some(At::Here(files)) => {

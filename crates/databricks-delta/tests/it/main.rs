@@ -8,6 +8,7 @@ mod files;
 mod merge;
 mod modes;
 mod read;
+mod scheduler;
 mod support;
 mod uploads;
 mod write;

@@ -72,6 +72,17 @@ async fn nested_rows_are_staged_however_few() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn numbers_for_days_are_staged_however_few() {
+    let world = World::new();
+    world.engine.on_containing("MERGE").counts(COUNTS);
+    // A file takes them for days since 1970, and a cast refuses them.
+    let rows = [serde_json::json!({"id": 1, "day": -20_454})];
+    let merge = world.delta.merge("days").using_values(&rows).on_keys(&["id"]);
+    merge.when_matched_update("day = source.day").execute().await.unwrap();
+    assert!(world.sent("MERGE")[0].contains("read_files("), "{:?}", world.sent("MERGE"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn batches_are_staged() {
     let world = World::new();
     world.engine.on_containing("MERGE").counts(COUNTS);

@@ -86,6 +86,22 @@ async fn a_replacement_takes_parameters_and_fills_columns_that_the_data_lacks() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn rows_are_not_replaced_by_a_column_that_the_data_lacks() {
+    let world = World::new();
+    world.engine.on_containing("INSERT").affected(1);
+    let rows = [json!({"id": 1})];
+    let write = |column: &str| {
+        world.delta.write_batch("days", &rows).mode(WriteMode::ReplaceUsing(vec![column.to_owned()]))
+    };
+    for answer in [write("DAY").send().await.map(drop), write("DAY").dry_run().await.map(drop)] {
+        let error = answer.unwrap_err();
+        assert!(matches!(&error, DeltaError::InvalidOption { option: "replace_using", .. }), "{error:?}");
+    }
+    assert_eq!((world.sent("INSERT").len(), world.left()), (0, 0));
+    assert_eq!(write("ID").send().await.unwrap().rows_affected, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_whose_mark_the_table_shows_sends_nothing() {
     let id = write_id_of_key().await;
     for mode in [WriteMode::Overwrite, WriteMode::ReplaceWhere("id > 0".to_owned())] {
@@ -104,11 +120,11 @@ async fn a_lost_answer_is_found_in_the_tables_history() {
     let id = write_id_of_key().await;
     let world = World::new();
     world.engine.on_containing("INSERT").affected(25);
-    // One look before it is sent, two after.
-    history(&world, 2, &id, json!({}));
+    // Two looks before it is sent, two after.
+    history(&world, 3, &id, json!({}));
     let lost = FaultRule::on(Method::POST, STATEMENTS, Fault::ResetAfter);
-    // Before it come a look at the history and the making of the volume.
-    world.workspace.faults().add(lost.nth(3));
+    // Before it come the looks at the history and the making of the volume.
+    world.workspace.faults().add(lost.nth(4));
     let rows = days(25);
     let write = world.delta.write_batch("days", &rows).mode(WriteMode::Overwrite).idempotency_key("k");
     let written = write.send().await.unwrap();
@@ -123,7 +139,7 @@ async fn what_the_history_does_not_show_is_never_sent_again_by_itself() {
     let world = World::new();
     world.engine.on_containing("INSERT").affected(25);
     no_history(&world);
-    world.workspace.faults().add(FaultRule::on(Method::POST, STATEMENTS, Fault::ResetBefore).nth(3));
+    world.workspace.faults().add(FaultRule::on(Method::POST, STATEMENTS, Fault::ResetBefore).nth(4));
     let rows = days(25);
     let write = || world.delta.write_batch("days", &rows).mode(WriteMode::Overwrite).idempotency_key("k");
     let error = write().send().await.unwrap_err();
@@ -141,11 +157,92 @@ async fn a_conflict_with_another_run_of_the_key_is_not_a_reason_to_overwrite_it(
     let id = write_id_of_key().await;
     let world = World::new();
     world.engine.on_containing("INSERT").fail("DELTA_CONCURRENT_DELETE_READ", "2D521", "Try again.");
-    history(&world, 1, &id, json!({}));
+    history(&world, 2, &id, json!({}));
     let rows = days(25);
     let write = world.delta.write_batch("days", &rows).mode(WriteMode::Overwrite).idempotency_key("k");
-    write.send().await.unwrap();
-    assert_eq!(world.sent("INSERT").len(), 1);
+    let written = write.send().await.unwrap();
+    assert_eq!((written.rows_affected, written.already_applied), (0, true), "it was the other run");
+    assert_eq!((world.sent("INSERT").len(), world.left()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_run_of_the_key_did_while_the_rows_were_staged_is_not_sent() {
+    let id = write_id_of_key().await;
+    let rows = days(400);
+    let world = || {
+        let world = World::new();
+        history(&world, 1, &id, json!({}));
+        world.engine.on_containing("INSERT").affected(400);
+        world.engine.on_containing("MERGE").affected(400);
+        world
+    };
+    let (replaced, merged) = (world(), world());
+    let write = replaced.delta.write_batch("days", &rows).mode(WriteMode::Overwrite).idempotency_key("k");
+    assert!(write.send().await.unwrap().already_applied);
+    let merge = merged.delta.merge("days").using_values(&rows).on_keys(&["id"]).idempotency_key("k");
+    let result = merge.when_matched_update("wind = target.wind + 1").execute().await.unwrap();
+    assert_eq!((result.num_affected_rows, result.already_applied), (0, true));
+    for world in [replaced, merged] {
+        assert!(world.sent("INSERT").is_empty() && world.sent("MERGE").is_empty());
+        assert!(!world.requests(Method::PUT, FILES).is_empty(), "they were staged");
+        assert_eq!(world.left(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_merge_that_another_run_of_its_key_did_first_counts_nothing() {
+    let id = write_id_of_key().await;
+    let world = World::new();
+    world.engine.on_containing("MERGE").fail("DELTA_CONCURRENT_APPEND", "2D521", "Try again.");
+    history(&world, 1, &id, json!({"numTargetRowsUpdated": "2", "numTargetRowsInserted": "1"}));
+    let rows = days(3);
+    let merge = world.delta.merge("days").using_values(&rows).on_keys(&["id"]).idempotency_key("k");
+    let merged = merge.when_matched_update("wind = target.wind + 1").execute().await.unwrap();
+    assert_eq!((merged.num_affected_rows, merged.already_applied), (0, true));
+    assert_eq!(world.sent("MERGE").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_is_found_however_many_commits_came_after_it() {
+    let id = write_id_of_key().await;
+    let world = World::new();
+    let columns = [
+        Column::new("version", "BIGINT"),
+        Column::new("operation", "STRING"),
+        Column::new("operationParameters", "MAP<STRING, STRING>"),
+    ];
+    let newer = (0..5_000).map(|age| [json!((9_000 - age).to_string()), json!("WRITE"), json!("{}")]);
+    world.engine.on_containing("LIMIT 5000").rows(columns, newer);
+    history(&world, 0, &id, json!({}));
+    let rows = days(3);
+    let write = world.delta.write_batch("days", &rows).mode(WriteMode::Overwrite).idempotency_key("k");
+    let written = write.send().await.unwrap();
+    assert_eq!((written.rows_affected, written.already_applied), (0, true));
+    assert!(world.sent("INSERT").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_adds_no_rows_to_a_table_that_another_made_meanwhile() {
+    let rows = [Hour { id: 1, name: "a", at: Vec::new() }];
+    let columns = [("id", "BIGINT"), ("name", "STRING"), ("at", "ARRAY<DOUBLE>")];
+    let modes = [
+        WriteMode::Overwrite,
+        WriteMode::ReplaceWhere("id > 0".to_owned()),
+        WriteMode::ReplaceUsing(vec!["id".to_owned()]),
+    ];
+    for mode in modes {
+        let world = World::new();
+        let making = world.on_making("CREATE TABLE", "hours", &columns);
+        making.fail("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07", "It exists.");
+        world.engine.on_containing("COPY INTO").affected(1);
+        let write = world.delta.write_batch("hours", &rows).mode(mode).create_if_missing();
+        let error = write.send().await.unwrap_err();
+        assert!(
+            matches!(&error, DeltaError::TableExists { table } if table == "main.default.hours"),
+            "{error:?}"
+        );
+        assert_eq!((world.sent("COPY INTO").len(), world.left()), (0, 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Reads, history, detail and maintenance: answers read by column name.
 
+use databricks_delta::DeltaError;
 use databricks_schema::{ColumnSchema, DataType, TableSchema};
 use databricks_testkit::Column;
 use serde::Deserialize;
@@ -115,6 +116,15 @@ async fn vacuum_and_restore_answer_what_they_did() {
     world.engine.on_containing("RESTORE").counts([("num_removed_files", 4), ("num_restored_files", 2)]);
     let restored = world.delta.restore("days").version(3).send().await.unwrap();
     assert_eq!((restored.num_removed_files, restored.num_restored_files), (4, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_is_not_sent_again_over_what_others_commit() {
+    let world = World::new();
+    world.engine.on_containing("RESTORE").fail("DELTA_CONCURRENT_APPEND", "2D521", "Try again.");
+    let error = world.delta.restore("days").version(3).send().await.unwrap_err();
+    assert!(matches!(&error, DeltaError::Sql(_)) && !error.is_ambiguous(), "{error:?}");
+    assert_eq!(world.sent("RESTORE").len(), 1);
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use databricks_delta::DeltaClient;
 use databricks_sql::SqlClient;
 use databricks_testkit::{
-    Column, Fault, FaultRule, MemoryCatalogStore, MemoryVolumeStore, ScriptedEngine, SimulatedWorkspace,
-    UploadProtocol, VolumePath,
+    Column, Fault, FaultRule, MemoryCatalogStore, MemoryVolumeStore, ScriptedEngine, ScriptedStatement,
+    SimulatedWorkspace, UploadProtocol, VolumePath,
 };
 use databricks_transport::{Client, DatabricksConfig};
 use http::Method;
@@ -88,6 +88,25 @@ impl World {
             is_it
         };
         self.engine.on_matching(move |request| alters(&request.statement)).empty();
+    }
+
+    /// Begins a script for the statements that begin so. When one comes, the catalog has a table of these columns.
+    pub(crate) fn on_making(
+        &self,
+        beginning: &'static str,
+        table: &'static str,
+        columns: &[(&str, &str)],
+    ) -> ScriptedStatement<'_> {
+        let columns: Vec<Column> = columns.iter().map(|(name, kind)| Column::new(*name, *kind)).collect();
+        let catalog = self.catalog.clone();
+        let makes = move |sent: &str| {
+            let is_it = sent.starts_with(beginning);
+            if is_it {
+                let _ = catalog.clone().with_table("main", "default", table, &columns);
+            }
+            is_it
+        };
+        self.engine.on_matching(move |request| makes(&request.statement))
     }
 
     /// A volume with these files.

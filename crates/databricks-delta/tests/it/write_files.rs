@@ -155,7 +155,8 @@ async fn what_cannot_be_loaded_is_named_before_anything_is_staged() {
     let inner = folder.path().join("inner").to_str().unwrap().to_owned();
     let mut torn = days(0..1);
     torn.truncate(torn.len() - 5);
-    world.volume("raw", &[("a.parquet", days(0..1)), ("sub/b.parquet", days(0..1))]).await;
+    let raw = [("a.parquet", days(0..1)), ("sub/b.parquet", days(0..1)), ("c[1].parquet", days(0..1))];
+    world.volume("raw", &raw).await;
     let cases = [
         (vec![here("days.csv", b"id,day\n1,2\n")], vec!["days.csv", "no Parquet file"]),
         (vec![here("torn.parquet", &torn)], vec!["torn.parquet", "no Parquet file"]),
@@ -179,6 +180,7 @@ async fn what_cannot_be_loaded_is_named_before_anything_is_staged() {
         (vec![inner], vec!["deeper", "directories inside a directory are not read"]),
         (vec![good.clone(), format!("{RAW}/a.parquet")], vec!["this machine and of a volume"]),
         (vec![format!("{RAW}/a.parquet"), format!("{RAW}/sub/b.parquet")], vec!["files of one directory"]),
+        (vec![format!("{RAW}/c[1].parquet")], vec!["c[1].parquet", "as a pattern"]),
         (vec!["s3://bucket/a.parquet".to_owned()], vec!["s3://bucket/a.parquet", "external volume"]),
         (vec![], vec!["name at least one Parquet file"]),
         (

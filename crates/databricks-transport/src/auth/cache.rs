@@ -26,6 +26,8 @@ const JUST_NOW: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_secs(10);
 /// How long asking for a token may take, whatever asks.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
+/// How long its answer is waited for. It comes before, unless its task stands still.
+const LOST: Duration = LONGEST.saturating_add(Duration::from_secs(5));
 
 /// The token of one credential. Clones share it.
 #[derive(Clone)]
@@ -73,6 +75,15 @@ impl Flight {
     fn may_answer(&self, now: Instant) -> bool {
         now.duration_since(self.started) < LONGEST
     }
+
+    /// What its task brings; nothing when that has ended without an answer, or is never going to.
+    async fn answer(&self) -> Option<Outcome> {
+        let outcome = self.outcome.clone();
+        match self.started.checked_add(LOST) {
+            Some(end) => tokio::time::timeout_at(end, outcome).await.ok()?.ok(),
+            None => outcome.await.ok(),
+        }
+    }
 }
 
 impl TokenCache {
@@ -82,16 +93,17 @@ impl TokenCache {
 
     /// The token to sign with now.
     pub(crate) async fn get(&self) -> Result<Arc<Held>, Error> {
-        // The task that asks ends without an answer when its runtime does; then this caller's own takes over.
+        // The task that asks ends without an answer when its runtime does, and stands still when nobody drives that; then
+        // this caller's own takes over.
         for _ in 0..2 {
             let flight = match self.held_or_flight() {
                 Ok(held) => return Ok(held),
                 Err(flight) => flight,
             };
-            match flight.outcome.await {
-                Ok(Ok(held)) => return Ok(held),
-                Ok(Err(error)) => return Err(again(&error)),
-                Err(oneshot::Canceled) => self.abandon(flight.id),
+            match flight.answer().await {
+                Some(Ok(held)) => return Ok(held),
+                Some(Err(error)) => return Err(again(&error)),
+                None => self.abandon(flight.id),
             }
         }
         let name = self.0.method.auth_type();

@@ -29,12 +29,14 @@ const UNKNOWN_LIFE: Duration = Duration::from_secs(5 * 60);
 struct Tool {
     purpose: &'static str,
     program: PathBuf,
+    /// What it is told by a variable, beside what it inherits.
+    variable: Option<(&'static str, PathBuf)>,
     patience: Duration,
 }
 
 impl Tool {
     fn new(purpose: &'static str, program: PathBuf) -> Self {
-        Self { purpose, program, patience: PATIENCE }
+        Self { purpose, program, variable: None, patience: PATIENCE }
     }
 
     fn failed(&self, what: &str) -> Error {
@@ -44,7 +46,12 @@ impl Tool {
 
     /// Runs it and reads what it prints. It is killed when it takes too long or nobody waits any more.
     async fn run(&self, arguments: &[OsString]) -> Result<Map<String, Value>, Error> {
-        let running = tokio::time::timeout(self.patience, output(&self.program, arguments));
+        let mut command = Command::new(&self.program);
+        command.args(arguments);
+        if let Some((name, value)) = &self.variable {
+            command.env(name, value);
+        }
+        let running = tokio::time::timeout(self.patience, output(command));
         let finished = running.await.map_err(|_| {
             let seconds = self.patience.as_secs_f64();
             self.failed(&format!("did not answer within {seconds} s")).with_transient(true)
@@ -65,9 +72,8 @@ struct Output {
     stderr: Vec<u8>,
 }
 
-async fn output(program: &std::path::Path, arguments: &[OsString]) -> io::Result<Output> {
-    let mut child = Command::new(program)
-        .args(arguments)
+async fn output(mut command: Command) -> io::Result<Output> {
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -153,6 +159,12 @@ impl DatabricksCli {
         let arguments = arguments.into_iter().map(OsString::from).collect();
         Self { tool: Tool::new("databricks-cli", path), arguments }
     }
+
+    /// Looks for profiles in this file, if one is named: another may have one of the same name.
+    pub(super) fn reading(mut self, config_file: Option<PathBuf>) -> Self {
+        self.tool.variable = config_file.map(|file| ("DATABRICKS_CONFIG_FILE", file));
+        self
+    }
 }
 
 impl Authorize for DatabricksCli {
@@ -184,22 +196,21 @@ impl AzureCli {
     }
 
     async fn token(&self, resource: &str) -> Result<Token, Error> {
-        let mut arguments = vec!["account", "get-access-token", "--resource", resource, "--output", "json"];
-        if let Some(tenant) = &self.tenant_id {
-            arguments.extend(["--tenant", tenant]);
-        }
-        let plain: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let arguments = |of: &[&str]| -> Vec<OsString> {
+            let common = ["account", "get-access-token", "--resource", resource, "--output", "json"];
+            common.iter().chain(of).map(OsString::from).collect()
+        };
+        let plain = match &self.tenant_id {
+            Some(tenant) => arguments(&["--tenant", tenant]),
+            None => arguments(&[]),
+        };
         // The subscription of the workspace is asked for first: the account may have several. Somebody with access to
-        // the workspace only has none.
+        // the workspace only has none. It implies its tenant: the tool refuses to be given both.
         let answer = match self.subscription() {
-            Some(subscription) => {
-                arguments.extend(["--subscription", subscription]);
-                let wider: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-                match self.tool.run(&wider).await {
-                    Err(error) if !error.is_retryable() => self.tool.run(&plain).await,
-                    other => other,
-                }
-            }
+            Some(subscription) => match self.tool.run(&arguments(&["--subscription", subscription])).await {
+                Err(error) if !error.is_retryable() => self.tool.run(&plain).await,
+                other => other,
+            },
             None => self.tool.run(&plain).await,
         };
         let answer = answer.map_err(|error| error.with_hint("Sign in with `az login`."))?;
@@ -248,7 +259,7 @@ mod tests {
 
     /// A shell as the tool: nothing has to be written to disk.
     async fn shell(script: &str, patience: Duration) -> Result<Map<String, Value>, Error> {
-        let tool = Tool { purpose: "azure-cli", program: "/bin/sh".into(), patience };
+        let tool = Tool { patience, ..Tool::new("azure-cli", "/bin/sh".into()) };
         tool.run(&["-c".into(), script.into()]).await
     }
 

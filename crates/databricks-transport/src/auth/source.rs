@@ -70,8 +70,9 @@ fn method(
         AuthConfig::AzureCli { path, tenant_id } => {
             Arc::new(AzureCli::new(path, AzureWorkspace::new(config), tenant_id))
         }
-        AuthConfig::DatabricksCli { path, profile } => {
-            Arc::new(DatabricksCli::new(path, profile.as_deref(), config.host(), config.account_id()))
+        AuthConfig::DatabricksCli { path, profile, config_file } => {
+            let cli = DatabricksCli::new(path, profile.as_deref(), config.host(), config.account_id());
+            Arc::new(cli.reading(config_file))
         }
         AuthConfig::ManagedIdentity { client_id } => {
             let workspace = AzureWorkspace::new(config);

@@ -62,7 +62,8 @@ impl Body {
         Self::wrap(Streamed::new(stream, None))
     }
 
-    /// A streamed body whose length in bytes is known, so that it is sent with a `Content-Length`.
+    /// A streamed body whose length in bytes is known, so that it is sent with a `Content-Length`. A stream that ends
+    /// before that, or has a piece that goes beyond it, fails with [`ErrorKind::Io`](crate::ErrorKind::Io).
     pub fn from_sized_stream(
         stream: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
         length: u64,
@@ -302,6 +303,20 @@ mod tests {
         let body = Body::from("secret");
         assert_eq!(body.try_clone().unwrap().as_bytes(), Some(&b"secret"[..]));
         assert_eq!(format!("{body:?}"), "Body(6 bytes)");
+    }
+
+    #[tokio::test]
+    async fn a_sized_stream_of_another_length_fails() {
+        let sized = |length| {
+            let pieces = ["abc", "def"].map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
+            Body::from_sized_stream(futures::stream::iter(pieces), length)
+        };
+        assert_eq!(sized(6).collect(9).await.unwrap(), "abcdef");
+        for (length, expected) in [(7, "1 bytes are missing"), (5, "more bytes"), (0, "more bytes")] {
+            let error = sized(length).collect(9).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Io);
+            assert!(error.to_string().contains(expected), "{error}");
+        }
     }
 
     #[test]

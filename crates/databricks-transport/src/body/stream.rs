@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::Stream;
@@ -152,19 +152,32 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.project();
-        let data = match this.stream.poll_next(cx) {
-            Poll::Ready(Some(Ok(data))) => data,
-            other => return other.map(|end| end.map(|result| result.map(Frame::data))),
+        let next = ready!(this.stream.poll_next(cx));
+        let Some(remaining) = this.remaining else {
+            return Poll::Ready(next.map(|result| result.map(Frame::data)));
         };
-        if let Some(remaining) = this.remaining {
-            *remaining = remaining.saturating_sub(data.len() as u64);
-        }
-        Poll::Ready(Some(Ok(Frame::data(data))))
+        let next = match next {
+            Some(Ok(data)) => Some(match remaining.checked_sub(data.len() as u64) {
+                Some(rest) => {
+                    *remaining = rest;
+                    Ok(data)
+                }
+                None => Err(another_length("it has more bytes")),
+            }),
+            None if *remaining > 0 => Some(Err(another_length(&format!("{remaining} bytes are missing")))),
+            other => other,
+        };
+        Poll::Ready(next.map(|result| result.map(Frame::data)))
     }
 
     fn size_hint(&self) -> SizeHint {
         self.remaining.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
+}
+
+/// The stream is at fault: a connection would cut off what is too much, and break for what is missing.
+fn another_length(how: &str) -> Error {
+    Error::new(ErrorKind::Io, format!("the stream is not as long as it was said to be: {how}"))
 }
 
 /// An answer that broke while it was read.

@@ -25,6 +25,9 @@ pub(super) struct Machine {
     /// Counts the failures that were counted, ever. A ticket remembers it too: what was under way when another failed
     /// tells of the same trouble.
     counted: u64,
+    /// Counts the times that the probes under way were taken for lost. A ticket remembers it too: one of an earlier round
+    /// holds no place any more.
+    round: u64,
     cause: Option<Failure>,
 }
 
@@ -52,6 +55,7 @@ enum State {
 pub(super) struct Ticket {
     generation: u64,
     counted: u64,
+    round: u64,
 }
 
 /// What became of a request.
@@ -77,7 +81,7 @@ pub(super) enum Refusal {
 
 impl Machine {
     pub(super) fn new(config: CircuitBreakerConfig) -> Self {
-        Self { config, state: CALM, generation: 0, counted: 0, cause: None }
+        Self { config, state: CALM, generation: 0, counted: 0, round: 0, cause: None }
     }
 
     /// Whether a request would be let through at any time: nothing has to be known but what the machine knows.
@@ -117,7 +121,8 @@ impl Machine {
                 self.state = State::HalfOpen { successes, probes, lost_at: lost_at.max(end) };
             }
             State::HalfOpen { successes, .. } => {
-                self.change(State::HalfOpen { successes, probes: 1, lost_at: end });
+                self.round = self.round.wrapping_add(1);
+                self.state = State::HalfOpen { successes, probes: 1, lost_at: end };
             }
             State::Open { .. } => self.change(State::HalfOpen { successes: 0, probes: 1, lost_at: end }),
         }
@@ -125,7 +130,7 @@ impl Machine {
     }
 
     fn ticket(&self) -> Ticket {
-        Ticket { generation: self.generation, counted: self.counted }
+        Ticket { generation: self.generation, counted: self.counted, round: self.round }
     }
 
     /// A request of a closed circuit has shown that the host works. `false` when it is not closed, or was not meanwhile:
@@ -154,13 +159,15 @@ impl Machine {
                     self.count(failures, now);
                 }
             }
-            (State::HalfOpen { .. }, Verdict::Failed(cause)) => {
+            (State::HalfOpen { .. }, Verdict::Failed(cause)) if ticket.round == self.round => {
                 self.cause = Some(cause);
                 self.open(now);
             }
             (State::HalfOpen { successes, probes, lost_at }, verdict) => {
+                // A probe that was taken for lost may have been a long upload: that it was answered counts all the same.
                 let successes = successes.saturating_add(u32::from(verdict == Verdict::Works));
-                self.state = State::HalfOpen { successes, probes: probes.saturating_sub(1), lost_at };
+                let probes = probes.saturating_sub(u32::from(ticket.round == self.round));
+                self.state = State::HalfOpen { successes, probes, lost_at };
                 if successes >= self.config.successes {
                     self.change(CALM);
                 }

@@ -72,6 +72,8 @@ pub enum AuthConfig {
         path: PathBuf,
         /// The profile to ask for. Without one the workspace's host decides.
         profile: Option<String>,
+        /// The configuration file that has the profile, when it is not the tool's own choice.
+        config_file: Option<PathBuf>,
     },
     /// The identity of the Azure machine that this runs on (`azure-msi`).
     #[non_exhaustive]
@@ -115,7 +117,7 @@ impl AuthConfig {
 
     /// The account that `databricks auth login` signed in: the program, and the profile when not the host decides.
     pub fn databricks_cli(path: impl Into<PathBuf>, profile: Option<String>) -> Self {
-        Self::DatabricksCli { path: path.into(), profile }
+        Self::DatabricksCli { path: path.into(), profile, config_file: None }
     }
 
     /// The identity of the Azure machine that this runs on; of a user-assigned one the client id.

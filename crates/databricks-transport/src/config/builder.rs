@@ -164,7 +164,7 @@ impl ConfigBuilder {
     /// `github-oidc`, `azure-cli`, `databricks-cli`, `azure-msi`. The first complete one is used, and a warning names
     /// the others; among several, one that code sets goes before one of the environment, and that before one of the
     /// profile. The two command-line tools are used only when nothing else is configured. An `auth_type` leaves only
-    /// the method it names.
+    /// the method it names; one of the environment or the profile counts for nothing where code sets a whole credential.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) naming the variable or key at fault and where it is set. When no

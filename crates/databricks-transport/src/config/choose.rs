@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::auth::{AuthConfig, Credential};
 use super::federation::{Federation, IdToken};
 use super::load::Typed;
-use super::setting::{Key, Settings, Value};
+use super::setting::{Key, Origin, Settings, Value};
 use crate::error::{Error, ErrorKind};
 use crate::redact::scrubbed;
 
@@ -98,7 +98,7 @@ impl Choice<'_> {
     /// The credential: of the method that is asked for, else of the first that is complete, where what code sets goes
     /// before what the environment sets and that before what the profile sets.
     pub(super) fn credential(&self) -> Result<Credential, Error> {
-        if let Some(asked) = self.settings.get(Key::AuthType) {
+        if let Some(asked) = self.settings.get(Key::AuthType).filter(|asked| !self.is_overruled(asked)) {
             return self.forced(asked);
         }
         let mut ready = Vec::new();
@@ -123,6 +123,14 @@ impl Choice<'_> {
         credential.fallbacks = ambient.map(|(_, auth)| auth).collect();
         credential.skipped = skipped;
         Ok(credential)
+    }
+
+    /// Whether code sets all that a method needs, while the method asked for is not code's choice.
+    fn is_overruled(&self, asked: &Value) -> bool {
+        let in_code = |key: &Key| self.settings.get(*key).is_some_and(|value| value.origin == Origin::Code);
+        let is_whole = |method: &&Method| !method.needs().is_empty() && method.needs().iter().all(in_code);
+        let mut of_code = Method::ALL.iter().filter(is_whole);
+        asked.origin != Origin::Code && of_code.any(|method| self.assess(*method).is_ok())
     }
 
     fn chosen(&self, method: Method, auth: AuthConfig, ignored: Vec<&'static str>) -> Credential {
@@ -268,7 +276,8 @@ impl Choice<'_> {
     fn databricks_cli(&self) -> Result<AuthConfig, String> {
         self.not_msi()?;
         let path = self.find(self.settings.text(Key::CliPath).unwrap_or("databricks"))?;
-        Ok(AuthConfig::DatabricksCli { path, profile: self.own(Key::Profile) })
+        let config_file = self.own(Key::ConfigFile).map(PathBuf::from);
+        Ok(AuthConfig::DatabricksCli { path, profile: self.own(Key::Profile), config_file })
     }
 
     /// Whoever asks for the machine's identity does not want that of the person who is signed in on it.

@@ -16,7 +16,7 @@ impl DatabricksConfig {
         &self.host
     }
 
-    /// The workspace id, when the host was given with `?o=`.
+    /// The workspace id, when it is set or the host was given with `?o=`.
     pub fn workspace_id(&self) -> Option<&str> {
         self.workspace_id.as_deref()
     }

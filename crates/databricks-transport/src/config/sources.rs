@@ -88,9 +88,9 @@ fn from_file(settings: &mut Settings, variable: Variable<'_>, read: ReadFile<'_>
         ));
         return Ok(());
     }
-    let Some(path) = path(settings, variable) else { return Ok(()) };
-    let shown: Arc<str> = path.display().to_string().into();
     let asked = settings.get(Key::Profile).cloned();
+    let Some(path) = path(settings, variable) else { return without_home(settings) };
+    let shown: Arc<str> = path.display().to_string().into();
     let wrong = |why: String| {
         let by = asked.as_ref().map(|asked| format!(" (asked for by {})", asked.label(Key::Profile)));
         Error::new(ErrorKind::Config, format!("{shown}: {why}{}", by.unwrap_or_default()))
@@ -159,6 +159,22 @@ fn reason_to_skip(settings: &Settings, variable: Variable<'_>) -> Option<String>
 /// A file or profile that somebody named must exist.
 fn is_optional(settings: &Settings) -> bool {
     settings.get(Key::Profile).is_none() && settings.get(Key::ConfigFile).is_none()
+}
+
+/// Nobody says where the file is. That is an error for whoever counts on it.
+fn without_home(settings: &Settings) -> Result<(), Error> {
+    let counts = |key: Key| settings.get(key).map(|value| value.label(key));
+    match counts(Key::Profile).or_else(|| counts(Key::ConfigFile)) {
+        Some(asked) => Err(Error::new(
+            ErrorKind::Config,
+            format!(
+                "{asked} asks for a configuration file under the home folder, and HOME is not set: set it, or name the \
+                file by {}",
+                Key::ConfigFile.variable()
+            ),
+        )),
+        None => Ok(()),
+    }
 }
 
 fn path(settings: &Settings, variable: Variable<'_>) -> Option<PathBuf> {

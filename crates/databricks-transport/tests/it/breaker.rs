@@ -492,6 +492,25 @@ async fn an_upload_whose_source_is_slow_is_no_silence_of_the_host() {
     assert_eq!((state(&client), client.circuits()[0].failures), (CircuitState::Closed, 0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_sent_nothing_but_long_uploads_is_trusted_again() {
+    let host = Host::answering(503);
+    let client = host.client();
+    fail(&client, 5).await;
+    tokio::time::sleep(MINUTE).await;
+    host.answers(200);
+    let uploads = (0..8).map(|_| {
+        let slow = futures::stream::once(async {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            Ok("row".into())
+        });
+        client.send(WRITE, ApiRequest::put("/api/2.0/x").body(Body::from_stream(slow)))
+    });
+    let uploads = futures::future::join_all(uploads);
+    tokio::time::timeout(Duration::from_secs(110), uploads).await.unwrap_err();
+    assert_eq!(state(&client), CircuitState::Closed, "two have succeeded");
+}
+
 /// Each row: how long a call may take, how long an attempt, and whether the host was given its chance.
 #[tokio::test(start_paused = true)]
 async fn silence_until_the_end_of_a_hurried_call_counts_when_it_was_long() {

@@ -84,18 +84,19 @@ async fn the_databricks_cli_is_asked_for_the_host_once() {
 
 #[tokio::test]
 async fn the_databricks_cli_is_asked_for_the_profile_that_was_asked_for() {
-    let tools = Tools::new().with("databricks", DATABRICKS);
+    let script = format!("echo \"$DATABRICKS_CONFIG_FILE\" >> \"$LOG\"\n{DATABRICKS}");
+    let tools = Tools::new().with("databricks", &script);
     std::fs::write(tools.path().join("cfg"), "[MY PROD]\nhost = h.example\n").unwrap();
     let file = tools.path().join("cfg").to_str().unwrap().to_owned();
     let path = tools.path().to_str().unwrap().to_owned();
     let config = DatabricksConfig::builder()
         .variables(move |name| (name == "PATH").then(|| path.clone()))
-        .config_file(file)
+        .config_file(file.as_str())
         .profile("MY PROD")
         .load()
         .unwrap();
     get(&Workspace::new(0).client(config)).await.unwrap();
-    assert_eq!(tools.log(), ["databricks auth token --profile MY PROD"]);
+    assert_eq!(tools.log(), ["databricks auth token --profile MY PROD", file.as_str()]);
 }
 
 #[tokio::test]
@@ -116,11 +117,27 @@ async fn the_azure_cli_signs_a_person_in() {
     assert_eq!(call.header("x-databricks-azure-sp-management-token"), "");
     assert_eq!(
         tools.log(),
-        [
-            "az account get-access-token --resource 2ff814a6-3304-4ab8-85cb-cd0e6f879c1d --output json --tenant tenant-1 \
-          --subscription s1"
-        ]
+        ["az account get-access-token --resource 2ff814a6-3304-4ab8-85cb-cd0e6f879c1d --output json \
+          --subscription s1"]
     );
+}
+
+#[tokio::test]
+async fn the_azure_cli_is_never_given_a_tenant_and_a_subscription_at_once() {
+    let refusal = "ERROR: Please specify only one of subscription and tenant, not both";
+    let script = format!(
+        r#"case "$*" in *--tenant*--subscription*|*--subscription*--tenant*) echo '{refusal}' >&2; exit 1;; esac
+{}"#,
+        az_prints("opaque")
+    );
+    let env = [("DATABRICKS_HOST", AZURE), ("ARM_TENANT_ID", "tenant-1")];
+    for (subscription, runs) in [(None, 1), (Some(("DATABRICKS_AZURE_RESOURCE_ID", RESOURCE_ID)), 2)] {
+        let tools = Tools::new().with("az", &script);
+        let env: Vec<_> = env.into_iter().chain(subscription).collect();
+        get(&Workspace::new(0).client(tools.config(&env).unwrap())).await.unwrap();
+        // One run for each token: a principal needs one for Azure's management too.
+        assert_eq!(tools.log().len(), runs, "{:?}", tools.log());
+    }
 }
 
 #[tokio::test]

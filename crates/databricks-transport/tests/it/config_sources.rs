@@ -132,6 +132,35 @@ fn the_file_is_looked_for_where_it_is_named() {
 }
 
 #[test]
+fn a_file_that_somebody_counts_on_is_not_left_out_for_want_of_a_home() {
+    type Env = &'static [(&'static str, &'static str)];
+    let complete = [("DATABRICKS_HOST", "h.example"), ("DATABRICKS_TOKEN", "hunter2")];
+    let table: &[(Env, Option<&str>)] = &[
+        (&[("DATABRICKS_CONFIG_PROFILE", "PROD")], Some("DATABRICKS_CONFIG_PROFILE asks for")),
+        (
+            &[("DATABRICKS_CONFIG_PROFILE", "PROD"), ("DATABRICKS_CONFIG_FILE", "~/cfg")],
+            Some("HOME is not set"),
+        ),
+        (&[("DATABRICKS_CONFIG_PROFILE", "PROD"), ("DATABRICKS_CONFIG_FILE", "/etc/cfg")], None),
+        (&[], None),
+    ];
+    for (env, expected) in table {
+        let env = *env;
+        let builder = DatabricksConfig::builder()
+            .variables(move |name| {
+                let known = env.iter().chain(&complete).find(|(known, _)| *known == name);
+                known.map(|(_, value)| (*value).to_owned())
+            })
+            .files(|_: &Path| Ok(CONFIG_FILE.as_bytes().to_vec()));
+        match (builder.load(), expected) {
+            (Ok(_), None) => {}
+            (Err(error), Some(expected)) => assert!(error.to_string().contains(expected), "{error}"),
+            (other, _) => panic!("{env:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_a_configuration_is_refused_by_name() {
     type Content = fn() -> io::Result<Vec<u8>>;
     let table: &[(Content, &str)] = &[

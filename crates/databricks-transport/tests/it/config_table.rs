@@ -158,6 +158,11 @@ const TABLE: &[Row] = &[
     Row(&[("azure_tenant_id", "t"), ("azure_client_id", "c"), ("azure_client_secret", "hunter2")], &[H, T, ARM_S], "",
         "azure-client-secret -pat"),
     Row(&[("azure_use_msi", "")], &[H, T], "", "azure-msi -pat"),
+    Row(&[("token", "hunter2-code")], &[H, as_type("oauth-m2m")], "", "pat"),
+    Row(&[("token", "hunter2-code")], &[H, ID, SEC, as_type("oauth-m2m")], "", "pat -oauth-m2m"),
+    Row(&[("token", "hunter2-code"), ("profile", "PROD")], &[], TYPED, "pat -oauth-m2m"),
+    Row(&[("client_id", "c")], &[H, T, SEC, as_type("pat")], "", "pat"),
+    Row(&[("token", "hunter2-code"), ("auth_type", "oauth-m2m")], &[H, ID, SEC], "", "oauth-m2m"),
     Row(&[("auth", "hunter2")], &[H, ID, SEC, as_type("oauth-m2m")], "", "pat"),
     Row(&[("auth", "hunter2"), ("auth_type", "oauth-m2m")], &[H], "", "! code asks for auth type `oauth-m2m` and gives a credential of `pat`"),
     // Bad values, needed or not.

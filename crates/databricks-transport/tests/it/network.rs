@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::{TOKEN, local, raw_server, server};
 use bytes::Bytes;
-use databricks_transport::{ApiRequest, AuthConfig, Body, Client, Error, ErrorKind, Operation};
+use databricks_transport::{ApiRequest, AuthConfig, Body, CircuitState, Client, Error, ErrorKind, Operation};
 use futures::StreamExt;
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -162,6 +162,23 @@ async fn an_upload_is_streamed_and_its_own_failure_is_reported() {
     let error = client.send(WRITE, request).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
     assert!(error.to_string().contains("part-0.parquet vanished"), "{error}");
+}
+
+#[tokio::test]
+async fn an_upload_of_another_length_is_refused_and_no_fault_of_the_host() {
+    let (url, _) = counting_server().await;
+    let client = Client::new(local(&url)).unwrap();
+    let table = [(["so", "me"], "6 bytes are missing"), (["some", " more bytes"], "it has more bytes")];
+    for (pieces, expected) in table {
+        for _ in 0..6 {
+            let pieces = pieces.map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
+            let body = Body::from_sized_stream(futures::stream::iter(pieces), 10);
+            let error = client.send(WRITE, ApiRequest::put("/upload").body(body)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+    assert_eq!(client.circuits()[0].state, CircuitState::Closed);
 }
 
 /// A server that counts the bytes it is sent, over HTTP/1 or HTTP/2.

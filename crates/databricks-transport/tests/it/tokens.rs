@@ -346,6 +346,27 @@ fn a_runtime_that_ends_while_it_asks_takes_nobody_with_it() {
     assert_eq!(workspace.signatures(), ["t1"]);
 }
 
+#[test]
+fn a_runtime_that_stands_still_while_it_asks_keeps_nobody_waiting_for_good() {
+    let workspace = Workspace::new(3600)
+        .answering(|call, before| (call.is_token_call() && before == 0).then(never).flatten());
+    let client = workspace.client(m2m());
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let first = runtime();
+    first.block_on(async {
+        tokio::time::timeout(Duration::from_millis(50), get(&client)).await.unwrap_err();
+    });
+    // It is still there, and nobody drives it.
+    runtime().block_on(async {
+        let start = Instant::now();
+        get(&client).await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(70), "{:?}", start.elapsed());
+    });
+    assert_eq!(workspace.signatures(), ["t1"]);
+    drop(first);
+}
+
 /// Panics, then waits for ever, then works.
 #[derive(Default)]
 struct Moody(std::sync::atomic::AtomicUsize);

@@ -89,7 +89,11 @@ impl Write<'_> {
                 }
                 notes.of_schema(&compatibility, options.schema);
                 notes.of_casts(&input.fields()?, &found.schema);
-                schema = wanted;
+                schema = match options.schema {
+                    SchemaMode::Evolve => wanted,
+                    // The table's types stay as they are.
+                    SchemaMode::Strict => input.wanted(&found.schema, false)?,
+                };
                 compatibility
             }
             _ => SchemaCompatibility::Identical,
@@ -102,6 +106,7 @@ impl Write<'_> {
                 Some(_) => input.for_table(table, &schema).await?,
                 None => input.for_new_table().await?,
             };
+            replace::check_data(&job, &casts)?;
             let data = match &files {
                 Some(files) => Data::of_files(files),
                 None => data::look(batches, &layout, &pace, &schema, partitioned_by).await?,

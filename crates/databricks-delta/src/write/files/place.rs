@@ -12,6 +12,9 @@ use crate::client::Remote;
 use crate::error::{DeltaError, Result};
 use crate::stage::sweep::{self, is_not_found, name_of};
 
+/// What makes a path a pattern of paths to a statement.
+const PATTERN: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
+
 /// Files, all on this machine or all in one directory of a volume.
 pub(super) enum Place {
     Here(Vec<PathBuf>),
@@ -62,6 +65,11 @@ impl Place {
         if let Some((other, _)) = found.iter().find(|(path, _)| parent(path) != directory) {
             let reason = format!("one write loads the files of one directory, and others are in {directory}");
             return Err(invalid(other.clone(), reason));
+        }
+        if let Some((path, _)) = found.iter().find(|(path, _)| path.contains(PATTERN)) {
+            let reason = "a statement reads `*`, `?`, brackets, braces and backslashes in a path as a pattern, which can \
+                          mean other files: rename it";
+            return Err(invalid(path.clone(), reason.to_owned()));
         }
         let mut files: Vec<_> =
             found.into_iter().map(|(path, size)| (name_of(&path).to_owned(), size)).collect();

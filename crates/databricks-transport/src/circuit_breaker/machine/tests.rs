@@ -198,6 +198,25 @@ fn probes_that_hang_lose_their_places_in_the_end() {
 }
 
 #[test]
+fn a_probe_that_was_taken_for_lost_still_tells_that_the_host_works_but_not_that_it_fails() {
+    const GIVEN: Duration = Duration::from_secs(30);
+    let start = Instant::now();
+    let mut machine = opened(start);
+    let mut admit = |second| machine.admit(at(start, second), GIVEN).unwrap();
+    let (slow, failing, hung) = (admit(60), admit(60), admit(90));
+    let second = admit(90);
+    assert_eq!(machine.check(at(start, 91)), Err(Refusal::Probing { until: at(start, 120) }));
+    machine.settle(failing, BAD, at(start, 100));
+    assert_eq!(machine.state(), CircuitState::HalfOpen);
+    machine.settle(slow, Verdict::Works, at(start, 100));
+    assert!(machine.check(at(start, 101)).is_err(), "its place was gone already");
+    machine.settle(second, Verdict::Works, at(start, 102));
+    assert_eq!(machine.state(), CircuitState::Closed);
+    machine.settle(hung, BAD, at(start, 103));
+    assert_eq!(machine.failures(), 0);
+}
+
+#[test]
 fn no_open_time_is_too_long_or_too_short() {
     let start = Instant::now();
     for (open_for, later) in [(Duration::MAX, false), (Duration::ZERO, true)] {
@@ -260,8 +279,9 @@ proptest! {
                     if let Ok(ticket) = admitted {
                         tickets.push((ticket, machine.state() == CircuitState::HalfOpen));
                     }
-                    let current = machine.generation;
-                    let probes = tickets.iter().filter(|(t, probe)| *probe && t.generation == current).count();
+                    let current = (machine.generation, machine.round);
+                    let holds = |ticket: &Ticket| (ticket.generation, ticket.round) == current;
+                    let probes = tickets.iter().filter(|(ticket, probe)| *probe && holds(ticket)).count();
                     prop_assert!(probes <= successes as usize, "{} probes", probes);
                 }
                 Step::Settle(which, number) => {

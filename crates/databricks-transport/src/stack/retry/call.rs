@@ -106,7 +106,8 @@ impl<'c> Call<'c> {
     fn judge(&self, result: &Answered) -> Outcome {
         let outcome = Outcome::of(result);
         self.state.settled(outcome.is_unknown());
-        if outcome == Outcome::Final && result.is_ok() {
+        // A token that was refused says nothing about the request: what is answered to the next one pays back.
+        if outcome == Outcome::Final && result.is_ok() && refused_token(result).is_none() {
             self.policy.budget.succeeded(self.spent);
         }
         outcome
@@ -159,9 +160,11 @@ impl Drop for Call<'_> {
 
 /// Gives up the token that the server refused, if it did and there may be another. The request was not run.
 fn forget_refused(result: &Answered) -> bool {
-    let Ok(response) = result else { return false };
-    let Some(refused) = response.extensions().get::<Refused>() else { return false };
-    refused.forget()
+    refused_token(result).is_some_and(Refused::forget)
+}
+
+fn refused_token(result: &Answered) -> Option<&Refused> {
+    result.as_ref().ok()?.extensions().get()
 }
 
 /// The same with a sentence about why that is the end.

@@ -45,9 +45,14 @@ impl Wait {
 
     /// Whether the wait is over in time, and something may be sent then.
     pub(super) fn check(&self, state: &CallState, now: Instant) -> Result<(), Stop> {
-        let end = now.checked_add(self.time);
-        let Some(end) = end.filter(|end| state.deadline().is_none_or(|deadline| *end < deadline)) else {
-            return Err(self.asked.map_or(Stop::OutOfTime, Stop::AskedTooLong));
+        let in_time = |time: Duration| {
+            let end = now.checked_add(time);
+            end.filter(|end| state.deadline().is_none_or(|deadline| *end < deadline))
+        };
+        let Some(end) = in_time(self.time) else {
+            // It may be the jitter that is too much.
+            let asked = self.asked.filter(|asked| in_time(*asked).is_none());
+            return Err(asked.map_or(Stop::OutOfTime, Stop::AskedTooLong));
         };
         match state.shut_out().filter(|until| end < *until) {
             Some(until) => Err(Stop::ShutOut(until.saturating_duration_since(now))),
@@ -162,5 +167,9 @@ mod tests {
         let late = now + millis(9_900);
         let wait = Wait::new(&answer(None, false), &Jitter::none(), millis(500));
         assert_eq!(wait.check(&state, late), Err(Stop::OutOfTime));
+        for asked in ["0", "1"] {
+            let wait = Wait::new(&answer(Some(asked), false), &Jitter::none(), millis(2500));
+            assert_eq!(wait.check(&state, now + millis(8_000)), Err(Stop::OutOfTime), "{asked}");
+        }
     }
 }

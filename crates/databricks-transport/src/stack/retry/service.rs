@@ -44,8 +44,9 @@ mod tests {
     use super::super::call::NotRepeated;
     use super::super::jitter::Jitter;
     use super::*;
+    use crate::auth::{Auth, Authorization, Authorize, source};
     use crate::body::Body;
-    use crate::config::{RetryBudget, RetryConfig};
+    use crate::config::{DatabricksConfig, RetryBudget, RetryConfig};
     use crate::error::Error;
     use crate::error::ErrorKind;
     use crate::operation::Operation;
@@ -233,6 +234,44 @@ mod tests {
         policy.budget.succeeded(Some(9));
         run(&policy, &[Status(503), Status(200)], MANY, Body::empty(), &Arc::default()).await.unwrap();
         assert_eq!(policy.budget.tokens(), 12);
+    }
+
+    /// A credential that can always be had again.
+    struct Renewing;
+
+    impl Authorize for Renewing {
+        async fn authorize(&self) -> Result<Authorization, Error> {
+            Authorization::bearer("token".to_owned())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_repetition_is_paid_back_once_though_a_token_is_refused_after_it() {
+        let policy = policy(RetryConfig::default());
+        for _ in 0..20 {
+            policy.budget.reserve(false).unwrap().spend();
+        }
+        assert_eq!(policy.budget.tokens(), 400);
+        let sent = Arc::new(Mutex::new(0));
+        let counter = Arc::clone(&sent);
+        let leaf = tower::service_fn(move |request: Request<Body>| {
+            CallState::of(&request).sent();
+            let mut sent = counter.lock().unwrap();
+            *sent += 1;
+            let status: u16 = [503, 401, 200][*sent - 1];
+            let answer = Response::builder().status(status).body(Body::empty()).unwrap();
+            futures::future::ready(Ok::<_, Error>(answer))
+        });
+        let config = DatabricksConfig::new("h.example").unwrap().with_authorize(Renewing);
+        let source = source(&config, leaf.clone(), &Jitter::none()).unwrap();
+        let mut request = Request::post("/x").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(MANY);
+        let state = CallState::start(&http::Method::POST, Duration::from_secs(300));
+        request.extensions_mut().insert(Arc::new(state));
+        let stack = Retry::new(Auth::new(leaf, source), Arc::clone(&policy));
+        let answer = enter(&stack, request).await.unwrap();
+        assert_eq!((answer.status().as_u16(), *sent.lock().unwrap()), (200, 3));
+        assert_eq!(policy.budget.tokens(), 400);
     }
 
     #[tokio::test(start_paused = true)]
