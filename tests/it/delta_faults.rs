@@ -42,6 +42,8 @@ enum Operation {
     ReplaceWhere,
     MergeValues,
     MergeStaged,
+    /// A merge of rows that lie in no file.
+    MergeQuery,
     Create,
 }
 
@@ -66,7 +68,9 @@ impl Operation {
             Self::Overwrite | Self::Create => &[(2, Some(20)), (4, Some(40))],
             Self::ReplaceWhere => &[(1, Some(1)), (2, Some(20)), (4, Some(40))],
             // A merge that ran twice would show: 42.
-            Self::MergeValues | Self::MergeStaged => &[(1, Some(1)), (2, Some(22)), (3, None), (4, Some(40))],
+            Self::MergeValues | Self::MergeStaged | Self::MergeQuery => {
+                &[(1, Some(1)), (2, Some(22)), (3, None), (4, Some(40))]
+            }
         };
         Some(rows.to_vec())
     }
@@ -92,6 +96,11 @@ impl Operation {
             Self::Create => write(WriteMode::ErrorIfExists).await.map(drop),
             Self::MergeValues => {
                 let merge = merge().using_values(&days).when_matched_update("n = target.n + source.n");
+                merge.when_not_matched_insert_all().execute().await.map(drop)
+            }
+            Self::MergeQuery => {
+                let merge = merge().using_query("SELECT * FROM VALUES (2L, 20L), (4L, 40L) AS v(id, n)");
+                let merge = merge.when_matched_update("n = target.n + source.n");
                 merge.when_not_matched_insert_all().execute().await.map(drop)
             }
             Self::MergeStaged => {
@@ -360,6 +369,11 @@ fn a_replacement_happens_once_or_not_at_all() {
 #[test]
 fn a_merge_of_values_happens_once_or_not_at_all() {
     check(Operation::MergeValues, Place::Volume);
+}
+
+#[test]
+fn a_merge_of_a_query_happens_once_or_not_at_all() {
+    check(Operation::MergeQuery, Place::Volume);
 }
 
 #[test]

@@ -6,14 +6,19 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::error::ArrowError;
 use databricks_delta_lake::DatabricksClient;
 use databricks_delta_lake::delta::{DeltaClient, DeltaError, SchemaMode, Write, WriteMode};
-use databricks_delta_lake::transport::Client;
+use databricks_delta_lake::transport::{Body, Client, Error};
 use databricks_local::LocalWorkspace;
 use futures::stream;
+use http::{Method, Request};
 use parquet::arrow::ArrowWriter;
+use serde_json::json;
 use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tower::ServiceExt;
 
 struct World {
     folder: TempDir,
+    workspace: LocalWorkspace,
     client: DatabricksClient,
     delta: DeltaClient,
 }
@@ -25,7 +30,7 @@ impl World {
         let client = Client::builder(workspace.config().unwrap()).leaf(workspace.service()).build().unwrap();
         let client = DatabricksClient::from_transport(client);
         let delta = client.delta("main", "default").unwrap();
-        Self { folder, client, delta }
+        Self { folder, workspace, client, delta }
     }
 
     async fn execute(&self, sql: &str) {
@@ -137,4 +142,50 @@ async fn a_dry_run_shows_the_size_and_the_partitions_and_changes_nothing() {
     let dry = write(&world.delta, &batch).dry_run().await.unwrap();
     assert!(!dry.would_write && dry.warnings[0].contains("`id` is NOT NULL"), "{:?}", dry.warnings);
     assert!(write(&world.delta, &batch).send().await.is_err());
+}
+
+/// A client whose merges wait for their turn in the warehouse, and those that do.
+fn waiting(workspace: &LocalWorkspace) -> (DeltaClient, UnboundedReceiver<Request<Body>>) {
+    let (service, (queue, waiting)) = (workspace.service(), unbounded_channel());
+    let leaf = tower::service_fn(move |request: Request<Body>| {
+        let (service, queue) = (service.clone(), queue.clone());
+        async move {
+            if request.method() != Method::POST {
+                return service.oneshot(request).await;
+            }
+            let (head, body) = request.into_parts();
+            let sent = body.collect(1 << 20).await?;
+            let is_merge = String::from_utf8_lossy(&sent).contains("MERGE INTO");
+            let request = Request::from_parts(head, Body::from_bytes(sent));
+            if !is_merge {
+                return service.oneshot(request).await;
+            }
+            queue.send(request).unwrap();
+            std::future::pending::<Result<_, Error>>().await
+        }
+    });
+    let client = Client::builder(workspace.config().unwrap()).leaf(leaf).build().unwrap();
+    (DatabricksClient::from_transport(client).delta("main", "default").unwrap(), waiting)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_of_a_killed_run_that_comes_after_that_of_another_changes_nothing() {
+    let world = World::new();
+    world.execute("CREATE TABLE main.default.t AS SELECT 1L AS id, 1L AS n").await;
+    let rows = [json!({"id": 1, "n": 20})];
+    let merge = |delta: &DeltaClient| {
+        let merge = delta.merge("t").using_values(&rows).on_keys(&["id"]).idempotency_key("k");
+        merge.when_matched_update("n = target.n + source.n").execute()
+    };
+    let (killed, mut waiting) = waiting(&world.workspace);
+    let late = tokio::select! {
+        ended = merge(&killed) => panic!("{ended:?}"),
+        late = waiting.recv() => late.unwrap(),
+    };
+    assert_eq!(merge(&world.delta).await.unwrap().num_updated_rows, 1);
+    let answer =
+        world.workspace.service().oneshot(late).await.unwrap().into_body().collect(1 << 20).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer).contains(r#""state":"FAILED""#), "{answer:?}");
+    let numbers: Vec<(i64,)> = world.delta.read_table("t").columns(["n"]).fetch_all().await.unwrap();
+    assert_eq!(numbers, [(21,)]);
 }

@@ -270,11 +270,11 @@ impl DeltaError {
 fn remedy(operation: &str, table: &str, key: Option<&str>, source: &SqlError) -> String {
     let statement = source.statement_id().map(|id| format!(" (statement {id})")).unwrap_or_default();
     match key {
-        // One that still waits in the warehouse shows nowhere, and could run after the second.
+        // One that still waits in the warehouse shows nowhere, and could come just before the second.
         Some(key) if operation == "merge" => {
             return format!(
-                "once it can no longer be at work in the warehouse{statement}, run the merge again with the same \
-                 idempotency key `{key}`, which is safe then"
+                "`resume` it, so that a statement that is still on its way{statement} finds no staged rows, and run the \
+                 merge again with the same idempotency key `{key}`"
             );
         }
         Some(key) => {
@@ -318,7 +318,8 @@ mod tests {
         let keyed = unknown("write", Some("load 7"));
         assert!(keyed.contains("run the write again with the same idempotency key `load 7`"), "{keyed}");
         let keyed = unknown("merge", Some("load 7"));
-        let first = "once it can no longer be at work in the warehouse (statement 01f0), run the merge again";
+        let first =
+            "`resume` it, so that a statement that is still on its way (statement 01f0) finds no staged rows";
         assert!(keyed.contains(first) && keyed.contains("`load 7`"), "{keyed}");
         for operation in ["write", "merge"] {
             let text = unknown(operation, None);

@@ -120,7 +120,8 @@ impl<'a> MergeBuilder<'a> {
     }
 
     /// Takes rows given as values of a serde type. Columns that the target has take its types. A few rows are written
-    /// into the statement, many are staged as files, and so are those whose values have no literal that says the same.
+    /// into the statement; many are staged as files, and so are those of a merge with a [key](Self::idempotency_key), and those
+    /// whose values have no literal that says the same.
     pub fn using_values<T: Serialize + Sync>(mut self, rows: &'a [T]) -> Self {
         self.source = Source::Data(Input::rows(rows));
         self
@@ -238,8 +239,10 @@ impl<'a> MergeBuilder<'a> {
     /// nothing, for as long as the table's history shows the first (30 days, unless `delta.logRetentionDuration` says
     /// otherwise). A key stands for one merge and is not used for another.
     ///
-    /// What the history does not show yet it cannot prevent: a statement of an earlier run that still waits in the
-    /// warehouse, where nobody cancels it, may run after the second one. Let it end before the merge is run again.
+    /// With a key rows are staged, however few. A run that succeeds takes away what others of its key have staged, so that
+    /// the statement of one that was killed, and that may still wait in the warehouse, finds nothing to merge and fails. A
+    /// statement on a [table](Self::using_source) or a [query](Self::using_query) goes on to find its rows: let it end, or
+    /// cancel it, before such a merge is run again.
     ///
     /// The merge's condition gets one more term, which is always true and names the merge: the history keeps it.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
@@ -306,11 +309,11 @@ impl<'a> MergeBuilder<'a> {
         rows.collect_names(0..rows.len(), &mut names)?;
         let names = names.into_vec();
         match literals(rows, &names)? {
-            Some(values) => {
+            Some(values) if self.job.is_written_out() => {
                 let plain: Vec<_> = names.iter().map(|name| CastColumn::plain(name)).collect();
                 Ok(values_source(&names, &values, &plain))
             }
-            None => self.staged_source(target, names.iter().map(String::as_str).collect()),
+            _ => self.staged_source(target, names.iter().map(String::as_str).collect()),
         }
     }
 

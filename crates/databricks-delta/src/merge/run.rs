@@ -42,6 +42,12 @@ impl Job {
         }
     }
 
+    /// Whether few rows may stand in the statement. With a key they do not: the statement of a run that was killed may
+    /// come when another has succeeded and has taken the staged rows away, and must find none.
+    pub(super) fn is_written_out(&self) -> bool {
+        self.key.is_none()
+    }
+
     fn mark(&self, key: &str, found: &Found) -> Result<String> {
         let mark = Mark::new(self.write_id, &found.schema, &found.partitions);
         mark.map(|mark| mark.term(Some("target"))).ok_or_else(|| mark::no_place(key))
@@ -61,8 +67,8 @@ impl Job {
         input: Input<'_>,
     ) -> Result<MergeResult> {
         let written_out = match &input {
-            Input::Rows(rows) => written_out(rows.as_ref(), schema)?,
-            Input::Batches { .. } => None,
+            Input::Rows(rows) if self.is_written_out() => written_out(rows.as_ref(), schema)?,
+            _ => None,
         };
         match written_out {
             Some(source) => self.merge(target, &source).await,

@@ -168,12 +168,12 @@ async fn a_conflict_with_another_run_of_the_key_is_not_a_reason_to_overwrite_it(
 #[tokio::test(start_paused = true)]
 async fn what_another_run_of_the_key_did_while_the_rows_were_staged_is_not_sent() {
     let id = write_id_of_key().await;
-    let rows = days(400);
+    let rows = days(4);
     let world = || {
         let world = World::new();
         history(&world, 1, &id, json!({}));
-        world.engine.on_containing("INSERT").affected(400);
-        world.engine.on_containing("MERGE").affected(400);
+        world.engine.on_containing("INSERT").affected(4);
+        world.engine.on_containing("MERGE").affected(4);
         world
     };
     let (replaced, merged) = (world(), world());
@@ -194,7 +194,7 @@ async fn a_merge_that_another_run_of_its_key_did_first_counts_nothing() {
     let id = write_id_of_key().await;
     let world = World::new();
     world.engine.on_containing("MERGE").fail("DELTA_CONCURRENT_APPEND", "2D521", "Try again.");
-    history(&world, 1, &id, json!({"numTargetRowsUpdated": "2", "numTargetRowsInserted": "1"}));
+    history(&world, 2, &id, json!({"numTargetRowsUpdated": "2", "numTargetRowsInserted": "1"}));
     let rows = days(3);
     let merge = world.delta.merge("days").using_values(&rows).on_keys(&["id"]).idempotency_key("k");
     let merged = merge.when_matched_update("wind = target.wind + 1").execute().await.unwrap();
@@ -250,8 +250,8 @@ async fn a_lost_merge_is_found_with_its_counts() {
     let id = write_id_of_key().await;
     let world = World::new();
     world.engine.on_containing("MERGE").affected(7);
-    history(&world, 1, &id, json!({"numTargetRowsUpdated": "2", "numTargetRowsInserted": "1"}));
-    world.workspace.faults().add(FaultRule::on(Method::POST, STATEMENTS, Fault::ResetAfter).nth(2));
+    history(&world, 2, &id, json!({"numTargetRowsUpdated": "2", "numTargetRowsInserted": "1"}));
+    world.workspace.faults().add(FaultRule::on(Method::POST, STATEMENTS, Fault::ResetAfter).nth(4));
     let rows = days(3);
     let merge = world.delta.merge("days").using_values(&rows).on_keys(&["id"]).idempotency_key("k");
     let merged = merge.when_matched_update("wind = target.wind + 1").execute().await.unwrap();

@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::service::BoxError;
 
 /// How far a request came that failed.
+#[derive(Debug)]
 pub(super) enum Failure {
     /// It is not allowed to go there.
     Refused(Error),
