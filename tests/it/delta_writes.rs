@@ -144,6 +144,30 @@ async fn a_dry_run_shows_the_size_and_the_partitions_and_changes_nothing() {
     assert!(write(&world.delta, &batch).send().await.is_err());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_the_data_lacks_has_its_default_in_every_mode() {
+    let modes =
+        [WriteMode::Append, WriteMode::Overwrite, WriteMode::ReplaceWhere("id IS NOT NULL".to_owned())];
+    let using = WriteMode::ReplaceUsing(vec!["id".to_owned()]);
+    let writes = modes.iter().flat_map(|mode| [(mode, None), (mode, Some("k"))]).chain([(&using, None)]);
+    for (mode, key) in writes {
+        let world = World::new();
+        world
+            .execute(
+                "CREATE TABLE main.default.t (id BIGINT, name STRING, note STRING DEFAULT 'it''s new') \
+                 TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')",
+            )
+            .await;
+        let batch = rows(1..2);
+        let write = write(&world.delta, &batch).mode(mode.clone());
+        let write = key.into_iter().fold(write, |write, key| write.idempotency_key(key));
+        assert_eq!(write.send().await.unwrap().rows_affected, 1);
+        let notes: Vec<(Option<String>,)> =
+            world.delta.read_table("t").columns(["note"]).fetch_all().await.unwrap();
+        assert_eq!(notes, [(Some("it's new".to_owned()),)], "{mode:?} {key:?}");
+    }
+}
+
 /// A client whose merges wait for their turn in the warehouse, and those that do.
 fn waiting(workspace: &LocalWorkspace) -> (DeltaClient, UnboundedReceiver<Request<Body>>) {
     let (service, (queue, waiting)) = (workspace.service(), unbounded_channel());

@@ -46,6 +46,11 @@ impl CastColumn {
         Self { target: column.name.clone(), expression }
     }
 
+    /// Whether it is this column of the table that it fills.
+    pub(crate) fn fills(&self, column: &ColumnSchema) -> bool {
+        self.target == column.name
+    }
+
     pub(crate) fn to_sql(&self) -> String {
         let target = quote::identifier(&self.target);
         if self.expression == target { target } else { format!("{} AS {target}", self.expression) }

@@ -72,7 +72,7 @@ impl Rows<'_> {
     /// data lacks have their default, or are NULL.
     fn select_all(&self, schema: &TableSchema) -> String {
         let columns = schema.columns.iter().map(|column| {
-            let given = self.casts.iter().find(|cast| cast.target == column.name);
+            let given = self.casts.iter().find(|cast| cast.fills(column));
             given.map_or_else(|| CastColumn::left_out(column).to_sql(), CastColumn::to_sql)
         });
         self.from(columns.collect())

@@ -1,18 +1,25 @@
 //! Appending: one COPY INTO, which loads each file once however often it is sent.
 
+use databricks_schema::TableSchema;
+
 use super::load::Load;
 use super::run::{Committed, Job};
 use crate::commit::{self, Outcome};
 use crate::error::{DeltaError, Result};
+use crate::statement::cast::CastColumn;
 use crate::statement::copy;
 
-pub(super) fn sql(job: &Job<'_>, load: &Load<'_>) -> String {
-    copy::copy_into(job.table, &load.directory, &load.names(), load.casts)
+/// Columns that the data lacks have their default, which COPY INTO need not know of.
+pub(super) fn sql(job: &Job<'_>, load: &Load<'_>, schema: &TableSchema) -> String {
+    let mut columns = load.casts.to_vec();
+    let left_out = schema.columns.iter().filter(|column| !load.casts.iter().any(|cast| cast.fills(column)));
+    columns.extend(left_out.filter(|column| column.default.is_some()).map(CastColumn::left_out));
+    copy::copy_into(job.table, &load.directory, &load.names(), &columns)
 }
 
-pub(super) async fn commit(job: &Job<'_>, load: &Load<'_>) -> Result<Committed> {
+pub(super) async fn commit(job: &Job<'_>, load: &Load<'_>, schema: &TableSchema) -> Result<Committed> {
     load.settle(job).await?;
-    let sql = sql(job, load);
+    let sql = sql(job, load, schema);
     // COPY INTO skips files that it has loaded, so that sending it again adds nothing. It is sent again here and not by
     // the client, to know afterwards whether it was.
     // Its statement is kept as soon as an answer is lost: what stays unknown can be completed by it later.

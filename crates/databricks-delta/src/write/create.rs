@@ -38,8 +38,8 @@ pub(super) async fn commit(job: &Job<'_>, load: &Load<'_>) -> Result<Committed> 
     };
     match lookup::find(job.remote, job.table).await {
         Ok(Some(found)) if made_by(&found, job.write_id) => Ok(Committed::Now),
-        Ok(Some(_)) if is_there_already(&error) => match job.options.mode {
-            WriteMode::Append => super::append::commit(job, load).await,
+        Ok(Some(found)) if is_there_already(&error) => match job.options.mode {
+            WriteMode::Append => super::append::commit(job, load, &found.schema).await,
             // A replacement that only added its rows would leave those that the table has by now.
             _ => Err(DeltaError::TableExists { table: job.table.full_name() }),
         },

@@ -123,7 +123,7 @@ impl Write<'_> {
             }
         };
         let committed = match (&plan, &found) {
-            (Plan::Append, _) => append::commit(&job, &load).await,
+            (Plan::Append, Some(found)) => append::commit(&job, &load, &found.schema).await,
             (Plan::Replace(how), Some(found)) => replace::commit(&job, how, &load, &found.schema).await,
             _ => create::commit(&job, &load).await,
         };

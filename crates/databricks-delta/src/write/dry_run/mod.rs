@@ -133,7 +133,7 @@ impl Write<'_> {
                 }
             };
             statements.push(match (&plan, &found) {
-                (Plan::Append, _) => append::sql(&job, &load),
+                (Plan::Append, Some(_)) => append::sql(&job, &load, &schema),
                 (Plan::Replace(how), Some(_)) => replace::sql(&job, how, &load, &schema),
                 _ => create::sql(&job, &load),
             });
