@@ -29,6 +29,11 @@ impl Api {
         Self { client }
     }
 
+    /// What a call may take, waits and repetitions included.
+    pub(crate) fn total_timeout(&self) -> Duration {
+        self.client.config().total_timeout()
+    }
+
     /// Sends a statement. `idempotent` is the caller's word that it may run twice.
     pub(crate) async fn submit(
         &self,

@@ -283,6 +283,18 @@ mod tests {
     }
 
     #[test]
+    fn brackets_in_a_message_without_a_class_are_no_cause() {
+        for text in
+            ["the driver lost executor [EXEC-7]", "boom\n== SQL ==\nINSERT INTO t SELECT codes[KEY] FROM s"]
+        {
+            let failure =
+                StatementFailure::parse(StatementId::new("01f0"), "INTERNAL_ERROR".to_owned(), text);
+            let error = SqlError::StatementFailed(Box::new(failure));
+            assert_eq!((error.error_class(), error.is_ambiguous()), (None, true), "{text}");
+        }
+    }
+
+    #[test]
     fn everything_after_acceptance_is_ambiguous() {
         let id = || StatementId::new("a");
         let refused = databricks_transport::Error::new(databricks_transport::ErrorKind::Connect, "refused");

@@ -4,12 +4,14 @@
 
 use crate::SqlPosition;
 
-/// The class with its subclass: what stands in the first brackets of the text.
+/// The class with its subclass: what stands in brackets where the server's words begin, or behind the name of an
+/// exception and its colon. What else is in brackets is a word of the message, or of the statement that it echoes.
 pub(crate) fn error_class(message: &str) -> Option<&str> {
-    message.match_indices('[').find_map(|(at, _)| {
-        let rest = message.get(at + 1..)?;
+    let words = words(message);
+    words.match_indices('[').find_map(|(at, _)| {
+        let (before, rest) = (words.get(..at)?.trim_end(), words.get(at + 1..)?);
         let class = rest.get(..rest.find(']')?)?;
-        is_class(class).then_some(class)
+        (is_class(class) && (before.is_empty() || before.ends_with(':'))).then_some(class)
     })
 }
 
@@ -157,6 +159,8 @@ mod tests {
                 Some("DIVIDE_BY_ZERO"),
                 Some("22012"),
             ),
+            ("java.io.IOException: rename failed on [ABFS]: SQLSTATE: 42", None, None),
+            ("boom\n== SQL ==\nSELECT tags['a: '], codes[KEY], ':[DELTA_CONCURRENT_APPEND]'", None, None),
             ("SQLSTATE: 42", None, None),
             ("", None, None),
         ] {

@@ -57,7 +57,8 @@ impl Progress {
 /// The progress of one statement as a stream: how it stands now, and then each change.
 ///
 /// Whoever looks rarely sees the latest state and not each one in between. The stream ends when the result was read or
-/// given up.
+/// given up; that of a [`StatementHandle`](crate::StatementHandle), which may be waited for again, when the handle is
+/// dropped too.
 pub struct ProgressStream {
     latest: watch::Receiver<Progress>,
     changes: Pin<Box<dyn Stream<Item = Progress> + Send>>,

@@ -82,6 +82,9 @@ impl Statement {
     }
 
     /// Cancels the statement when it has not ended after `timeout`. Reading its result does not count. No limit by default.
+    ///
+    /// The error may come a little later: the answer to the submission is waited for up to 5 s more, because without it the
+    /// statement has no id to cancel it by, and so is the cancellation, up to 10 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -215,12 +218,16 @@ impl Statement {
 
     /// Submits the statement and returns at once. It runs on, whatever becomes of the handle.
     ///
+    /// Dropping the future before it gives the handle cancels the statement on the server: nobody knows its id.
+    ///
     /// # Errors
     /// [`SqlError::InvalidStatement`] when it was not sent, [`SqlError::Transport`] when the call failed.
     pub async fn submit(self) -> Result<StatementHandle> {
         let request = self.request(Delivery::External, Duration::ZERO)?;
         let span = execute_span(&self.scope.warehouse, &self.sql);
-        let response = self.scope.api.submit(&request, self.idempotent).instrument(span).await?;
+        let submission = cancel::submit(self.scope.api.clone(), request, self.idempotent);
+        let (response, mut guard) = submission.instrument(span).await?;
+        guard.disarm();
         Ok(StatementHandle::new(self.scope.api, response.statement_id, self.fetch).expecting(
             self.timeout,
             self.row_limit,
@@ -246,7 +253,7 @@ impl Statement {
     }
 
     async fn run_unmeasured(self, default: Delivery) -> Result<(StatementResponse, CancelGuard)> {
-        let request = self.request(default, Deadline::held(self.timeout))?;
+        let request = self.request(default, Deadline::held(self.timeout, self.scope.api.total_timeout()))?;
         let deadline = Deadline::after(self.timeout);
         let api = self.scope.api;
         let submission = cancel::submit(api.clone(), request, self.idempotent);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use databricks_transport::{Error, ErrorKind};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::api::Api;
 use crate::cancel::cancel_quietly;
@@ -40,12 +41,12 @@ impl Deadline {
     }
 
     /// The `wait_timeout` to ask for: a fast statement then takes one round trip, and a short deadline still has
-    /// a statement id to cancel by.
-    pub(crate) fn held(timeout: Option<Duration>) -> Duration {
-        match timeout {
-            Some(timeout) if timeout < MIN_HELD => Duration::ZERO,
-            Some(timeout) => Duration::from_secs(timeout.as_secs()).min(MAX_HELD),
-            None => MAX_HELD,
+    /// a statement id to cancel by. So has a client whose calls may take no longer than `call`: an answer that is held
+    /// as long would be lost, and the id with it.
+    pub(crate) fn held(timeout: Option<Duration>, call: Duration) -> Duration {
+        match timeout.unwrap_or(MAX_HELD).min(MAX_HELD).min(call / 2) {
+            held if held < MIN_HELD => Duration::ZERO,
+            held => Duration::from_secs(held.as_secs()),
         }
     }
 
@@ -145,7 +146,10 @@ fn may_change(kind: ErrorKind) -> bool {
 async fn time_is_up(api: &Api, id: StatementId, deadline: Deadline) -> SqlError {
     let timeout = deadline.limit.map(|(_, timeout)| timeout).unwrap_or_default();
     tracing::warn!(statement_id = %id, ?timeout, "statement timed out; cancelling it");
-    if tokio::time::timeout(CANCEL_TIME, cancel_quietly(api, &id)).await.is_err() {
+    // The caller is not kept for longer, but the server is told as long as it can be.
+    let (api, told) = (api.clone(), id.clone());
+    let cancel = tokio::spawn(async move { cancel_quietly(&api, &told).await }.in_current_span());
+    if tokio::time::timeout(CANCEL_TIME, cancel).await.is_err() {
         tracing::warn!(statement_id = %id, "the server did not confirm the cancellation");
     }
     SqlError::StatementTimeout { statement_id: id, timeout }
@@ -195,14 +199,20 @@ mod tests {
 
     #[test]
     fn server_holds_an_answer_only_as_long_as_the_deadline_allows() {
+        let seconds = Duration::from_secs;
         for (timeout, held) in [(None, 30), (Some(3), 0), (Some(5), 5), (Some(12), 12), (Some(600), 30)] {
-            assert_eq!(
-                Deadline::held(timeout.map(Duration::from_secs)),
-                Duration::from_secs(held),
-                "{timeout:?}"
-            );
+            assert_eq!(Deadline::held(timeout.map(seconds), seconds(300)), seconds(held), "{timeout:?}");
         }
-        assert_eq!(Deadline::held(Some(Duration::from_millis(7_900))), Duration::from_secs(7));
+        assert_eq!(Deadline::held(Some(Duration::from_millis(7_900)), seconds(300)), seconds(7));
+    }
+
+    #[test]
+    fn server_holds_an_answer_for_no_more_than_half_of_what_a_call_may_take() {
+        let seconds = Duration::from_secs;
+        for (call, held) in [(1, 0), (9, 0), (10, 5), (31, 15), (60, 30), (u64::MAX, 30)] {
+            assert_eq!(Deadline::held(None, seconds(call)), seconds(held), "{call}");
+        }
+        assert_eq!(Deadline::held(Some(seconds(7)), seconds(40)), seconds(7));
     }
 
     #[test]

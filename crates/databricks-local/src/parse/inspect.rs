@@ -38,14 +38,14 @@ pub(super) fn describe(cursor: &mut Cursor) -> Result<Command> {
 
 fn describe_table(cursor: &mut Cursor) -> Result<Command> {
     // A table may be called `catalog` or `schema`: only a further word makes it a statement of that name.
-    if cursor.peek_nth_word(1).is_some() && cursor.peek_word().as_deref() != Some("TABLE") {
+    if cursor.is_name(1) && cursor.peek_word().as_deref() != Some("TABLE") {
         let extended = matches!(cursor.peek_word().as_deref(), Some("EXTENDED" | "FORMATTED"));
         if !extended {
             return Err(refused::object("DESCRIBE", cursor));
         }
     }
     cursor.word("TABLE");
-    let extended = cursor.peek_nth_word(1).is_some() && (cursor.word("EXTENDED") || cursor.word("FORMATTED"));
+    let extended = cursor.is_name(1) && (cursor.word("EXTENDED") || cursor.word("FORMATTED"));
     let table = cursor.table()?;
     if cursor.words(&["AS", "JSON"]) {
         return Err(LocalError::unsupported_feature("DESCRIBE TABLE .. AS JSON"));

@@ -54,7 +54,7 @@ const SUMMARIES: &str = "/api/2.1/unity-catalog/table-summaries";
 #[derive(Clone, Debug)]
 pub struct CatalogClient {
     pub(super) client: Client,
-    page_size: u32,
+    pub(super) page_size: u32,
 }
 
 /// A catalog or schema to be made.
@@ -113,7 +113,7 @@ impl CatalogClient {
         Self { client: client.clone(), page_size: 0 }
     }
 
-    /// Asks for at most that many objects a page. By default the server chooses.
+    /// Asks for at most that many objects a page, of grants for 150 at least. By default the server chooses.
     pub fn with_page_size(mut self, objects: u32) -> Self {
         self.page_size = objects;
         self

@@ -5,6 +5,7 @@ use std::fmt;
 
 use databricks_transport::{ApiRequest, Operation, encode_segment};
 use futures::TryStreamExt;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::CatalogClient;
@@ -15,6 +16,9 @@ const GET_GRANTS: Operation = Operation::new("unity.get_grants").idempotent();
 const GET_EFFECTIVE: Operation = Operation::new("unity.get_effective_grants").idempotent();
 // Granting what is granted, and revoking what is not, changes nothing.
 const UPDATE_GRANTS: Operation = Operation::new("unity.update_grants").idempotent();
+
+/// The smallest page of grants that the server gives: all that one principal holds must fit into it.
+const SMALLEST_PAGE: u32 = 150;
 
 /// Something that privileges are granted on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -202,7 +206,7 @@ impl CatalogClient {
     /// # Errors
     /// [`SchemaError::Transport`](crate::SchemaError::Transport): of kind `NotFound` when it is not there, `PermissionDenied` for who does not manage it.
     pub async fn grants(&self, object: &Securable) -> Result<Vec<Grant>> {
-        self.list(GET_GRANTS, object.path("permissions"), Vec::new()).try_collect().await
+        self.all_grants(GET_GRANTS, object.path("permissions")).await
     }
 
     /// What everybody may do with the object, with what is inherited from its schema and catalog.
@@ -210,7 +214,16 @@ impl CatalogClient {
     /// # Errors
     /// As [`grants`](Self::grants).
     pub async fn effective_grants(&self, object: &Securable) -> Result<Vec<EffectiveGrant>> {
-        self.list(GET_EFFECTIVE, object.path("effective-permissions"), Vec::new()).try_collect().await
+        self.all_grants(GET_EFFECTIVE, object.path("effective-permissions")).await
+    }
+
+    async fn all_grants<T>(&self, operation: Operation, path: String) -> Result<Vec<T>>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let page_size = if self.page_size == 0 { 0 } else { self.page_size.max(SMALLEST_PAGE) };
+        let client = self.clone().with_page_size(page_size);
+        client.list(operation, path, Vec::new()).try_collect().await
     }
 
     /// Changes grants on an object, all in one request, and answers those there are then.

@@ -42,19 +42,20 @@ pub(super) fn changes(
     Ok(changes)
 }
 
-/// The place of a change among the others: properties first, what the rows can refuse last.
+/// The place of a change among the others: properties first, then what the rows can refuse, and drops last. So a plan
+/// that fails has taken nothing away, and no table or struct is without a column in between, which Delta refuses.
 fn stage(change: &SchemaChange) -> u8 {
     match change {
         SchemaChange::SetProperty { .. } => 0,
         SchemaChange::RenameColumn { .. } => 1,
-        SchemaChange::DropColumn { .. } => 2,
-        SchemaChange::AddColumn(_) => 3,
-        SchemaChange::WidenType(_) => 4,
-        SchemaChange::MoveColumn { .. } => 5,
-        SchemaChange::DropNotNull { .. } => 6,
-        SchemaChange::DropDefault { .. } | SchemaChange::SetDefault { .. } => 7,
-        SchemaChange::SetComment { .. } => 8,
-        SchemaChange::SetNotNull { .. } => 9,
+        SchemaChange::AddColumn(_) => 2,
+        SchemaChange::WidenType(_) => 3,
+        SchemaChange::MoveColumn { .. } => 4,
+        SchemaChange::DropNotNull { .. } => 5,
+        SchemaChange::DropDefault { .. } | SchemaChange::SetDefault { .. } => 6,
+        SchemaChange::SetComment { .. } => 7,
+        SchemaChange::SetNotNull { .. } => 8,
+        SchemaChange::DropColumn { .. } => 9,
     }
 }
 
@@ -151,7 +152,10 @@ impl Diff<'_> {
         self.types(&current.data_type, &wanted.data_type, path);
         self.nullability(current, wanted, path);
         match &wanted.comment {
-            Some(comment) if self.options.comments && current.comment.as_ref() != Some(comment) => {
+            // Servers tell an empty comment as none.
+            Some(comment)
+                if self.options.comments && current.comment.as_deref().unwrap_or_default() != comment =>
+            {
                 let (column, from, to) = (path.clone(), current.comment.clone(), comment.clone());
                 self.found.push(SchemaChange::SetComment { column, from, to });
             }

@@ -80,7 +80,8 @@ impl EvolutionOptions {
     }
 
     /// Renames a column: `column` is its path, `to` the new last name. Renames are made in the order in which they are
-    /// given; a path may go through names from before or after them.
+    /// given; a path may go through names from before or after them. One may lead on from another, so that the renames
+    /// of all releases can be kept. Columns cannot take each other's names in one evolution: that is refused.
     pub fn with_rename(mut self, column: impl Into<ColumnPath>, to: impl Into<String>) -> Self {
         self.renames.push((column.into(), to.into()));
         self

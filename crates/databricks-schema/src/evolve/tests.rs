@@ -283,6 +283,55 @@ fn renames_may_free_names_and_go_inside_of_one_another() {
     assert_eq!(renamed, ["RENAME COLUMN `l`.`element`.`x` TO `y`"]);
 }
 
+/// The renames of all releases can be kept: a later one begins where an earlier one has led to.
+#[test]
+fn renames_lead_on_from_one_another() {
+    let both = defaults().with_rename("a", "b").with_rename("b", "c");
+    let (first, second) = ("RENAME COLUMN `a` TO `b`", "RENAME COLUMN `b` TO `c`");
+    assert_eq!(sql(&mapped("a INT"), "c INT", &both), [first, second]);
+    assert_eq!(sql(&mapped("b INT"), "c INT", &both), [second]);
+    assert!(sql(&mapped("c INT"), "c INT", &both).is_empty());
+    // The first name belongs to a new column then.
+    let freed = sql(&mapped("a INT"), "a DATE, c INT", &both);
+    assert_eq!(freed, [first, second, "ADD COLUMNS (`a` DATE)"]);
+    assert!(reasons(&mapped("d INT"), "d INT", &both)[0].contains("no such column"));
+    let back = defaults().with_rename("a", "b").with_rename("b", "a");
+    assert!(sql(&mapped("a INT"), "a INT", &back).is_empty());
+    assert_eq!(sql(&mapped("b INT"), "a INT", &back), ["RENAME COLUMN `b` TO `a`"]);
+    let inside = both.with_rename(ColumnPath::new(["a", "x"]), "y");
+    let renamed = sql(&mapped("a STRUCT<x: INT>"), "c STRUCT<y: INT>", &inside);
+    assert_eq!(renamed, [first, second, "RENAME COLUMN `c`.`x` TO `y`"]);
+}
+
+/// Made once or twice, the table has the same names: it would be made again each time.
+#[test]
+fn columns_that_take_each_others_names_are_refused() {
+    let swap = defaults().with_rename("a", "t").with_rename("b", "a").with_rename("t", "B");
+    let found = reasons(&mapped("a INT, b INT"), "a INT, b INT", &swap);
+    assert!(found.len() == 1 && found[0].contains("in a circle"), "{found:?}");
+}
+
+/// What fails before has taken nothing away; nor does Delta drop the only column of a table or a struct.
+#[test]
+fn drops_come_last() {
+    let options = defaults().with_drop_missing(true).with_set_not_null(true);
+    let table = mapped("id INT, old STRING, s STRUCT<x: INT>");
+    let expected = [
+        "ADD COLUMNS (`s`.`y` INT, `new` STRING)",
+        "ALTER COLUMN `id` SET NOT NULL",
+        "DROP COLUMNS (`old`, `s`.`x`)",
+    ];
+    assert_eq!(sql(&table, "id INT NOT NULL, new STRING, s STRUCT<y: INT>", &options), expected);
+    assert_eq!(sql(&mapped("a INT"), "b INT", &options), ["ADD COLUMNS (`b` INT)", "DROP COLUMNS (`a`)"]);
+}
+
+#[test]
+fn an_empty_comment_is_none() {
+    assert!(sql(&table("a INT"), "a INT COMMENT ''", &defaults()).is_empty());
+    let taken = sql(&table("a INT COMMENT 'x'"), "a INT COMMENT ''", &defaults());
+    assert_eq!(taken, ["ALTER COLUMN `a` COMMENT ''"]);
+}
+
 #[test]
 fn a_rename_that_meets_nothing_is_refused_before_its_column_is_dropped() {
     let lost = defaults().with_rename(ColumnPath::new(["typo", "x"]), "y").with_drop_missing(true);

@@ -1,6 +1,7 @@
-//! The rows of `DESCRIBE TABLE`: columns, then partitions and clustering under headings. They do not tell which
-//! columns may be NULL.
+//! The rows of `DESCRIBE TABLE`: columns, then partitions, clustering and defaults under headings. They do not tell
+//! which columns may be NULL.
 
+use crate::evolve::same_name;
 use crate::{ColumnSchema, DataType, Result, Rows, SchemaError, TableDescription, TableName, TableSchema};
 
 /// The part of the answer that a row belongs to.
@@ -8,6 +9,7 @@ enum Part {
     Columns,
     Partitions,
     Clustering,
+    Defaults,
     Others,
 }
 
@@ -23,14 +25,22 @@ pub(super) fn read(table: &TableName, rows: &Rows, properties: &Rows) -> Result<
             (name, Part::Columns) if !text.is_empty() && !name.is_empty() => {
                 description.schema.columns.push(column(table, name, text, rows.get(row, "comment"))?);
             }
+            // The default stands where the comment of a column does.
+            (name, Part::Defaults) if !text.is_empty() && !name.is_empty() => {
+                let columns = &mut description.schema.columns;
+                if let Some(column) = columns.iter_mut().find(|column| same_name(&column.name, name)) {
+                    column.default = rows.get(row, "comment").map(str::to_owned);
+                }
+            }
             ("# Partition Information", _) => part = Part::Partitions,
             ("# Clustering Information", _) => part = Part::Clustering,
+            ("# Column Default Values", _) => part = Part::Defaults,
             // The heading of the rows below.
             ("# col_name", _) => {}
             (name, _) if name.is_empty() || name.starts_with("# ") => part = Part::Others,
             (name, Part::Partitions) => description.partition_columns.push(name.to_owned()),
             (name, Part::Clustering) => description.clustering_columns.push(name.to_owned()),
-            (_, Part::Columns | Part::Others) => {}
+            (_, Part::Columns | Part::Defaults | Part::Others) => {}
         }
     }
     for row in 0..properties.rows.len() {

@@ -30,7 +30,14 @@ pub(super) async fn by_describe(runner: &dyn StatementRunner, table: &TableName)
     match runner.run(&sql, &[]).await {
         Ok(rows) => json::read(table, rows.rows.first().and_then(|row| row.first()?.as_deref())),
         Err(error) if is_unknown_statement(&error) => {
-            let columns = run(runner, table, format!("DESCRIBE TABLE {table}")).await?;
+            let extended = format!("DESCRIBE TABLE EXTENDED {table}");
+            // Some servers tell the defaults of columns only with EXTENDED, and some do not know that either.
+            let columns = match runner.run(&extended, &[]).await {
+                Err(error) if is_unknown_statement(&error) => {
+                    run(runner, table, format!("DESCRIBE TABLE {table}")).await?
+                }
+                told => told.map_err(|error| failed(table, extended, error))?,
+            };
             let properties = run(runner, table, format!("SHOW TBLPROPERTIES {table}")).await?;
             describe::read(table, &columns, &properties)
         }

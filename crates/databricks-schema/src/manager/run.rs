@@ -32,6 +32,7 @@ impl SchemaManager {
         reviewed: Option<&EvolutionPlan>,
     ) -> Result<SchemaEvolutionResult> {
         let (mut done, mut failure, mut unseen) = (Vec::new(), None, 0);
+        let mut lost: Option<PlanStatement> = None;
         for _ in 0..ATTEMPTS {
             let described = match (self.describe(table).await, failure.take()) {
                 (Ok(described), failed) => {
@@ -51,9 +52,13 @@ impl SchemaManager {
             }
             if let Some(Failure { statement, error }) = failure.take()
                 && plan.statements.contains(&statement)
-                && !may_pass(&error)
             {
-                return Err(SchemaError::Statement { sql: statement.sql, error });
+                if !may_pass(&error, lost.as_ref() == Some(&statement)) {
+                    return Err(SchemaError::Statement { sql: statement.sql, error });
+                }
+                if error.is_unsettled() {
+                    lost = Some(statement);
+                }
             }
             if unseen == UNSEEN {
                 return Err(SchemaError::NotVerified {
@@ -103,9 +108,9 @@ fn is_missing(error: &SchemaError) -> bool {
 }
 
 /// Whether a statement that is still needed may go through when it is run again: it met another commit, or its answer
-/// was lost.
-fn may_pass(error: &StatementError) -> bool {
-    error.is_unsettled() || error.is_conflict()
+/// was lost for the first time. One that is lost again is too slow for its timeout, or somebody cancels it.
+fn may_pass(error: &StatementError, was_lost: bool) -> bool {
+    error.is_conflict() || error.is_unsettled() && !was_lost
 }
 
 fn check_reviewed(plan: &EvolutionPlan, reviewed: &EvolutionPlan) -> Result<()> {

@@ -142,6 +142,23 @@ fn an_answer_that_was_lost_is_settled_by_the_table() {
     assert!(happened.is_done() && not_yet.is_done());
 }
 
+/// It is too slow for its timeout, or somebody cancels it: neither passes by sending it again and again.
+#[test]
+fn a_statement_that_is_lost_again_is_told() {
+    let lost = || StatementError::new("the statement was canceled").with_unsettled(true);
+    let script = Script::default()
+        .described("id INT")
+        .failed("ADD", lost())
+        .described("id INT")
+        .failed("ADD", lost())
+        .described("id INT");
+    match evolve(&script, "id INT, note STRING").unwrap_err() {
+        SchemaError::Statement { error, .. } => assert!(error.is_unsettled()),
+        other => panic!("{other}"),
+    }
+    assert!(script.is_done());
+}
+
 #[test]
 fn a_failure_that_is_no_race_is_told_with_its_statement() {
     let script = Script::default()
@@ -213,7 +230,7 @@ fn old_servers_describe_tables_by_rows() {
     ];
     let script = Script::default()
         .then("DESCRIBE TABLE EXTENDED", Err(error("PARSE_SYNTAX_ERROR")))
-        .then("DESCRIBE TABLE `main`", Ok(rows(&["col_name", "data_type", "comment"], lines)))
+        .then("DESCRIBE TABLE EXTENDED", Ok(rows(&["col_name", "data_type", "comment"], lines)))
         .then("SHOW TBLPROPERTIES", Ok(rows(&["key", "value"], &[&["delta.columnMapping.mode", "name"]])));
     let table = futures::executor::block_on(script.manager().describe(&orders())).unwrap();
     let expected =
@@ -223,13 +240,45 @@ fn old_servers_describe_tables_by_rows() {
     assert!(table.has_column_mapping() && table.nullability_unknown);
     let cut = Script::default()
         .then("DESCRIBE TABLE EXTENDED", Err(error("UNSUPPORTED_FEATURE.X")))
+        .then("DESCRIBE TABLE EXTENDED", Err(error("PARSE_SYNTAX_ERROR")))
         .then(
-            "DESCRIBE TABLE",
+            "DESCRIBE TABLE `main`",
             Ok(rows(&["col_name", "data_type"], &[&["s", "struct<a:int,... 2 more fields>"]])),
         )
         .then("SHOW", Ok(Rows::default()));
     let error = futures::executor::block_on(cut.manager().describe(&orders())).unwrap_err().to_string();
     assert!(error.contains("`s`") && error.contains("with_catalog"), "{error}");
+}
+
+/// A default that is not read would be set again by every run.
+#[test]
+fn old_servers_tell_defaults_behind_the_columns() {
+    let described = |script: Script, lines: &[&[&str]]| {
+        let properties: &[&[&str]] = &[&["delta.feature.allowColumnDefaults", "supported"]];
+        script
+            .then("DESCRIBE TABLE EXTENDED", Err(error("PARSE_SYNTAX_ERROR")))
+            .then("DESCRIBE TABLE EXTENDED", Ok(rows(&["col_name", "data_type", "comment"], lines)))
+            .then("SHOW TBLPROPERTIES", Ok(rows(&["key", "value"], properties)))
+    };
+    let after: &[&[&str]] = &[
+        &["id", "int", "the key"],
+        &["# odd", "int", "NULL"],
+        &["", "", ""],
+        &["# Detailed Table Information", "", ""],
+        &["id", "is no column here", ""],
+        &["", "", ""],
+        &["# Column Default Values", "", ""],
+        &["id", "int", "7"],
+        &["# odd", "int", "1 + 1"],
+        &["", "", ""],
+        &["id", "int", "8"],
+    ];
+    let script = described(Script::default(), &after[..2])
+        .altered("ALTER COLUMN `id` SET DEFAULT 7")
+        .altered("ALTER COLUMN `# odd` SET DEFAULT 1 + 1");
+    let script = described(script, after);
+    assert!(evolve(&script, "id INT DEFAULT 7, `# odd` INT DEFAULT 1 + 1").unwrap().changed());
+    assert!(script.is_done());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use databricks_schema::catalog::Securable;
 use databricks_schema::{CatalogClient, SchemaError, TableName};
 use databricks_transport::{Body, Client, DatabricksConfig, Error, ErrorKind};
 use futures::executor::block_on;
@@ -100,6 +101,19 @@ async fn tokens_that_go_round_are_an_error() {
         let asked = script.seen.lock().unwrap().len();
         assert!(asked <= 4 * (before + length), "{before}, {length}: {asked} pages");
     }
+}
+
+/// Source: Databricks' REST API reference, "Get permissions": 1 to 149 are an invalid parameter.
+#[tokio::test(start_paused = true)]
+async fn pages_of_grants_are_as_large_as_the_server_wants_them() {
+    let script = Script::new([(200, json!({})), (200, json!({})), (200, json!({}))]);
+    let orders = Securable::table(&TableName::new("main", "sales", "orders").unwrap());
+    script.catalog().with_page_size(100).grants(&orders).await.unwrap();
+    script.catalog().with_page_size(1_000).effective_grants(&orders).await.unwrap();
+    script.catalog().grants(&orders).await.unwrap();
+    let seen = script.seen();
+    let queries: Vec<_> = seen.lines().filter_map(|line| line.split('?').nth(1)).collect();
+    assert_eq!(queries, ["max_results=150", "max_results=1000", "max_results=0"]);
 }
 
 #[tokio::test(start_paused = true)]

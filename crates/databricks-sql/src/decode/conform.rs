@@ -22,13 +22,33 @@ pub(super) fn conform(array: &ArrayRef, target: &DataType, sql_type: &str) -> Re
     if let Some(text) = array.as_string_opt::<i32>() {
         return arrays::from_text(target, &text.iter().collect::<Vec<_>>(), sql_type);
     }
+    // Same values in another container, such as a dictionary or large strings. What does not fit is an error.
+    let exact = CastOptions { safe: false, ..CastOptions::default() };
+    let cast = |target: &DataType| {
+        cast_with_options(array, target, &exact).map_err(|error| {
+            format!("it came as Arrow {}, which is not {target}: {error}", array.data_type())
+        })
+    };
+    if target != &DataType::Utf8 && is_text(array.data_type()) {
+        return conform(&cast(&DataType::Utf8)?, target, sql_type);
+    }
     if loses(array.data_type(), target) {
         return Err(format!("it came as Arrow {}, of which {target} would lose digits", array.data_type()));
     }
-    // Same values in another container, such as a dictionary or large strings. What does not fit is an error.
-    let exact = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(array, target, &exact)
-        .map_err(|error| format!("it came as Arrow {}, which is not {target}: {error}", array.data_type()))
+    // A cast would make a list of one out of any value.
+    if target.is_nested() && !(array.data_type().is_nested() || array.data_type().is_null()) {
+        return Err(format!("it came as Arrow {}, which is not {target}", array.data_type()));
+    }
+    cast(target)
+}
+
+/// Text in any container, which is read by the rules of text.
+fn is_text(kind: &DataType) -> bool {
+    match kind {
+        DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => values.as_ref() == &DataType::Utf8 || is_text(values),
+        _ => false,
+    }
 }
 
 /// Whether a cast may round, which it does not report.
@@ -84,7 +104,10 @@ fn retype(data: ArrayData, target: &DataType) -> Result<ArrayData, ArrowError> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use arrow::array::{Int64Array, LargeStringArray, ListArray, StringArray, TimestampMicrosecondArray};
+    use arrow::array::{
+        DictionaryArray, Int64Array, LargeStringArray, ListArray, StringArray, StringViewArray,
+        TimestampMicrosecondArray,
+    };
     use arrow::datatypes::Int32Type;
 
     fn utc() -> DataType {
@@ -117,6 +140,31 @@ mod tests {
         let got = conform(&text, &target, "ARRAY<INT>").unwrap();
         assert_eq!(got.as_list::<i32>().values(), expected.values());
         assert!(got.is_null(1));
+    }
+
+    #[test]
+    fn text_in_another_container_is_read_as_text() {
+        let words = vec![Some(r#"["a","b"]"#), None];
+        let bytes = vec![Some("AP8="), None];
+        let element = Arc::new(Field::new("element", DataType::Utf8, true));
+        for (cells, target, sql_type) in
+            [(words, DataType::List(element), "ARRAY<STRING>"), (bytes, DataType::Binary, "BINARY")]
+        {
+            let plain: ArrayRef = Arc::new(StringArray::from(cells.clone()));
+            let expected = conform(&plain, &target, sql_type).unwrap();
+            let others: [ArrayRef; 3] = [
+                Arc::new(LargeStringArray::from(cells.clone())),
+                Arc::new(StringViewArray::from(cells.clone())),
+                Arc::new(cells.into_iter().collect::<DictionaryArray<Int32Type>>()),
+            ];
+            for other in others {
+                let got = conform(&other, &target, sql_type).unwrap();
+                assert_eq!(&got, &expected, "{} {sql_type}", other.data_type());
+            }
+        }
+        let number: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let list = DataType::List(Arc::new(Field::new("element", DataType::Int64, true)));
+        assert!(conform(&number, &list, "ARRAY<BIGINT>").unwrap_err().contains("Int64"));
     }
 
     #[test]

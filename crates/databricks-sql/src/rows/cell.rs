@@ -10,7 +10,7 @@ use serde::forward_to_deserialize_any;
 
 use super::column::{Cells, Values};
 use super::error::CellError;
-use super::nested::{Entries, Items, Members};
+use super::nested::{self, Entries, Items, Members};
 use super::text::{self, Text};
 
 type Result<T> = std::result::Result<T, CellError>;
@@ -134,7 +134,7 @@ impl<'de> Deserializer<'de> for Cell<'_, 'de> {
             Values::Duration(micros) => {
                 visitor.visit_str(shown(text::duration(micros[at]), micros[at])?.as_str())
             }
-            Values::List(offsets, items) => visitor.visit_seq(Items::of(offsets, items, at)),
+            Values::List(offsets, items) => nested::all(visitor, Items::of(offsets, items, at)),
             Values::Struct(fields, members) => visitor.visit_map(Members::of(fields, members, at)),
             Values::Map(offsets, entries) => visitor.visit_map(Entries::of(offsets, entries, at)),
             Values::Other(kind) => {
@@ -162,7 +162,7 @@ impl<'de> Deserializer<'de> for Cell<'_, 'de> {
     /// `Vec<u8>` asks for a sequence; bytes are one.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.bytes() {
-            Some(bytes) => visitor.visit_seq(SeqDeserializer::<_, CellError>::new(bytes.iter().copied())),
+            Some(bytes) => nested::all(visitor, SeqDeserializer::<_, CellError>::new(bytes.iter().copied())),
             None => self.deserialize_any(visitor),
         }
     }
@@ -171,7 +171,7 @@ impl<'de> Deserializer<'de> for Cell<'_, 'de> {
     fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value> {
         match self.values() {
             Some(Values::Struct(fields, members)) => {
-                visitor.visit_seq(Members::of(fields, members, self.index))
+                nested::all(visitor, Members::of(fields, members, self.index))
             }
             _ => self.deserialize_seq(visitor),
         }

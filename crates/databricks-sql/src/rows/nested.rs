@@ -2,7 +2,7 @@
 
 use arrow::datatypes::Fields;
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
 use super::cell::Cell;
 use super::column::Cells;
@@ -14,6 +14,20 @@ type Result<T> = std::result::Result<T, CellError>;
 fn bounds(offsets: &[i32], index: usize) -> (usize, usize) {
     let bound = |at: usize| offsets.get(at).and_then(|offset| usize::try_from(*offset).ok());
     (bound(index).unwrap_or_default(), bound(index + 1).unwrap_or_default())
+}
+
+/// Gives a visitor all parts of a cell: those that it does not take, as an array that is too short, would be lost without
+/// a word.
+pub(super) fn all<'de, V, S>(visitor: V, mut parts: S) -> Result<V::Value>
+where
+    V: Visitor<'de>,
+    S: SeqAccess<'de, Error = CellError>,
+{
+    let value = visitor.visit_seq(&mut parts)?;
+    match parts.size_hint().unwrap_or_default() {
+        0 => Ok(value),
+        left => Err(CellError::new(format!("it has {left} more than that takes; read it into a Vec"))),
+    }
 }
 
 /// The items of a list.
@@ -90,6 +104,10 @@ impl<'de> SeqAccess<'de> for Members<'_, 'de> {
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
         self.next(seed)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.members.len().saturating_sub(self.at))
     }
 }
 

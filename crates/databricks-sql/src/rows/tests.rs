@@ -196,6 +196,24 @@ fn rows_that_borrow_are_lent_the_batch() {
 }
 
 #[test]
+fn parts_that_a_type_has_no_place_for_are_not_dropped() {
+    let address = Some(r#"{"street":"Main","zip":1}"#);
+    let kind = "STRUCT<street: STRING, zip: INT>";
+    assert_eq!(one::<([u8; 3],)>("BINARY", Some("00ff01")).unwrap().0, [0, 255, 1]);
+    assert_eq!(one::<((i32, Option<i32>),)>("ARRAY<INT>", Some("[1,null]")).unwrap().0, (1, None));
+    assert!(one::<([i32; 0],)>("ARRAY<INT>", Some("[]")).unwrap().0.is_empty());
+    assert_eq!(one::<((String, i32),)>(kind, address).unwrap().0, ("Main".to_owned(), 1));
+    for error in [
+        one::<([u8; 2],)>("BINARY", Some("00ff01")).unwrap_err(),
+        one::<([i32; 2],)>("ARRAY<INT>", Some("[1,2,3,4]")).unwrap_err(),
+        one::<(Vec<(i32, i32)>,)>("ARRAY<ARRAY<INT>>", Some("[[1,2],[1,2,3]]")).unwrap_err(),
+        one::<((String,),)>(kind, address).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("more than that takes"), "{error}");
+    }
+}
+
+#[test]
 fn integers_keep_all_their_digits() {
     assert_eq!(one::<u64>("DECIMAL(20,0)", Some("18446744073709551615")).unwrap(), u64::MAX);
     assert_eq!(

@@ -140,11 +140,15 @@ impl BatchStream {
         }
     }
 
-    /// Nothing follows: the statement needs no cancelling and the downloads stop.
+    /// Nothing follows: the statement needs no cancelling, the downloads stop, what they brought is dropped, and who
+    /// watches has seen the last, however long the stream is held.
     fn finish(&mut self) {
         self.guard.iter_mut().for_each(CancelGuard::disarm);
+        self.walker.stop();
         self.queue.close();
+        while self.queue.try_recv().is_ok() {}
         self.state = State::Done;
+        self.meter = Meter::default();
         histogram!("databricks_sql_rows_returned").record(self.delivered as f64);
     }
 

@@ -16,6 +16,11 @@ impl<T> Task<T> {
     pub(crate) fn owning(handle: JoinHandle<Result<T>>) -> Self {
         Self(handle)
     }
+
+    /// Ends the task, if it has not ended.
+    pub(crate) fn stop(&self) {
+        self.0.abort();
+    }
 }
 
 impl<T> Future for Task<T> {
@@ -28,6 +33,6 @@ impl<T> Future for Task<T> {
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        self.0.abort();
+        self.stop();
     }
 }

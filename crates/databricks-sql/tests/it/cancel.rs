@@ -48,6 +48,22 @@ async fn submission_without_an_answer_does_not_outlast_its_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn cancel_that_is_late_is_not_given_up_when_the_caller_is_told() {
+    let leaf = Leaf::new(|call, before| match call.line.as_str() {
+        CANCEL if before == 0 => Reply::bytes("{}").after(Duration::from_secs(3600)),
+        CANCEL => Reply::bytes("{}"),
+        _ => state("RUNNING"),
+    });
+    let (sql, started) = (leaf.sql(), tokio::time::Instant::now());
+    let error = sql.execute_with_timeout("SELECT 1", Duration::from_secs(60)).await.unwrap_err();
+    assert!(matches!(error, SqlError::StatementTimeout { .. }), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(75), "{:?}", started.elapsed());
+    assert_eq!(leaf.count(CANCEL), 1);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!((leaf.count(CANCEL), tasks()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn dropped_wait_cancels() {
     let leaf = never_ending();
     let sql = leaf.sql();
@@ -66,6 +82,19 @@ async fn call_dropped_before_its_answer_cancels_once_the_id_is_known() {
     let sql = leaf.sql();
     let wait = sql.execute("SELECT 1");
     tokio::time::timeout(Duration::from_secs(5), wait).await.unwrap_err();
+    assert_eq!(leaf.lines(), [SUBMIT]);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(leaf.lines(), [SUBMIT, CANCEL]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn submission_dropped_before_it_gives_its_handle_cancels_once_the_id_is_known() {
+    let leaf = Leaf::new(|call, _| match call.line.as_str() {
+        SUBMIT => state("RUNNING").after(Duration::from_secs(20)),
+        _ => Reply::bytes("{}"),
+    });
+    let submit = leaf.sql().statement("SELECT 1").submit();
+    tokio::time::timeout(Duration::from_secs(5), submit).await.unwrap_err();
     assert_eq!(leaf.lines(), [SUBMIT]);
     tokio::time::sleep(Duration::from_secs(20)).await;
     assert_eq!(leaf.lines(), [SUBMIT, CANCEL]);
@@ -151,6 +180,28 @@ async fn stream_dropped_after_a_chunk_leaves_no_task_no_bytes_and_no_statement()
     let calls = leaf.lines().len();
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert_eq!((leaf.lines().len(), leaf.count(CANCEL)), (calls, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_that_failed_holds_nothing_although_it_is_held() {
+    let recorder = DebuggingRecorder::new();
+    let bytes = recorder.snapshotter();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let leaf = external(MANY, |call, _| {
+        let late = Reply::bytes(numbers(MANY, call.chunk())).after(Duration::from_secs(20));
+        match call.chunk() {
+            1 => Some(Reply::bytes("<html>")),
+            0..40 => None,
+            _ => Some(late),
+        }
+    });
+    let mut batches = leaf.sql().statement("SELECT n FROM t").batches().await.unwrap();
+    batches.next().await.unwrap().unwrap();
+    assert!(matches!(batches.next().await, Some(Err(SqlError::Decode { .. }))));
+    let calls = leaf.lines().len();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((tasks(), more_held(&bytes), leaf.lines().len()), (0, 0.0, calls));
+    assert!(batches.next().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]

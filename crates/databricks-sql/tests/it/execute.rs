@@ -33,6 +33,23 @@ async fn fast_statement_is_one_round_trip() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn slow_statement_of_a_client_in_a_hurry_is_still_waited_for() {
+    let leaf = Leaf::new(|call, _| match call.line.as_str() {
+        SUBMIT => {
+            let held = call.body["wait_timeout"].as_str().unwrap().trim_end_matches('s');
+            state("RUNNING").after(Duration::from_secs(held.parse().unwrap()))
+        }
+        _ => Reply::json(&inserted()),
+    });
+    for total in [8, 20, 40] {
+        let sql = leaf.sql_with(|config| config.with_total_timeout(Duration::from_secs(total)));
+        assert_eq!(sql.execute("INSERT INTO t VALUES (1)").await.unwrap().affected_rows(), Some(3));
+    }
+    let calls = leaf.calls().into_iter().filter(|call| call.is(SUBMIT));
+    assert_eq!(calls.map(|call| call.body["wait_timeout"].clone()).collect::<Vec<_>>(), ["0s", "10s", "20s"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn slow_statement_is_polled_with_growing_pauses_until_it_ends() {
     let leaf = Leaf::new(|call, before| match (call.line.as_str(), before) {
         (SUBMIT, _) => state("PENDING"),

@@ -97,10 +97,15 @@ impl Leaf {
     }
 
     pub(crate) fn sql(&self) -> SqlClient {
+        self.sql_with(|config| config)
+    }
+
+    /// A client whose config was changed.
+    pub(crate) fn sql_with(&self, change: impl FnOnce(DatabricksConfig) -> DatabricksConfig) -> SqlClient {
         let leaf = self.clone();
         let service = tower::service_fn(move |request| leaf.clone().answer(request));
         let config = DatabricksConfig::new("https://workspace.invalid").unwrap().with_token("dapi-test");
-        SqlClient::new(&Client::builder(config).leaf(service).build().unwrap(), "w1")
+        SqlClient::new(&Client::builder(change(config)).leaf(service).build().unwrap(), "w1")
     }
 
     /// What the script answers to a call.

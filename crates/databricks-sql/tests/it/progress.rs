@@ -1,5 +1,7 @@
 //! Progress from the submission to the last row.
 
+use std::time::Duration;
+
 use databricks_sql::{Progress, StatementState};
 use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
@@ -71,6 +73,18 @@ async fn handle_of_a_submitted_statement_can_be_watched() {
     let seen = seen.await.unwrap();
     assert!(seen.iter().any(|progress| progress.state == StatementState::Running));
     assert_eq!(seen.last().unwrap().rows, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn result_that_was_read_ends_its_progress_although_its_stream_is_held() {
+    let leaf = external(&[10, 10], |_, _| None);
+    let mut statement = leaf.sql().statement("SELECT n FROM t");
+    let progress = statement.progress();
+    let mut rows = statement.rows::<i64>().await.unwrap();
+    while rows.try_next().await.unwrap().is_some() {}
+    let seen = tokio::time::timeout(Duration::from_secs(60), progress.collect::<Vec<Progress>>()).await;
+    assert_eq!(seen.expect("an end").last().unwrap().rows, 20);
+    drop(rows);
 }
 
 #[tokio::test(start_paused = true)]
