@@ -29,7 +29,8 @@ pub(super) fn insert(cursor: &mut Cursor) -> Result<Command> {
     }
     let columns = column_list(cursor)?;
     let mode = mode(cursor, overwrite)?;
-    let by_name = cursor.words(&["BY", "NAME"]);
+    // Names come from a list of columns or from the query.
+    let by_name = columns.is_empty() && cursor.words(&["BY", "NAME"]);
     let source = cursor.query()?;
     Ok(Command::Insert(Box::new(Insert { table, mode, columns, by_name, schema_evolution, source })))
 }

@@ -219,6 +219,7 @@ fn errors_name_the_token_and_its_place() {
         ("SELECT *\nFROM t WHERE", "near end of input. SQLSTATE: 42601 (line 2, pos 12)"),
         ("DROP TABLE t u", "near 'u'. SQLSTATE: 42601 (line 1, pos 13)"),
         ("UPDATE t SET a 1", "near '1'. SQLSTATE: 42601 (line 1, pos 15)"),
+        ("INSERT INTO t (a, b) BY NAME SELECT 1 AS b, 2 AS a", "near 'BY'"),
         ("SELECT 'open", "[PARSE_SYNTAX_ERROR]"),
         ("SELECT a FROM t WHERE a ?:: 1", "[PARSE_SYNTAX_ERROR]"),
         ("CREATE TABLE t (a INTT)", "[UNSUPPORTED_DATATYPE]"),

@@ -17,6 +17,7 @@ use super::kernels::{self, arithmetic, nested};
 use super::planner::Planner;
 use super::scope::{Scope, same};
 use super::setops::visible;
+use super::subqueries::{self, Purpose};
 use super::types::{self, Typed, name};
 use super::{cast, guard, literal, operators};
 use crate::error::{LocalError, Result};
@@ -73,6 +74,7 @@ impl Planner<'_> {
             }
             ast::Expr::Exists { subquery, negated } => {
                 let subquery = self.subquery(subquery, scope)?.0;
+                subqueries::check_correlation(&subquery.subquery, Purpose::Exists)?;
                 Ok(Typed::new(Expr::Exists(Exists { subquery, negated: *negated }), DataType::Boolean))
             }
             ast::Expr::Subquery(query) => self.scalar_subquery(query, scope),
@@ -203,7 +205,11 @@ impl Planner<'_> {
     }
 
     fn truth(&mut self, expr: &ast::Expr, scope: &Scope, make: fn(Expr) -> Expr) -> Result<Typed> {
-        Ok(Typed::new(make(self.predicate(expr, scope, "operand")?), DataType::Boolean))
+        let value = self.predicate(expr, scope, "operand")?;
+        if subqueries::asks(&value) {
+            return Err(LocalError::unsupported_feature("IS TRUE, FALSE or UNKNOWN of IN (query)"));
+        }
+        Ok(Typed::new(make(value), DataType::Boolean))
     }
 
     fn comparison(&mut self, a: &ast::Expr, op: Operator, b: &ast::Expr, scope: &Scope) -> Result<Typed> {
@@ -245,6 +251,7 @@ impl Planner<'_> {
     /// A query as a value: NULL of no row, an error of two.
     fn scalar_subquery(&mut self, query: &Query, scope: &Scope) -> Result<Typed> {
         let (subquery, ty) = self.one_column(query, scope)?;
+        subqueries::check_correlation(&subquery.subquery, Purpose::Value)?;
         if subquery.subquery.max_rows().is_some_and(|rows| rows <= 1) {
             return Ok(Typed::new(Expr::ScalarSubquery(subquery), ty));
         }
@@ -309,6 +316,12 @@ impl Planner<'_> {
                 name(&ty)
             )));
         }
+        // A join would find no row where an aggregate of no row is one.
+        if !subquery.outer_ref_columns.is_empty() && subqueries::is_one_row(&subquery.subquery) {
+            subqueries::check_correlation(&subquery.subquery, Purpose::Value)?;
+            return operators::compare(value, Operator::Eq, Typed::new(Expr::ScalarSubquery(subquery), ty));
+        }
+        subqueries::check_correlation(&subquery.subquery, Purpose::In)?;
         let expr = Box::new(cast::cast(value, &ty)?.expr);
         Ok(Typed::new(Expr::InSubquery(InSubquery::new(expr, subquery, negated)), DataType::Boolean))
     }

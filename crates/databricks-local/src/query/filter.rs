@@ -15,11 +15,13 @@ use super::guard::can_fail;
 use super::kernels;
 use super::planner::Planner;
 use super::select::replaced;
+use super::subqueries;
 use crate::error::Result;
 
 impl Planner<'_> {
     /// The rows of `plan` that meet the condition.
     pub(super) fn filtered(&mut self, plan: LogicalPlan, condition: Expr) -> Result<LogicalPlan> {
+        subqueries::check_nulls(&condition)?;
         if is_bare(&plan) {
             return Ok(LogicalPlanBuilder::from(plan).filter(condition)?.build()?);
         }

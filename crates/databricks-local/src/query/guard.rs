@@ -12,7 +12,17 @@ use super::kernels::{self, math};
 
 /// Whether working it out can end in an error.
 pub(super) fn can_fail(expr: &Expr) -> bool {
-    const SAFE: [&str; 5] = ["held", "unsigned_zero", "try_cast", "get_field", "make_array"];
+    const SAFE: [&str; 9] = [
+        "held",
+        "unsigned_zero",
+        "try_cast",
+        "get_field",
+        "make_array",
+        "float_rank",
+        "float_of_rank",
+        "greatest",
+        "least",
+    ];
     let risky = |e: &Expr| match e {
         Expr::ScalarFunction(function) => !SAFE.contains(&function.name()),
         _ => false,

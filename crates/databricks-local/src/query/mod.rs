@@ -37,6 +37,7 @@ mod scope;
 mod select;
 mod setops;
 mod star;
+mod subqueries;
 mod types;
 mod window;
 

@@ -13,6 +13,7 @@ use super::operators;
 use super::planner::{Planner, Relation};
 use super::prefetch;
 use super::scope::{Scope, ScopeColumn, same};
+use super::subqueries;
 use super::types::Typed;
 use crate::error::{LocalError, Result};
 
@@ -75,6 +76,7 @@ impl Planner<'_> {
                 let columns: Vec<_> = left.columns.iter().chain(&right.columns).cloned().collect();
                 let scope = Scope { columns, outer: outer.cloned() };
                 let condition = self.predicate(condition, &scope, "join condition")?;
+                subqueries::check_nulls(&condition)?;
                 connect(left, right, join_type, vec![condition])
             }
             JoinConstraint::Using(names) => {

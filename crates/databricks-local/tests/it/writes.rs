@@ -339,6 +339,10 @@ async fn delete_and_update_ask_queries() {
         "a NULL in the list"
     );
     assert_eq!(
+        local.fails("DELETE FROM t WHERE id NOT IN (SELECT id FROM u) OR name = 'z'").await.0,
+        "UNSUPPORTED_FEATURE.LOCAL_WORKSPACE"
+    );
+    assert_eq!(
         local.run("DELETE FROM t x WHERE x.id IN (SELECT id FROM u WHERE word <> 'three')").await.texts(),
         [["2"]]
     );

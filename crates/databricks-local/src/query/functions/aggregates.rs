@@ -10,7 +10,7 @@ use datafusion::logical_expr::{AggregateUDF, Expr, WindowFunctionDefinition};
 
 use super::{Call, wrong_count, wrong_type};
 use crate::error::{LocalError, Result};
-use crate::query::kernels::{self, arithmetic, decimals};
+use crate::query::kernels::{self, arithmetic, decimals, math};
 use crate::query::types::{self, Typed};
 use crate::query::window::Over;
 use crate::query::{cast, expression, operators};
@@ -184,6 +184,12 @@ fn orderable(function: &str, value: &Typed, udaf: Arc<AggregateUDF>, make: Make<
     let value = cast::normal(value.clone());
     if !types::is_comparable(&value.ty) {
         return Err(wrong_type(function, "orderable", &value.ty));
+    }
+    if types::is_float(&value.ty) {
+        // In groups the engine forgets a NaN when a number follows, and starts at the largest finite number.
+        let rank = kernels::call("float_rank", math::float_rank, vec![value.expr], DataType::Int64);
+        let best = make(udaf, vec![rank.expr]);
+        return Ok(kernels::call("float_of_rank", math::float_of_rank, vec![best], value.ty));
     }
     Ok(Typed::new(make(udaf, vec![value.expr]), value.ty))
 }

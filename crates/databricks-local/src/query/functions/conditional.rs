@@ -8,7 +8,7 @@ use sqlparser::ast;
 use super::{wrong_count, wrong_type};
 use crate::error::{LocalError, Result};
 use crate::query::expression::case;
-use crate::query::kernels::{self, dates, strings};
+use crate::query::kernels::{self, dates, extremes, strings};
 use crate::query::literal::Span;
 use crate::query::types::{self, Typed};
 use crate::query::{cast, operators};
@@ -114,21 +114,17 @@ fn extreme(function: &str, args: &[Typed]) -> Result<Typed> {
     if !types::is_comparable(&common) {
         return Err(wrong_type(function, "orderable", &common));
     }
-    let op = if function == "greatest" { Operator::GtEq } else { Operator::LtEq };
-    let mut best: Option<Typed> = None;
-    for arg in args {
-        let next = cast::cast(arg.clone(), &common)?;
-        best = Some(match best {
-            None => next,
-            Some(best) => {
-                let better = operators::compare(best.clone(), op, next.clone())?;
-                let missing = Expr::IsNull(Box::new(next.expr.clone()));
-                let keep = operators::engine(missing, Operator::Or, better.expr);
-                choose(keep, &best, &next)?
-            }
-        });
+    if common == DataType::Null {
+        return Ok(null());
     }
-    Ok(best.unwrap_or_else(null))
+    let values = args.iter().map(|arg| cast::cast(arg.clone(), &common).map(cast::normal));
+    let values = values.collect::<Result<Vec<_>>>()?;
+    let ty = values.first().map_or(common, |value| value.ty.clone());
+    let kernel: (&'static str, kernels::Eval) = match function {
+        "greatest" => ("greatest", extremes::greatest),
+        _ => ("least", extremes::least),
+    };
+    Ok(kernels::call(kernel.0, kernel.1, values.into_iter().map(|value| value.expr).collect(), ty))
 }
 
 /// `trim`, `ltrim`, `rtrim` of (text[, characters]).

@@ -100,7 +100,8 @@ fn part(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u32> {
 pub(in crate::query) fn timestamp(text: &str) -> Option<Instant> {
     let text = text.trim();
     let Some((day, time)) = text.split_once(['T', ' ']) else {
-        return Some(Instant { micros: midnight(naive_date(text)?)?, zoned: false });
+        let micros = midnight(naive_date(text)?)?;
+        return Some(Instant { micros, wall: micros, zoned: false });
     };
     if day.matches('-').count() < 2 {
         return None;
@@ -110,11 +111,9 @@ pub(in crate::query) fn timestamp(text: &str) -> Option<Instant> {
         None => 0,
         Some(zone) => zone_offset(zone)?,
     };
-    let micros = midnight(naive_date(day)?)?.checked_add(clock_micros(clock.trim())?)?;
-    Some(Instant {
-        micros: micros.checked_sub(offset.checked_mul(MICROS_PER_SECOND)?)?,
-        zoned: zone.is_some(),
-    })
+    let wall = midnight(naive_date(day)?)?.checked_add(clock_micros(clock.trim())?)?;
+    let micros = wall.checked_sub(offset.checked_mul(MICROS_PER_SECOND)?)?;
+    Some(Instant { micros, wall, zoned: zone.is_some() })
 }
 
 /// A timestamp read from text.
@@ -122,6 +121,8 @@ pub(in crate::query) fn timestamp(text: &str) -> Option<Instant> {
 pub(in crate::query) struct Instant {
     /// Since 1970-01-01T00:00:00Z.
     pub(in crate::query) micros: i64,
+    /// As the clock on the wall of its zone reads.
+    pub(in crate::query) wall: i64,
     /// The text named a zone.
     pub(in crate::query) zoned: bool,
 }

@@ -89,14 +89,15 @@ fn convert(args: &[ArrayRef], returns: &DataType, on_failure: OnFailure<'_>) -> 
     }
     Ok(match returns {
         DataType::Boolean => Arc::new(build!(BooleanArray, to_bool)),
-        DataType::Int8 => Arc::new(build!(Int8Array, |v| narrow(to_long(v)?))),
-        DataType::Int16 => Arc::new(build!(Int16Array, |v| narrow(to_long(v)?))),
-        DataType::Int32 => Arc::new(build!(Int32Array, |v| narrow(to_long(v)?))),
+        DataType::Int8 => Arc::new(build!(Int8Array, narrow)),
+        DataType::Int16 => Arc::new(build!(Int16Array, narrow)),
+        DataType::Int32 => Arc::new(build!(Int32Array, narrow)),
         DataType::Int64 => Arc::new(build!(Int64Array, to_long)),
         DataType::Float32 => Arc::new(build!(Float32Array, to_float)),
         DataType::Float64 => Arc::new(build!(Float64Array, to_double)),
         DataType::Utf8 => Arc::new(build!(StringArray, to_text)),
         DataType::Date32 => Arc::new(build!(Date32Array, to_days)),
+        DataType::Timestamp(_, None) => Arc::new(build!(TimestampMicrosecondArray, to_wall)),
         DataType::Timestamp(_, zone) => {
             Arc::new(build!(TimestampMicrosecondArray, to_micros).with_timezone_opt(zone.clone()))
         }
@@ -108,8 +109,12 @@ fn convert(args: &[ArrayRef], returns: &DataType, on_failure: OnFailure<'_>) -> 
     })
 }
 
-fn narrow<T: TryFrom<i64>>(value: i64) -> Converted<T> {
-    T::try_from(value).map_err(|_| Failure::Overflow)
+/// A whole number of less than 64 bits. Text that spells a larger one is no text of the type.
+fn narrow<T: TryFrom<i64>>(value: &Value) -> Converted<T> {
+    T::try_from(to_long(value)?).map_err(|_| match value {
+        Value::Text(_) => Failure::Malformed,
+        _ => Failure::Overflow,
+    })
 }
 
 fn each<T>(
@@ -288,6 +293,14 @@ fn to_days(value: &Value) -> Converted<i32> {
         Value::Micros(v) => i32::try_from(cast_text::days_of_micros(*v)).map_err(|_| Failure::Overflow),
         Value::Text(v) => cast_text::date(v).ok_or(Failure::Malformed),
         _ => Err(Failure::Malformed),
+    }
+}
+
+/// A wall clock's reading: a zone in a text does not move it.
+fn to_wall(value: &Value) -> Converted<i64> {
+    match value {
+        Value::Text(v) => cast_text::timestamp(v).map(|i| i.wall).ok_or(Failure::Malformed),
+        other => to_micros(other),
     }
 }
 

@@ -100,6 +100,30 @@ pub(in crate::query) fn unsigned_zero(args: &[ArrayRef], returns: &DataType) -> 
     })
 }
 
+/// The place of a bit pattern among those of all numbers, and back.
+fn flipped(bits: i64) -> i64 {
+    bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
+}
+
+/// A double's or float's place among all numbers, NaN being the last.
+pub(in crate::query) fn float_rank(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let rank = |v: f64| flipped(if v.is_nan() { f64::NAN } else { v }.to_bits().cast_signed());
+    Ok(match argument(args, 0)?.data_type() {
+        DataType::Float32 => Arc::new(map1::<Float32Type, Int64Type>(args, |v| Ok(Some(rank(v.into()))))?),
+        _ => Arc::new(map1::<Float64Type, Int64Type>(args, |v| Ok(Some(rank(v))))?),
+    })
+}
+
+/// The number of a [`float_rank`].
+pub(in crate::query) fn float_of_rank(args: &[ArrayRef], returns: &DataType) -> Result<ArrayRef> {
+    let number = |rank: i64| f64::from_bits(flipped(rank).cast_unsigned());
+    Ok(match returns {
+        #[allow(clippy::cast_possible_truncation, reason = "a float again")]
+        DataType::Float32 => Arc::new(map1::<Int64Type, Float32Type>(args, |v| Ok(Some(number(v) as f32)))?),
+        _ => Arc::new(map1::<Int64Type, Float64Type>(args, |v| Ok(Some(number(v))))?),
+    })
+}
+
 /// `ceil` and `floor` of doubles: a BIGINT, at its limits for what has no place there.
 fn whole(args: &[ArrayRef], op: impl Fn(f64) -> f64) -> Result<ArrayRef> {
     #[allow(clippy::cast_possible_truncation, reason = "Java's cast saturates too")]

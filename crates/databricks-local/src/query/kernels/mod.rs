@@ -4,9 +4,10 @@
 //! Databricks class through the engine.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, StringArray};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -21,6 +22,7 @@ pub(super) mod cast_text;
 pub(super) mod casts;
 pub(super) mod dates;
 pub(super) mod decimals;
+pub(super) mod extremes;
 pub(super) mod floats;
 pub(super) mod math;
 pub(super) mod nested;
@@ -87,7 +89,7 @@ impl ScalarUDFImpl for Kernel {
             .iter()
             .map(|a| unpacked(a.to_array(rows)?))
             .collect::<datafusion::common::Result<_>>()?;
-        let out = (self.eval)(&arrays, &self.returns)?;
+        let out = one_nan((self.eval)(&arrays, &self.returns)?);
         if constant {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&out, 0)?));
         }
@@ -102,6 +104,26 @@ fn unpacked(array: ArrayRef) -> datafusion::common::Result<ArrayRef> {
         DataType::Utf8View => Ok(arrow::compute::cast(&array, &DataType::Utf8)?),
         DataType::BinaryView => Ok(arrow::compute::cast(&array, &DataType::Binary)?),
         _ => Ok(array),
+    }
+}
+
+/// The array with one NaN for all. What a processor makes of `sqrt(-1)` may have a sign, and the engine, which looks at
+/// the bits, would put it before all numbers and tell it from the NaN of others.
+fn one_nan(array: ArrayRef) -> ArrayRef {
+    match array.data_type() {
+        DataType::Float32 => {
+            let floats = array.as_primitive::<Float32Type>();
+            let signed = floats.values().iter().any(|v| v.is_nan() && v.is_sign_negative());
+            let plain = |v: f32| if v.is_nan() { f32::NAN } else { v };
+            if signed { Arc::new(floats.unary::<_, Float32Type>(plain)) } else { array }
+        }
+        DataType::Float64 => {
+            let doubles = array.as_primitive::<Float64Type>();
+            let signed = doubles.values().iter().any(|v| v.is_nan() && v.is_sign_negative());
+            let plain = |v: f64| if v.is_nan() { f64::NAN } else { v };
+            if signed { Arc::new(doubles.unary::<_, Float64Type>(plain)) } else { array }
+        }
+        _ => array,
     }
 }
 
@@ -138,7 +160,7 @@ pub(super) fn try_constant(eval: Eval, args: &[Expr], returns: &DataType) -> Opt
             _ => None,
         })
         .collect::<Option<_>>()?;
-    let out = eval(&arrays, returns).and_then(|array| Ok(ScalarValue::try_from_array(&array, 0)?));
+    let out = eval(&arrays, returns).and_then(|array| Ok(ScalarValue::try_from_array(&one_nan(array), 0)?));
     Some(out)
 }
 

@@ -66,6 +66,22 @@ async fn groups() {
 }
 
 #[tokio::test]
+async fn the_extremes_of_a_group_may_be_no_finite_numbers() {
+    check(&[
+        (
+            "SELECT g, string(max(x)), string(min(x)) FROM VALUES (1, double('NaN')), (1, 1D), (2, double('-Infinity')), (3, double('Infinity')), (4, NULL) AS v(g, x) GROUP BY g ORDER BY g",
+            "INT,STRING,STRING: 1,NaN,1.0; 2,-Infinity,-Infinity; 3,Infinity,Infinity; 4,NULL,NULL",
+        ),
+        (
+            "SELECT g, string(max(float(x))), string(min(float(x))) FROM VALUES (1, double('NaN')), (1, -2.5D), (2, double('-Infinity')) AS v(g, x) GROUP BY g ORDER BY g",
+            "INT,STRING,STRING: 1,NaN,-2.5; 2,-Infinity,-Infinity",
+        ),
+        ("SELECT max(x) OVER (ORDER BY x), min(-x) OVER () FROM VALUES (1D), (2D) AS v(x) ORDER BY x", "DOUBLE,DOUBLE: 1.0,-2.0; 2.0,-2.0"),
+    ])
+    .await;
+}
+
+#[tokio::test]
 async fn windows() {
     check(&[
         ("SELECT label, row_number() OVER (ORDER BY label), rank() OVER (ORDER BY id), dense_rank() OVER (ORDER BY id) FROM s ORDER BY label", "STRING,INT,INT,INT: w,1,4,3; x,2,1,1; y,3,1,1; z,4,3,2"),

@@ -110,6 +110,8 @@ async fn casts_are_ansi() {
         ("SELECT CAST('12' AS INT), CAST(' 12 ' AS INT)", "INT,INT: 12,12"),
         ("SELECT CAST('1.5' AS INT)", "[CAST_INVALID_INPUT] 22018"),
         ("SELECT CAST('' AS INT)", "[CAST_INVALID_INPUT] 22018"),
+        ("SELECT CAST('99999999999' AS INT)", "[CAST_INVALID_INPUT] 22018"),
+        ("SELECT CAST('300' AS TINYINT)", "[CAST_INVALID_INPUT] 22018"),
         ("SELECT CAST(300 AS TINYINT)", "[CAST_OVERFLOW] 22003"),
         ("SELECT CAST(1.9 AS INT), CAST(-1.9D AS INT)", "INT,INT: 1,-1"),
         ("SELECT CAST(1e20 AS BIGINT)", "[CAST_OVERFLOW] 22003"),
@@ -124,6 +126,10 @@ async fn casts_are_ansi() {
         ),
         ("SELECT CAST(TIMESTAMP '2024-01-01 00:00:00.5' AS STRING)", "STRING: 2024-01-01 00:00:00.5"),
         ("SELECT CAST('2024-01-01T05:06:07Z' AS TIMESTAMP)", "TIMESTAMP: 2024-01-01T05:06:07Z"),
+        (
+            "SELECT CAST('2024-01-01T05:06:07+02:00' AS TIMESTAMP_NTZ), CAST('2024-01-01T05:06:07+02:00' AS TIMESTAMP)",
+            "TIMESTAMP_NTZ,TIMESTAMP: 2024-01-01T05:06:07,2024-01-01T03:06:07Z",
+        ),
         ("SELECT CAST('yesterday' AS DATE)", "[CAST_INVALID_INPUT] 22018"),
         (
             "SELECT CAST('yes' AS BOOLEAN), CAST(0 AS BOOLEAN), CAST(true AS INT)",
@@ -212,6 +218,34 @@ async fn dates_stay_in_the_calendar() {
         ("SELECT DATE'9999-12-31' + INTERVAL 1 DAY", "[DATETIME_OVERFLOW] 22008"),
         ("SELECT TIMESTAMP'9999-12-31 23:59:59' + INTERVAL 1 SECOND", "[DATETIME_OVERFLOW] 22008"),
         ("SELECT TIMESTAMP'9999-12-31 23:59:59' + INTERVAL 1 MONTH", "[DATETIME_OVERFLOW] 22008"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn greatest_and_least_take_many_values() {
+    let many: Vec<String> = (0..64).map(|n| format!("Id + {n}")).collect();
+    let many = many.join(", ");
+    let sql = format!("SELECT greatest({many}), least({many}) FROM t WHERE Id = 1");
+    check(&[
+        (sql.as_str(), "INT,INT: 64,1"),
+        (
+            "SELECT greatest(name, 'B', NULL), least(day, NULL) FROM t WHERE Id = 1",
+            "STRING,DATE: B,2024-02-29",
+        ),
+        ("SELECT greatest(NULL, NULL)", "VOID: NULL"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn there_is_one_nan() {
+    check(&[
+        (
+            "SELECT sqrt(-1D) > 1D, sqrt(-1D) = double('NaN'), double('Infinity') - double('Infinity') = double('NaN')",
+            "BOOLEAN,BOOLEAN,BOOLEAN: true,true,true",
+        ),
+        ("SELECT Id FROM t WHERE sqrt(amount - 2) > 5 ORDER BY Id", "INT: 1; 3"),
     ])
     .await;
 }

@@ -134,6 +134,57 @@ async fn subqueries_and_with() {
 }
 
 #[tokio::test]
+async fn a_query_after_in_may_hold_null() {
+    const REFUSED: &str = "[UNSUPPORTED_FEATURE.LOCAL_WORKSPACE] 0A000";
+    check(&[
+        (
+            "SELECT label FROM s WHERE id IN (SELECT Id FROM t) OR label = 'w' ORDER BY label",
+            "STRING: w; x; y; z",
+        ),
+        ("SELECT label FROM s WHERE id IN (SELECT Id FROM t) AND 10 / id > 4 ORDER BY label", "STRING: x; y"),
+        (
+            "SELECT label FROM s WHERE id NOT IN (SELECT Id FROM t WHERE Id IS NOT NULL) AND 10 / id > 1",
+            "STRING: w",
+        ),
+        ("SELECT label FROM s WHERE id NOT IN (SELECT Id FROM t) OR label = 'x'", REFUSED),
+        ("SELECT label FROM s WHERE NOT (id IN (SELECT Id FROM t) OR label = 'x')", REFUSED),
+        ("SELECT label FROM s WHERE (id IN (SELECT Id FROM t)) IS NOT TRUE", REFUSED),
+        ("SELECT label FROM s WHERE (id IN (SELECT Id FROM t)) = false", REFUSED),
+        ("SELECT label FROM s WHERE label > 'a' AND 18 / id NOT IN (SELECT amount FROM t)", REFUSED),
+        ("SELECT label FROM s WHERE 5 NOT IN (SELECT Id FROM t)", REFUSED),
+        ("SELECT label FROM s WHERE NOT (id IN (SELECT Id FROM t WHERE t.Id = s.id))", REFUSED),
+        ("SELECT s.id FROM s JOIN t ON s.id NOT IN (SELECT Id FROM t) OR s.id = t.Id", REFUSED),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_correlated_query_reads_may_be_no_row() {
+    const REFUSED: &str = "[UNSUPPORTED_FEATURE.LOCAL_WORKSPACE] 0A000";
+    check(&[
+        ("SELECT id FROM t WHERE 0 IN (SELECT count(*) FROM s WHERE s.id = t.id) ORDER BY 1", "INT: NULL; 2"),
+        ("SELECT id FROM t WHERE id IN (SELECT max(id) FROM s WHERE s.id = t.id) ORDER BY 1", "INT: 1; 3"),
+        ("SELECT id FROM t WHERE EXISTS (SELECT 1 FROM s WHERE s.id = t.id LIMIT 1) ORDER BY 1", "INT: 1; 3"),
+        ("SELECT id FROM t WHERE EXISTS (SELECT 1 FROM s WHERE s.id = t.id LIMIT 1 OFFSET 1)", REFUSED),
+        ("SELECT id FROM t WHERE EXISTS (SELECT count(*) FROM s WHERE s.id = t.id)", REFUSED),
+        ("SELECT id FROM t WHERE EXISTS (SELECT 1 FROM s WHERE s.id = t.id HAVING count(*) = 0)", REFUSED),
+        (
+            "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM s WHERE s.id = t.id QUALIFY row_number() OVER (ORDER BY label) = 2)",
+            REFUSED,
+        ),
+        (
+            "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM s LEFT JOIN (SELECT s.id FROM s WHERE s.id = t.id) q ON s.id = q.id WHERE q.id IS NULL)",
+            REFUSED,
+        ),
+        (
+            "SELECT id, (SELECT max(c) FROM (SELECT count(*) AS c FROM s WHERE s.id = t.id)) FROM t",
+            REFUSED,
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
 async fn a_filter_sees_only_rows_that_its_input_has() {
     check(&[
         (
