@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use databricks_transport::{ApiRequest, Body, Client, Operation, encode_segment};
+use databricks_transport::{ApiRequest, Body, CallOff, Client, Operation, encode_segment};
 use http::{Method, Request, Response};
 
 use crate::wire::{Link, ResultPage, StatementRequest, StatementResponse};
@@ -39,10 +39,11 @@ impl Api {
         &self,
         request: &StatementRequest,
         idempotent: bool,
+        call_off: &CallOff,
     ) -> Result<StatementResponse> {
         let operation = SUBMIT.with_attempt_timeout(request.wait_timeout + ANSWER_MARGIN);
         let operation = if idempotent { operation.idempotent() } else { operation };
-        let call = ApiRequest::post(STATEMENTS).json(request)?;
+        let call = ApiRequest::post(STATEMENTS).json(request)?.unless(call_off);
         Ok(self.client.call(operation, call).await?)
     }
 

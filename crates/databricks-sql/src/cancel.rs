@@ -1,7 +1,11 @@
 //! Cancelling what nobody waits for any more.
 
-use databricks_transport::{Error, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use databricks_transport::{CallOff, Error, ErrorKind};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use crate::api::Api;
@@ -48,19 +52,44 @@ pub(crate) async fn cancel_quietly(api: &Api, id: &StatementId) {
     }
 }
 
-/// Submits on a task of its own, so that a caller who goes away while the server holds the answer back does not
-/// leave a statement running: the answer then drops the guard.
-pub(crate) async fn submit(
-    api: Api,
-    request: StatementRequest,
-    idempotent: bool,
-) -> Result<(StatementResponse, CancelGuard)> {
+/// A statement on its way to the server, on a task of its own, so that a caller who goes away while the server holds the
+/// answer back does not leave it running: the answer then drops the guard. Dropped, it is called off as far as it has not
+/// been sent.
+pub(crate) struct Submission {
+    answer: JoinHandle<Result<(StatementResponse, CancelGuard)>>,
+    call_off: CallOff,
+}
+
+pub(crate) fn submit(api: Api, request: StatementRequest, idempotent: bool) -> Result<Submission> {
+    let call_off = CallOff::new();
+    let off = call_off.clone();
     let call = async move {
-        let response = api.submit(&request, idempotent).await?;
+        let response = api.submit(&request, idempotent, &off).await?;
         let guard = CancelGuard::new(api, response.statement_id.clone());
         Ok((response, guard))
     };
-    runtime()?.spawn(call.in_current_span()).await.map_err(|_| task_ended())?
+    Ok(Submission { answer: runtime()?.spawn(call.in_current_span()), call_off })
+}
+
+impl Submission {
+    /// If it has not been sent by now, it is not going to be.
+    pub(crate) fn call_off(&self) {
+        self.call_off.call_off();
+    }
+}
+
+impl Future for Submission {
+    type Output = Result<(StatementResponse, CancelGuard)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.answer).poll(cx).map(|answer| answer.map_err(|_| task_ended())?)
+    }
+}
+
+impl Drop for Submission {
+    fn drop(&mut self) {
+        self.call_off();
+    }
 }
 
 /// The runtime of the caller.

@@ -225,7 +225,8 @@ impl Statement {
     pub async fn submit(self) -> Result<StatementHandle> {
         let request = self.request(Delivery::External, Duration::ZERO)?;
         let span = execute_span(&self.scope.warehouse, &self.sql);
-        let submission = cancel::submit(self.scope.api.clone(), request, self.idempotent);
+        let submission =
+            span.in_scope(|| cancel::submit(self.scope.api.clone(), request, self.idempotent))?;
         let (response, mut guard) = submission.instrument(span).await?;
         guard.disarm();
         Ok(StatementHandle::new(self.scope.api, response.statement_id, self.fetch).expecting(
@@ -256,7 +257,7 @@ impl Statement {
         let request = self.request(default, Deadline::held(self.timeout, self.scope.api.total_timeout()))?;
         let deadline = Deadline::after(self.timeout);
         let api = self.scope.api;
-        let submission = cancel::submit(api.clone(), request, self.idempotent);
+        let submission = cancel::submit(api.clone(), request, self.idempotent)?;
         let (first, mut guard) = deadline.bound_submission(submission).await?;
         tracing::Span::current().record("statement_id", first.statement_id.as_str());
         let id = first.statement_id.clone();

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::api::Api;
-use crate::cancel::cancel_quietly;
+use crate::cancel::{CancelGuard, Submission, cancel_quietly};
 use crate::progress::Meter;
 use crate::wire::{ServiceError, StatementResponse};
 use crate::{Result, SqlError, StatementFailure, StatementId, StatementState};
@@ -51,12 +51,20 @@ impl Deadline {
     }
 
     /// Waits for the answer to a submission. It should come by the deadline, as the server was asked not to hold it
-    /// longer; after a little grace the caller is not kept.
+    /// longer. What has not been sent by then is not sent; for what has, the caller is kept a little longer.
     ///
     /// # Errors
-    /// An ambiguous timeout: the statement has no id yet. Its answer, if one comes, cancels it.
-    pub(crate) async fn bound_submission<T>(&self, submission: impl Future<Output = Result<T>>) -> Result<T> {
+    /// A timeout of what was not sent, or an ambiguous one: the statement has no id yet. Its answer, if one comes, cancels
+    /// it.
+    pub(crate) async fn bound_submission(
+        &self,
+        mut submission: Submission,
+    ) -> Result<(StatementResponse, CancelGuard)> {
         let Some((at, timeout)) = self.limit else { return submission.await };
+        if let Ok(answer) = tokio::time::timeout_at(at, &mut submission).await {
+            return answer;
+        }
+        submission.call_off();
         let patience = at.checked_add(ANSWER_GRACE).unwrap_or(at);
         tokio::time::timeout_at(patience, submission).await.unwrap_or_else(|_| {
             let message = format!("the server did not answer the submission within {timeout:?}");

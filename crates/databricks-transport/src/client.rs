@@ -145,8 +145,9 @@ impl Client {
     /// Every other status is an error with the server's [`ApiError`]; so is what kept the answer away.
     pub async fn send(&self, operation: Operation, request: ApiRequest) -> Result<Response<Body>, Error> {
         let answer = async {
+            let call_off = request.call_off().cloned();
             let request = self.addressed(request)?;
-            let call = Arc::new(self.start(&operation, request.method()));
+            let call = Arc::new(self.start(&operation, request.method()).unless(call_off));
             self.run_signed(Outgoing::new(request, &operation, &call)).await
         };
         count_error(answer.await.map(|answer| *answer))
@@ -166,10 +167,12 @@ impl Client {
     }
 
     async fn read<T: DeserializeOwned>(&self, operation: Operation, request: ApiRequest) -> Result<T, Error> {
+        let call_off = request.call_off().cloned();
         let mut request = self.addressed(request)?;
         request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         let changes = !request.method().is_safe();
-        let call = Arc::new(self.start(&operation, request.method()).reading_whole(LARGEST_JSON));
+        let call = self.start(&operation, request.method()).reading_whole(LARGEST_JSON).unless(call_off);
+        let call = Arc::new(call);
         let answer = self.run_signed(Outgoing::new(request, &operation, &call)).await;
         let (head, body) = answer?.into_parts();
         // The server did what was asked: only its words about it cannot be read.

@@ -64,4 +64,4 @@ pub use rate_limit::{
 pub use redact::without_secrets;
 pub use request::{ApiRequest, encode_path, encode_segment};
 pub use service::{BoxError, HttpService};
-pub use stack::Jitter;
+pub use stack::{CallOff, Jitter};

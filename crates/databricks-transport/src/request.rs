@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::body::Body;
 use crate::error::{Error, ErrorKind};
 use crate::redact::{MASK, is_secret_header, scrubbed, shown_path};
+use crate::stack::CallOff;
 
 /// Everything but RFC 3986's unreserved characters is encoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -71,6 +72,7 @@ pub struct ApiRequest {
     query: String,
     headers: HeaderMap,
     body: Body,
+    call_off: Option<CallOff>,
 }
 
 impl ApiRequest {
@@ -83,6 +85,7 @@ impl ApiRequest {
             query: String::new(),
             headers: HeaderMap::new(),
             body: Body::empty(),
+            call_off: None,
         }
     }
 
@@ -156,6 +159,16 @@ impl ApiRequest {
         self
     }
 
+    /// Lets somebody call it off while it has not been sent.
+    pub fn unless(mut self, call_off: &CallOff) -> Self {
+        self.call_off = Some(call_off.clone());
+        self
+    }
+
+    pub(crate) fn call_off(&self) -> Option<&CallOff> {
+        self.call_off.as_ref()
+    }
+
     /// The request, its URI a path and query without a host.
     ///
     /// # Errors
@@ -173,7 +186,7 @@ impl ApiRequest {
     }
 
     fn build_with(self, mut parts: Parts) -> Result<Request<Body>, Error> {
-        let Self { method, path, query, headers, body } = self;
+        let Self { method, path, query, headers, body, call_off: _ } = self;
         parts.path_and_query = Some(path_and_query(&path, &query)?);
         let uri = Uri::from_parts(parts).map_err(|_| not_a_path(&path, "it leads nowhere"))?;
         let mut request = Request::new(body);
@@ -203,7 +216,7 @@ impl fmt::Write for Encoded<'_> {
 
 impl fmt::Debug for ApiRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, path, query, headers, body } = self;
+        let Self { method, path, query, headers, body, call_off: _ } = self;
         let (path, own) = path.split_once('?').unwrap_or((path, ""));
         // What will be refused as a path may be a whole presigned link.
         let shown = if is_path(path) { path } else { &repeated(path) };

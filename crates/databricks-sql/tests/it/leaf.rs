@@ -51,6 +51,8 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
     pub(crate) content_length: Option<usize>,
     pub(crate) after: Duration,
+    /// Seconds after which the caller may come back.
+    pub(crate) retry_after: Option<u64>,
     /// The body comes in two halves, and breaks off when the second is not asked for in this time.
     pub(crate) impatience: Option<Duration>,
 }
@@ -61,11 +63,23 @@ impl Reply {
     }
 
     pub(crate) fn bytes(body: impl Into<Vec<u8>>) -> Self {
-        Self { status: 200, body: body.into(), content_length: None, after: Duration::ZERO, impatience: None }
+        Self {
+            status: 200,
+            body: body.into(),
+            content_length: None,
+            after: Duration::ZERO,
+            retry_after: None,
+            impatience: None,
+        }
     }
 
     pub(crate) fn status(status: u16) -> Self {
         Self { status, ..Self::bytes(r#"{"error_code":"X","message":"scripted"}"#) }
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
     }
 
     pub(crate) fn after(mut self, delay: Duration) -> Self {
@@ -131,6 +145,9 @@ impl Leaf {
         let mut response = Response::builder().status(reply.status);
         if let Some(length) = reply.content_length {
             response = response.header("content-length", length);
+        }
+        if let Some(seconds) = reply.retry_after {
+            response = response.header("retry-after", seconds);
         }
         let body = match reply.impatience {
             Some(impatience) => impatient(&reply.body, impatience),

@@ -1,6 +1,7 @@
 //! The layers between a client and the leaf, one file each. `builder.rs` puts them in order.
 
 mod answer;
+mod call_off;
 mod deadline;
 mod inactivity;
 mod retry;
@@ -12,6 +13,7 @@ use http::Response;
 use http::header::{DATE, RETRY_AFTER};
 
 pub(crate) use answer::Answer;
+pub use call_off::CallOff;
 pub(crate) use deadline::Deadline;
 pub(crate) use inactivity::Inactivity;
 pub use retry::Jitter;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{Method, Request};
 use tokio::time::Instant;
 
+use super::call_off::CallOff;
 use crate::auth::Held;
 use crate::error::CallSummary;
 use crate::operation::Operation;
@@ -33,6 +34,9 @@ pub(crate) struct CallState {
     last_failure: Mutex<Option<String>>,
     upload_failed: AtomicBool,
     shut_out: Mutex<Option<Instant>>,
+    /// The attempt under way has no connection yet.
+    is_departing: AtomicBool,
+    call_off: Option<CallOff>,
     endpoint: OnceLock<Arc<Endpoint>>,
 }
 
@@ -59,6 +63,8 @@ impl CallState {
             last_failure: Mutex::new(None),
             upload_failed: AtomicBool::new(false),
             shut_out: Mutex::new(None),
+            is_departing: AtomicBool::new(false),
+            call_off: None,
             endpoint: OnceLock::new(),
         }
     }
@@ -67,6 +73,20 @@ impl CallState {
     pub(crate) fn reading_whole(mut self, limit: usize) -> Self {
         self.read_whole = Some(limit);
         self
+    }
+
+    /// Somebody may call it off.
+    pub(crate) fn unless(mut self, call_off: Option<CallOff>) -> Self {
+        self.call_off = call_off;
+        self
+    }
+
+    pub(crate) fn call_off(&self) -> Option<&CallOff> {
+        self.call_off.as_ref()
+    }
+
+    pub(crate) fn is_called_off(&self) -> bool {
+        self.call_off.as_ref().is_some_and(CallOff::is_called_off)
     }
 
     /// The state that a request carries in its extensions. One without (which a user's layer has made) gets a fresh one.
@@ -155,6 +175,16 @@ impl CallState {
         let has_only_stayed =
             self.has_stayed.load(Ordering::Relaxed) && !self.has_left.load(Ordering::Relaxed);
         self.in_flight.load(Ordering::Relaxed) && !has_only_stayed
+    }
+
+    /// A connection is looked for, or found.
+    pub(crate) fn departs(&self, is_departing: bool) {
+        self.is_departing.store(is_departing, Ordering::Relaxed);
+    }
+
+    /// Whether the host may have got something of the attempt under way.
+    pub(crate) fn is_out_there(&self) -> bool {
+        self.is_in_flight() && !self.is_departing.load(Ordering::Relaxed)
     }
 
     /// The credential is being asked for, or has been given.

@@ -3,6 +3,7 @@
 
 mod bad_servers;
 mod breaker;
+mod call_off;
 #[cfg(unix)]
 mod cli;
 mod config_sources;

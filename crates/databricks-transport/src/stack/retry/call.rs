@@ -65,7 +65,9 @@ impl<'c> Call<'c> {
         let outcome = self.judge(&result);
         // Even a call that cannot be sent again shall not leave the next one with a token that was refused.
         let renews = !self.signed_again && forget_refused(&result);
-        let Some(again) = again else { return ControlFlow::Break(result) };
+        let Some(again) = again.filter(|_| !self.state.is_called_off()) else {
+            return ControlFlow::Break(result);
+        };
         if renews {
             self.signed_again = true;
             self.note(&result, Duration::ZERO);

@@ -7,9 +7,9 @@ use super::plants::*;
 use super::spy::Spy;
 use super::world::{Echo, Mood, Own};
 use databricks_transport::{
-    Adaptive, ApiRequest, AuthConfig, Authorization, AzureCloud, Body, CircuitBreakerConfig, CircuitState,
-    Client, DatabricksConfig, ErrorKind, Federation, FixedRate, IdToken, Jitter, Operation, Rate,
-    RateLimiter, RateLimiters, RateLimits, RatePolicy, RetryBudget, RetryConfig, encode_segment,
+    Adaptive, ApiRequest, AuthConfig, Authorization, AzureCloud, Body, CallOff, CircuitBreakerConfig,
+    CircuitState, Client, DatabricksConfig, ErrorKind, Federation, FixedRate, IdToken, Jitter, Operation,
+    Rate, RateLimiter, RateLimiters, RateLimits, RatePolicy, RetryBudget, RetryConfig, encode_segment,
 };
 use http::{HeaderName, HeaderValue, Request};
 
@@ -222,7 +222,7 @@ pub(super) fn every_other_type(spy: &Spy) {
     let rate = Rate::per_second(1.0);
     spy.debug(&(rate, RateLimits::default(), RetryConfig::default(), RetryBudget::unlimited()));
     spy.debug(&(Adaptive::new(rate), FixedRate(rate), RateLimiter::new(rate)));
-    spy.debug(&(CircuitBreakerConfig::default(), CircuitState::Open, Jitter::full()));
+    spy.debug(&(CircuitBreakerConfig::default(), CircuitState::Open, Jitter::full(), CallOff::new()));
     spy.debug(&(&FixedRate(rate) as &dyn RatePolicy));
     if let AuthConfig::Custom(custom) = AuthConfig::custom(Own { mood: Mood::Good }) {
         spy.debug(&custom);

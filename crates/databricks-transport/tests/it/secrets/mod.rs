@@ -92,6 +92,7 @@ fn every_public_type_is_one_whose_debug_is_checked() {
         "Authorize",
         "AzureCloud",
         "Body",
+        "CallOff",
         "Circuit",
         "CircuitBreakerConfig",
         "CircuitState",
