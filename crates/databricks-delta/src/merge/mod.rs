@@ -47,6 +47,8 @@ struct Job {
     pace: Pace,
     key: Option<String>,
     write_id: WriteId,
+    /// It changes nothing when it comes after another run of its key.
+    is_harmless_late: bool,
 }
 
 enum Source<'a> {
@@ -76,7 +78,10 @@ pub struct MergeResult {
 
 impl fmt::Debug for MergeBuilder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, job: Job { client: _, table, plan, place, pace, key, write_id } } = self;
+        let Self {
+            source,
+            job: Job { client: _, table, plan, place, pace, key, write_id, is_harmless_late: _ },
+        } = self;
         f.debug_struct("MergeBuilder")
             .field("table", table)
             .field("source", source)
@@ -103,7 +108,8 @@ impl fmt::Debug for Source<'_> {
 impl<'a> MergeBuilder<'a> {
     pub(crate) fn new(client: DeltaClient, table: Target) -> Self {
         let (place, pace, write_id) = (client.staging().cloned(), Pace::default(), WriteId::random());
-        let job = Job { client, table, plan: MergePlan::default(), place, pace, key: None, write_id };
+        let plan = MergePlan::default();
+        let job = Job { client, table, plan, place, pace, key: None, write_id, is_harmless_late: false };
         Self { source: Source::None, job }
     }
 
@@ -259,6 +265,13 @@ impl<'a> MergeBuilder<'a> {
     /// Where staged rows lie until they are merged: that of [`DeltaClient::with_staging`] unless set.
     pub fn staging(mut self, staging: impl Into<Staging>) -> Self {
         self.job.place = Some(self.job.client.place(staging));
+        self
+    }
+
+    /// Its own conditions see to it that it changes nothing when it comes after another run of its key, so that few rows may
+    /// stand in the statement all the same.
+    pub(crate) fn harmless_when_late(mut self) -> Self {
+        self.job.is_harmless_late = true;
         self
     }
 

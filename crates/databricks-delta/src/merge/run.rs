@@ -45,7 +45,7 @@ impl Job {
     /// Whether few rows may stand in the statement. With a key they do not: the statement of a run that was killed may
     /// come when another has succeeded and has taken the staged rows away, and must find none.
     pub(super) fn is_written_out(&self) -> bool {
-        self.key.is_none()
+        self.key.is_none() || self.is_harmless_late
     }
 
     fn mark(&self, key: &str, found: &Found) -> Result<String> {

@@ -185,6 +185,8 @@ impl Ledger {
             .when_not_matched_insert_if("source.seen = ''", columns, values)
             // An answer that is lost is then found in the ledger's own history.
             .idempotency_key(claiming.iter().map(|claiming| claiming.claim).collect::<String>())
+            // It holds only while the row is the one that was seen.
+            .harmless_when_late()
             .execute()
             .await?;
         Ok(merged.num_affected_rows > 0)
