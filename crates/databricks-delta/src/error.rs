@@ -271,20 +271,17 @@ fn remedy(operation: &str, table: &str, key: Option<&str>, source: &SqlError) ->
     let statement = source.statement_id().map(|id| format!(" (statement {id})")).unwrap_or_default();
     match key {
         // One that still waits in the warehouse shows nowhere, and could come just before the second.
-        Some(key) if operation == "merge" => {
-            return format!(
-                "`resume` it, so that a statement that is still on its way{statement} finds no staged rows, and run the \
-                 merge again with the same idempotency key `{key}`"
-            );
-        }
+        Some(key) if operation == "merge" => format!(
+            "`resume` it, so that a statement that is still on its way{statement} finds no staged rows, and run the \
+             merge again with the same idempotency key `{key}`"
+        ),
         Some(key) => {
-            return format!("run the {operation} again with the same idempotency key `{key}`, which is safe");
+            format!("run the {operation} again with the same idempotency key `{key}`, which is safe")
         }
-        None => {}
+        None => format!(
+            "do not run the {operation} again before DESCRIBE HISTORY {table} shows that it did not commit{statement}"
+        ),
     }
-    format!(
-        "do not run the {operation} again before DESCRIBE HISTORY {table} shows that it did not commit{statement}"
-    )
 }
 
 #[cfg(test)]

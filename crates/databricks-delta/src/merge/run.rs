@@ -57,7 +57,7 @@ impl Job {
     async fn done_before(&self, target: &TableName) -> Result<MergeResult> {
         let (reporter, remote) = (Reporter::default(), self.client.remote()?);
         let staging_left = self.stage(remote, target, &reporter)?.clean().await;
-        Ok(MergeResult { already_applied: true, staging_left, ..MergeResult::default() })
+        Ok(MergeResult { staging_left, ..MergeResult::already() })
     }
 
     async fn merge_data(
@@ -84,11 +84,7 @@ impl Job {
             Ok(staged) if staged.parts == 0 => return self.merge_nothing(),
             Ok(staged) => {
                 let source = staged_source(stage.directory(), Some(staged.rows), &casts);
-                match self.is_done_meanwhile(target).await {
-                    Ok(false) => self.merge(target, &source).await,
-                    Ok(true) => Ok(MergeResult { already_applied: true, ..MergeResult::default() }),
-                    Err(error) => Err(error),
-                }
+                self.merge_if_first(target, &source).await
             }
             Err(error) => Err(error),
         };
@@ -103,12 +99,13 @@ impl Job {
         }
     }
 
-    /// Whether another run of this key came first while this one staged its rows.
-    async fn is_done_meanwhile(&self, target: &TableName) -> Result<bool> {
-        if self.key.is_none() {
-            return Ok(false);
+    /// Merges, unless another run of this key came first while this one staged its rows.
+    async fn merge_if_first(&self, target: &TableName, source: &str) -> Result<MergeResult> {
+        let remote = self.client.remote()?;
+        if self.key.is_some() && mark::find_recent(remote, target, self.write_id).await?.is_some() {
+            return Ok(MergeResult::already());
         }
-        Ok(mark::find_recent(self.client.remote()?, target, self.write_id).await?.is_some())
+        self.merge(target, source).await
     }
 
     fn stage<'a>(
@@ -142,7 +139,7 @@ impl Job {
         match outcome {
             Outcome::Applied { result, .. } => Ok(MergeResult::of(&result)),
             Outcome::Found(commit) => Ok(MergeResult::of_commit(&commit)),
-            Outcome::Before(_) => Ok(MergeResult { already_applied: true, ..MergeResult::default() }),
+            Outcome::Before(_) => Ok(MergeResult::already()),
             Outcome::Failed(error) => Err(error.into()),
             Outcome::Unknown(error) => Err(DeltaError::OutcomeUnknown {
                 write_id: self.write_id,
@@ -164,6 +161,11 @@ impl MergeResult {
             num_inserted_rows: result.inserted_rows().unwrap_or_default(),
             ..Self::default()
         }
+    }
+
+    /// Of a merge that another run of its key has made.
+    fn already() -> Self {
+        Self { already_applied: true, ..Self::default() }
     }
 
     /// The counts of a merge whose answer was lost, from the table's history.

@@ -48,11 +48,7 @@ pub(super) async fn plan(job: &Job<'_>, mode: &WriteMode, found: &Found) -> Resu
 fn check_columns(job: &Job<'_>, columns: &[String], found: &Found) -> Result<()> {
     match columns.iter().find(|name| found.schema.column(name).is_none()) {
         None => Ok(()),
-        Some(name) => Err(DeltaError::InvalidOption {
-            option: "replace_using",
-            value: format!("`{name}`"),
-            reason: format!("table {} has no such column", job.table.full_name()),
-        }),
+        Some(name) => Err(unusable(name, format!("table {} has no such column", job.table.full_name()))),
     }
 }
 
@@ -62,12 +58,16 @@ pub(super) fn check_data(job: &Job<'_>, casts: &[CastColumn]) -> Result<()> {
     let is_given = |name: &str| casts.iter().any(|cast| cast.target.to_lowercase() == name.to_lowercase());
     match columns.iter().find(|name| !is_given(name)) {
         None => Ok(()),
-        Some(name) => Err(DeltaError::InvalidOption {
-            option: "replace_using",
-            value: format!("`{name}`"),
-            reason: "the data has no such column, and so does not say which rows are meant".to_owned(),
-        }),
+        Some(name) => {
+            let reason = "the data has no such column, and so does not say which rows are meant";
+            Err(unusable(name, reason.to_owned()))
+        }
     }
+}
+
+/// A column by which no rows can be replaced.
+fn unusable(column: &str, reason: String) -> DeltaError {
+    DeltaError::InvalidOption { option: "replace_using", value: format!("`{column}`"), reason }
 }
 
 pub(super) fn sql(job: &Job<'_>, how: &Replace, load: &Load<'_>, schema: &TableSchema) -> String {

@@ -37,14 +37,10 @@ impl CallOff {
     }
 
     /// Ends when nobody wants them any more.
-    pub(super) fn called_off(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub(super) async fn called_off(&self) {
         let mut is_off = self.0.subscribe();
-        let sender = self.0.clone();
-        async move {
-            // There is a sender as long as somebody waits.
-            let _sender = sender;
-            let _ = is_off.wait_for(|is_off| *is_off).await;
-        }
+        // There is a sender as long as this waits.
+        let _ = is_off.wait_for(|is_off| *is_off).await;
     }
 }
 
